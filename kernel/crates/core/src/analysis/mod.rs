@@ -1,0 +1,3 @@
+//! Analyzers by name, built from index settings.
+
+pub struct Analyzers;

@@ -1,0 +1,170 @@
+"""Types of the kernel's border. Bytes are JSON unless said otherwise; the formats are in docs/kernel.md."""
+
+from collections.abc import Callable, Sequence
+from typing import final
+
+class KernelError(Exception):
+    """Raised by every call of this module.
+
+    `args` are (type, reason, status, detail): the OpenSearch error type such as `mapper_parsing_exception` or, for
+    faults of the kernel's own, `corruption_exception`, `io_exception`, `already_closed_exception`; one sentence; the HTTP status; a JSON object
+    (bytes) with further members of the error body.
+    """
+
+# --- pure functions -------------------------------------------------------------------------------------------------
+
+def parse_date(text: str, format: str, now_ms: int, round_up: bool, time_zone: str | None, nanos: bool) -> int:
+    """Epoch milliseconds (nanoseconds if `nanos`) of a date or a date-math expression (`now-1d/d`, `2024-01-01||+1M/d`) in OpenSearch's format syntax.
+
+    `round_up` completes missing parts, and rounds `/d`, to the last millisecond (what `lte` and `gt` want).
+    """
+
+def format_date(value: int, format: str, time_zone: str | None, nanos: bool) -> str: ...
+def check_date_format(format: str) -> None: ...
+def shard_for(id: str, routing: str | None, routing_shards: int, shards: int, partition_size: int) -> int: ...
+def make_id() -> str:
+    """A new time-based id of 20 URL-safe characters, as OpenSearch's."""
+
+# --- mapping and analysis -------------------------------------------------------------------------------------------
+
+@final
+class Mapping:
+    """A compiled mapping with its analyzers. Immutable; shared by all shards of an index on this node."""
+
+    def __init__(self, mapping: bytes, settings: bytes) -> None: ...
+    def tokens(self, analyzer: str, text: str) -> list[tuple[str, int, int, int, int]]:
+        """(term, position, position_length, start_offset, end_offset) of each token; offsets in characters."""
+    def normalize(self, normalizer_or_analyzer: str, text: str) -> str: ...
+    def analyze(self, request: bytes) -> bytes:
+        """The body of `_analyze` for this index: analyzer, field, normalizer or tokenizer/filter/char_filter, text, explain, attributes."""
+
+def analyze(settings: bytes, request: bytes) -> bytes:
+    """`_analyze` without an index."""
+
+def check_analysis(settings: bytes) -> None:
+    """Builds every analyzer of these index settings; raises with the reason that OpenSearch gives."""
+
+# --- bulk -----------------------------------------------------------------------------------------------------------
+
+@final
+class Bulk:
+    """A parsed `_bulk` body. Keeps the body alive; slices refer to it."""
+
+    def indices(self) -> list[str]:
+        """Distinct index names as written, in order of first appearance."""
+    def odd(self) -> list[tuple[int, bytes]]:
+        """(item number, JSON {action, index, id, pipeline?, require_alias?, error?}) of the items that Python has to see."""
+    def __len__(self) -> int: ...
+    def route(self, targets: bytes, rejects: bytes) -> list[tuple[str, int, Slice]]:
+        """Cuts the body into one slice per (concrete index, shard).
+
+        `targets` maps each written name to {index, uuid, shards, routing_shards, partition_size, routing?, total_copies, routing_required}; `rejects` maps item numbers or written
+        names to an error object {type, reason, status, …}, which becomes those items' answer.
+        """
+    def render(self, results: Sequence[tuple[Slice, SliceResult]], took_ms: int) -> tuple[bytes, bool]:
+        """The response body and whether any item failed."""
+
+@final
+class Slice:
+    def to_bytes(self) -> bytes: ...
+    @staticmethod
+    def from_bytes(data: bytes) -> Slice: ...
+    @staticmethod
+    def single(op: bytes, source: bytes) -> Slice:
+        """One operation, for the document APIs: op is {action, index, uuid, id, routing, version, version_type, if_seq_no, if_primary_term, op_type, total_copies, detect_noop, …}."""
+    def __len__(self) -> int: ...
+
+@final
+class SliceResult:
+    def unknown(self) -> list[tuple[int, bytes]]:
+        """(item within the slice, JSON list of unknown fields) of the items not applied because their mapping is missing."""
+    def reject(self, item: int, error: bytes) -> None:
+        """Makes an unknown item fail with this error."""
+    def max_seq_no(self) -> int: ...
+    def item(self, item: int) -> bytes:
+        """The answer of one item, {"index": {…, "status": 201}}."""
+    def to_bytes(self) -> bytes: ...
+    @staticmethod
+    def from_bytes(data: bytes) -> SliceResult: ...
+
+def split_bulk(body: bytes, default_index: str | None, defaults: bytes) -> Bulk:
+    """`defaults`: {routing?, pipeline?, require_alias?, _source?…} of the URL. Raises for a body that is no bulk at all."""
+
+# --- shards ---------------------------------------------------------------------------------------------------------
+
+@final
+class Runtime:
+    """What all shards of a process share: memory budget of builders, refresh and merge threads, caches."""
+
+    def __init__(self, config: bytes) -> None:
+        """{indexing_buffer_bytes, merge_threads, node_name}."""
+    def stats(self) -> bytes: ...
+    def close(self) -> None: ...
+
+@final
+class Shard:
+    @staticmethod
+    def open(runtime: Runtime, path: str, config: bytes, mapping: Mapping) -> Shard:
+        """Creates the shard in an empty or missing folder, otherwise recovers it.
+
+        config: {index, uuid, shard, primary_term, durability: request|async, sync_interval_ms, refresh_interval_ms (-1: never), translog_flush_bytes, gc_deletes_ms, check_on_startup, max_result_window…}.
+        Raises corruption_exception naming file and offset.
+        """
+    def configure(self, config: bytes) -> None:
+        """Dynamic settings."""
+    def set_mapping(self, mapping: Mapping) -> None: ...
+    def bulk(self, slice: Slice) -> SliceResult:
+        """Applies a slice; durable on return under `request`. May be called again with the same slice and result for its unknown items."""
+    def retry(self, slice: Slice, result: SliceResult) -> None:
+        """Applies the unknown items of `result` again, in place."""
+    def get(self, request: bytes) -> bytes | None:
+        """{id, realtime, source: true|false|{includes, excludes}, version?, version_type?, stored_fields?} → the members of a get answer from `_version` on; None if not found."""
+    def refresh(self) -> None: ...
+    def when_refreshed(self, seq_no: int, callback: Callable[[], None]) -> None:
+        """Calls back, from a kernel thread, once operations up to seq_no are visible to searches."""
+    def flush(self, force: bool, wait_if_ongoing: bool) -> None: ...
+    def force_merge(self, max_num_segments: int, only_expunge_deletes: bool, flush: bool) -> None: ...
+    def reader(self) -> Reader: ...
+    def stats(self) -> bytes: ...
+    def segments(self) -> bytes: ...
+    def close(self) -> None: ...
+
+@final
+class Reader:
+    """A point in time of one shard; holds its segments until dropped."""
+
+    def generation(self) -> int: ...
+    def doc_count(self) -> int: ...
+
+# --- search ---------------------------------------------------------------------------------------------------------
+
+@final
+class Plan:
+    """A parsed search plan, reusable and shareable between threads."""
+
+    def __init__(self, plan: bytes) -> None: ...
+    def cost(self, readers: Sequence[Reader]) -> int:
+        """A rough number of documents to visit; small plans need no thread of their own."""
+
+@final
+class Outcome:
+    """What a search answers: the inside of the body, and what went wrong on the way."""
+
+    body: bytes
+    timed_out: bool
+    terminated_early: bool | None
+    failures: list[tuple[int, str, str, int]]
+    total: int
+    last_sort: bytes | None
+    scroll: bytes | None
+
+def search(readers: Sequence[tuple[str, int, str, Reader]], plan: Plan) -> Outcome:
+    """Query, merge, fetch and render over local shards: (index, shard, node id, reader)."""
+
+def query(reader: Reader, plan: Plan) -> bytes: ...
+def merge(plan: Plan, blocks: Sequence[bytes]) -> bytes: ...
+def fetch(index: str, shard: int, reader: Reader, plan: Plan, refs: bytes) -> bytes: ...
+def render(plan: Plan, merged: bytes, hits: Sequence[bytes]) -> Outcome: ...
+def count(readers: Sequence[Reader], plan: Plan) -> int: ...
+def explain(reader: Reader, plan: Plan, id: str) -> bytes | None:
+    """{matched, explanation} of one document; None if there is no such document."""

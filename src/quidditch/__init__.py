@@ -1,0 +1,1 @@
+"""Quidditch: an OpenSearch-compatible search engine."""

@@ -1,0 +1,1 @@
+"""The leader loop and the drivers that carry out instructions."""

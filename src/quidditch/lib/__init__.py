@@ -1,0 +1,1 @@
+"""Clock, ids, configuration, logging, metrics; knows nothing of search."""

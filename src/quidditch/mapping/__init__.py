@@ -1,0 +1,1 @@
+"""Pure: field types, dynamic mapping, analysis and index settings."""

@@ -1,0 +1,1 @@
+"""Pure: the objects of the control plane, their codecs, errors, names."""

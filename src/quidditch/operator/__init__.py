@@ -1,0 +1,1 @@
+"""What only Kubernetes needs: CRDs, workload reconcilers, webhooks."""

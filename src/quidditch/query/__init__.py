@@ -1,0 +1,1 @@
+"""Pure: query DSL and aggregations, compiled to plans; one file per query or aggregation."""

@@ -1,0 +1,1 @@
+"""Level-triggered machinery: source, de-duplicating queue, reconciler, manager."""

@@ -1,0 +1,1 @@
+"""The OpenSearch HTTP API: parse, call, render; no decisions."""

@@ -1,0 +1,1 @@
+"""The state-store contract and one module per backend."""
