@@ -1,0 +1,15 @@
+"""The families of endpoints. A new module is added to the list; its `ROUTES` are the rest."""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+from quidditch.rest.route import Route
+
+FAMILIES = [
+    "info",
+]
+
+
+def all_routes() -> list[Route]:
+    return [route for family in FAMILIES for route in import_module(f"quidditch.rest.{family}").ROUTES]

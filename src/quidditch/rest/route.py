@@ -1,0 +1,57 @@
+"""What one entry of a `ROUTES` table says: method, path, handler, and what the server checks before calling it."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from quidditch.rest.node import Node
+    from quidditch.rest.request import Request
+    from quidditch.rest.response import Response
+
+Handler = Callable[["Request", "Node"], Awaitable["Response"]]
+
+COMMON_PARAMS = frozenset({"pretty", "human", "error_trace", "filter_path", "format", "source", "source_content_type"})
+"""Query parameters that every endpoint takes."""
+
+METHODS = ("GET", "HEAD", "POST", "PUT", "DELETE", "PATCH")
+
+
+class Route:
+    """One endpoint.
+
+    `path` has literal segments and `{name}` segments; `params` are the allowed query parameters besides the common ones
+    and the path's own; `body` says whether a request body is allowed; `stream` marks newline-delimited bodies, which
+    cannot be YAML; `load` names the pressure that the request counts against: `write` (bytes in flight), `search`
+    (requests in flight) or none; `text` marks endpoints (`_cat`) that answer plain text unless asked otherwise.
+    """
+
+    __slots__ = ("body", "handler", "load", "method", "params", "path", "stream", "text")
+
+    def __init__(
+        self,
+        method: str,
+        path: str,
+        handler: Handler,
+        params: Iterable[str] = (),
+        *,
+        body: bool = True,
+        stream: bool = False,
+        load: str = "",
+        text: bool = False,
+    ) -> None:
+        if method not in METHODS:
+            raise ValueError(f"unknown method [{method}] of route [{path}]")
+        names = {part[1:-1] for part in path.split("/") if part.startswith("{")}
+        self.method = method
+        self.path = path
+        self.handler = handler
+        self.params = COMMON_PARAMS | frozenset(params) | names
+        self.body = body
+        self.stream = stream
+        self.load = load
+        self.text = text
+
+    def __repr__(self) -> str:
+        return f"Route({self.method} {self.path})"

@@ -1,0 +1,230 @@
+"""The ASGI application: from the bytes of a request to its route, and from the handler's answer to bytes.
+
+Every request pays for what is here, so there is no framework and no chain of middleware: one function walks through the
+steps, and what a plain request does not need (query string, gzip, YAML, `filter_path`) is behind a single test each.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import zlib
+from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from typing import Any
+
+import orjson
+
+from quidditch.model.errors import ApiError
+from quidditch.rest import body as bodies
+from quidditch.rest import filter_path, media, params, writers
+from quidditch.rest.errors import response_of, simple
+from quidditch.rest.media import Media
+from quidditch.rest.node import Node
+from quidditch.rest.pressure import Pressure
+from quidditch.rest.request import JSON_MEDIA, Request
+from quidditch.rest.response import Response
+from quidditch.rest.route import Route
+from quidditch.rest.router import Router
+
+Scope = MutableMapping[str, Any]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+MAX_BODY_BYTES = 100 * 1024 * 1024
+GZIP_FROM_BYTES = 1400
+_PRODUCT = (b"x-elastic-product", b"Elasticsearch")
+_FATAL = (asyncio.CancelledError, KeyboardInterrupt, SystemExit, GeneratorExit)
+
+
+class App:
+    """The application of one node."""
+
+    __slots__ = ("_max_body", "_node", "_pressure", "_router", "requests")
+
+    def __init__(self, node: Node, routes: Iterable[Route], max_body_bytes: int = MAX_BODY_BYTES) -> None:
+        self._node = node
+        self._pressure: Pressure = node.pressure
+        self._router = Router(routes)
+        self._max_body = max_body_bytes
+        self.requests = 0
+
+    async def __call__(self, scope: Scope, receive: bodies.Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return
+        self.requests += 1
+        headers: dict[bytes, bytes] = dict(scope["headers"])
+        query: dict[str, str] = {}
+        taken = 0
+        wanted = JSON_MEDIA
+        failed = False
+        try:
+            path = scope["raw_path"].decode("ascii")
+            if scope["query_string"]:
+                query = params.parse_query(scope["query_string"].decode("utf-8"))
+            content = b""
+            if b"content-length" in headers or b"transfer-encoding" in headers:
+                content, taken = await bodies.read(
+                    receive, headers.get(b"content-length"), self._max_body, self._pressure
+                )
+            parts = [part for part in path.split("/") if part]
+            method = scope["method"]
+            found = self._router.find(method, parts)
+            if found is None:
+                failed = True
+                response = self._unrouted(method, path, scope["query_string"], parts)
+            else:
+                route, places = found
+                wanted, content = self._negotiate(route, headers, query, content)
+                values = {name: params.decode(parts[at]) for at, name in places}
+                request = Request(method, path, route, values, query, headers, content, wanted)
+                response = await self._call(route, request)
+        except bodies.ClientGone:
+            return
+        except bodies.TooLarge:
+            failed = True
+            response = simple(
+                413, f"the body of the request is larger than the limit of {self._max_body} bytes"
+            ).header("connection", "close")
+        except UnicodeDecodeError:
+            failed = True
+            response = simple(400, "the request line is not valid UTF-8")
+        except BaseException as error:
+            if isinstance(error, _FATAL):
+                raise
+            failed = True
+            response = response_of(
+                error, f"{scope['method']} {scope['path']}", query.get("error_trace", "false") in ("", "true")
+            )
+        finally:
+            if taken:
+                self._pressure.give_body(taken)
+        await self._answer(response, failed, wanted, headers, query, send)
+
+    async def _call(self, route: Route, request: Request) -> Response:
+        if request.query and not request.query.keys() <= route.params:
+            params.check_known(request.path, request.query, route.params)
+        if request.body and not route.body:
+            raise ApiError(
+                400,
+                "illegal_argument_exception",
+                f"request [{request.method} {request.path}] does not support having a body",
+            )
+        if route.load == "write":
+            size = len(request.body)
+            self._pressure.take_write(size)
+            try:
+                return await route.handler(request, self._node)
+            finally:
+                self._pressure.give_write(size)
+        if route.load == "search":
+            self._pressure.take_search()
+            try:
+                return await route.handler(request, self._node)
+            finally:
+                self._pressure.give_search()
+        return await route.handler(request, self._node)
+
+    def _unrouted(self, method: str, path: str, query: bytes, parts: list[str]) -> Response:
+        uri = f"{path}?{query.decode('latin-1')}" if query else path
+        allowed = self._router.allowed(parts)
+        if allowed and method == "OPTIONS":
+            return Response.text("").header("Allow", ",".join(allowed))
+        if allowed:
+            text = f"Incorrect HTTP method for uri [{uri}] and method [{method}], allowed: [{', '.join(allowed)}]"
+            return simple(405, text).header("Allow", ",".join(allowed))
+        return Response.json({"error": f"no handler found for uri [{uri}] and method [{method}]"}, 400)
+
+    def _negotiate(
+        self, route: Route, headers: dict[bytes, bytes], query: dict[str, str], content: bytes
+    ) -> tuple[Media, bytes]:
+        """What to answer in, and the body as JSON."""
+        given: Media | None = None
+        if content:
+            header = headers.get(b"content-type")
+            if header is None:
+                raise _Refused(406, "Content-Type header is missing")
+            name = header.decode("latin-1")
+            given = media.parse(name)
+            if given is None or given.kind not in ("json", "ndjson", "yaml"):
+                raise _Refused(406, f"Content-Type header [{name}] is not supported")
+            if b"content-encoding" in headers:
+                content = bodies.unpack(content, headers[b"content-encoding"], self._max_body)
+            if given.kind == "yaml":
+                if route.stream:
+                    raise _Refused(
+                        406, f"Content-Type [{name}] does not support stream parsing. Use JSON or SMILE instead"
+                    )
+                content = bodies.from_yaml(content)
+        wanted: Media | None = None
+        if "format" in query:
+            kind = media.FORMATS.get(query["format"].lower(), "")
+            if kind in ("smile", "cbor"):
+                raise ApiError(400, "illegal_argument_exception", f"format [{kind}] is not supported, use json or yaml")
+            wanted = Media(kind) if kind else None
+        if wanted is None and b"accept" in headers:
+            wanted = media.parse(headers[b"accept"].decode("latin-1"))
+            if wanted is not None and wanted.kind in ("any", "smile", "cbor"):
+                wanted = None
+        if wanted is None:
+            wanted = Media("text") if route.text else given
+        return wanted or JSON_MEDIA, content
+
+    async def _answer(
+        self,
+        response: Response,
+        failed: bool,
+        wanted: Media,
+        headers: dict[bytes, bytes],
+        query: dict[str, str],
+        send: Send,
+    ) -> None:
+        try:
+            body, content_type = _write(response, wanted, query, failed)
+        except Exception as error:
+            response = response_of(error, "writing an answer", trace=False)
+            body, content_type = writers.compact(response.value), media.JSON
+        out = [_PRODUCT, (b"content-type", content_type.encode())]
+        if len(body) >= GZIP_FROM_BYTES and b"gzip" in headers.get(b"accept-encoding", b""):
+            packer = zlib.compressobj(3, zlib.DEFLATED, 31)
+            body = packer.compress(body) + packer.flush()
+            out.append((b"content-encoding", b"gzip"))
+        out.append((b"content-length", b"%d" % len(body)))
+        opaque = headers.get(b"x-opaque-id")
+        if opaque is not None:
+            out.append((b"x-opaque-id", opaque))
+        if response.headers:
+            out.extend(response.headers)
+        await send({"type": "http.response.start", "status": response.status, "headers": out})
+        await send({"type": "http.response.body", "body": body})
+
+
+class _Refused(ApiError):
+    """Refused before a handler was found: the body is `{"error": text, "status": …}`."""
+
+    def __init__(self, status: int, text: str) -> None:
+        super().__init__(status, "media_type_header_exception", text)
+
+    def response(self) -> dict[str, Any]:
+        return {"error": self.reason, "status": self.status}
+
+
+def _write(response: Response, wanted: Media, query: dict[str, str], failed: bool) -> tuple[bytes, str]:
+    """The body's bytes and their media type."""
+    if not response.has_value:
+        content_type = response.content_type or media.JSON
+        if not content_type.startswith("application/json"):
+            return response.body, content_type
+        plain = "filter_path" not in query and "pretty" not in query and wanted.kind != "yaml"
+        if plain or not response.body:
+            return response.body, wanted.vendor if wanted.vendor and wanted.kind != "yaml" else content_type
+        value = orjson.loads(response.body)
+    else:
+        value = response.value
+    if not failed and "filter_path" in query:
+        if response.has_value:
+            value = orjson.loads(writers.compact(value))
+        value = filter_path.apply(value, query["filter_path"])
+    if wanted.kind == "yaml":
+        return writers.yaml(value), wanted.vendor or media.YAML
+    content_type = wanted.vendor or media.JSON
+    if "pretty" in query and query["pretty"] != "false":
+        return writers.pretty(value), content_type
+    return writers.compact(value), content_type
