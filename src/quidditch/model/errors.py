@@ -1,6 +1,7 @@
 """Errors as OpenSearch's clients know them: a type, a reason, a status.
 
-Every module raises :class:`ApiError` for what the user did or must know; `rest` renders it. Anything else that escapes is a bug (500).
+Every module raises :class:`ApiError` for what the user did or must know; `rest` renders it. Anything else that
+escapes is a bug (500).
 """
 
 from __future__ import annotations
@@ -12,7 +13,8 @@ from typing import Any
 class ApiError(Exception):
     """An error body: ``{"error": {"type", "reason", "root_cause": […], **details}, "status": N}``.
 
-    `type` is OpenSearch's (`index_not_found_exception`), `details` are further members of the body (`index`, `index_uuid`, `caused_by`…),
+    `type` is OpenSearch's (`index_not_found_exception`), `details` are further members of the body (`index`,
+    `index_uuid`, `caused_by`…),
     `root_cause` defaults to the error itself.
     """
 
@@ -71,7 +73,10 @@ def index_not_found(index: str, uuid: str = "_na_") -> ApiError:
 
 def index_exists(index: str, uuid: str) -> ApiError:
     return ApiError(
-        400, "resource_already_exists_exception", f"index [{index}/{uuid}] already exists", {"index": index, "index_uuid": uuid}
+        400,
+        "resource_already_exists_exception",
+        f"index [{index}/{uuid}] already exists",
+        {"index": index, "index_uuid": uuid},
     )
 
 
