@@ -52,6 +52,9 @@ class Bulk:
 
     def indices(self) -> list[str]:
         """Distinct index names as written, in order of first appearance."""
+    def creating(self) -> list[str]:
+        """Those of `indices` that some item may write a new document to (index, create, update, delete with an external
+        version): the candidates for automatic creation."""
     def odd(self) -> list[tuple[int, bytes]]:
         """(item number, JSON {action, index, id, pipeline?, require_alias?, error?}) of the items that Python has to see."""
     def __len__(self) -> int: ...
@@ -61,8 +64,10 @@ class Bulk:
         `targets` maps each written name to {index, uuid, shards, routing_shards, partition_size, routing?, total_copies, routing_required}; `rejects` maps item numbers or written
         names to an error object {type, reason, status, …}, which becomes those items' answer.
         """
-    def render(self, results: Sequence[tuple[Slice, SliceResult]], took_ms: int) -> tuple[bytes, bool]:
-        """The response body and whether any item failed."""
+    def render(
+        self, results: Sequence[tuple[Slice, SliceResult]], took_ms: int, forced_refresh: bool = False
+    ) -> tuple[bytes, bool]:
+        """The response body and whether any item failed. `forced_refresh` adds that member to the items that succeeded."""
 
 @final
 class Slice:
