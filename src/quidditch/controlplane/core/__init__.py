@@ -1,1 +1,1 @@
-"""Pure decisions: (state, command, now) -> (changes, instructions)."""
+"""Pure decisions of the control plane: (state, command, now, ids) -> changes of objects, a result, instructions."""

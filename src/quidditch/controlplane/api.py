@@ -1,0 +1,61 @@
+"""What the rest of a node sees of the control plane, whether it runs in this process or behind the network."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol, overload
+
+from quidditch.controlplane.core.commands import (
+    Acknowledged,
+    Command,
+    CreateIndex,
+    IndexCreated,
+    PutClusterSettings,
+    Result,
+    SettingsChanged,
+)
+from quidditch.model.state import ClusterState
+
+Subscriber = Callable[[ClusterState, ClusterState], None]
+
+
+class PendingTask(Protocol):
+    """A command that waits for its turn, as `_cluster/pending_tasks` shows it."""
+
+    insert_order: int
+    priority: str
+    source: str
+    executing: bool
+    time_in_queue_ms: int
+
+
+class ControlPlane(Protocol):
+    """`state` is the last version that this node has; it may lag behind the leader, never behind an answered
+    `submit` of this node.
+    """
+
+    @property
+    def state(self) -> ClusterState: ...
+
+    @overload
+    async def submit(self, command: CreateIndex, timeout: float | None = None) -> IndexCreated: ...
+    @overload
+    async def submit(self, command: PutClusterSettings, timeout: float | None = None) -> SettingsChanged: ...
+    @overload
+    async def submit(self, command: Command, timeout: float | None = None) -> Acknowledged | Result: ...
+    async def submit(self, command: Command, timeout: float | None = None) -> Result:
+        """Has the leader decide and write; returns when this node has applied the outcome.
+
+        Raises :class:`ApiError`: what the command got wrong, or process_cluster_event_timeout_exception after
+        `timeout` seconds.
+        """
+
+    def subscribe(self, callback: Subscriber) -> Callable[[], None]:
+        """Calls `callback(old, new)` for every version from now on, in order, on the event loop; it must not block.
+        Returns what ends it.
+        """
+
+    async def wait_for(self, predicate: Callable[[ClusterState], bool], timeout: float) -> bool:
+        """Until the predicate holds for the state; False after `timeout` seconds."""
+
+    def pending_tasks(self) -> list[PendingTask]: ...

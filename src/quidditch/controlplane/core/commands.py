@@ -1,0 +1,266 @@
+"""What may be asked of the control plane. Commands are values: they can be logged, replayed and sent to the leader.
+
+Index expressions travel unresolved with their options; the leader resolves them against the state it decides on.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal, TypeAlias
+
+import msgspec
+
+from quidditch.model.expressions import STRICT_EXPAND, STRICT_EXPAND_OPEN, IndicesOptions
+from quidditch.model.objects import NodeSpec, TemplateKind
+
+_ALIAS_OPTIONS = IndicesOptions(allow_no_indices=False, expand_closed=True, ignore_aliases=True)
+
+
+class _Command(msgspec.Struct, frozen=True, kw_only=True, tag=True, omit_defaults=True):
+    """Base of all commands."""
+
+
+# --- indices --------------------------------------------------------------------------------------------------------
+
+
+class CreateIndex(_Command, frozen=True, kw_only=True):
+    """Creates an index. The members are as in the body of `PUT /{index}`; matching templates are laid under them.
+
+    `name` may be date math. With `auto` an existing index is no error (the writer only wanted it to be there), and
+    `action.auto_create_index` decides. Result: :class:`IndexCreated`.
+    """
+
+    name: str
+    settings: dict[str, Any] = {}
+    mappings: dict[str, Any] = {}
+    aliases: dict[str, Any] = {}
+    auto: bool = False
+    wait_for_active_shards: str | None = None
+
+
+class DeleteIndices(_Command, frozen=True, kw_only=True):
+    """Result: :class:`Acknowledged` with the names deleted."""
+
+    indices: tuple[str, ...]
+    options: IndicesOptions = STRICT_EXPAND
+
+
+class OpenIndices(_Command, frozen=True, kw_only=True):
+    indices: tuple[str, ...]
+    options: IndicesOptions = IndicesOptions(expand_open=False, expand_closed=True)
+
+
+class CloseIndices(_Command, frozen=True, kw_only=True):
+    indices: tuple[str, ...]
+    options: IndicesOptions = STRICT_EXPAND_OPEN
+
+
+class PutMapping(_Command, frozen=True, kw_only=True):
+    """Merges `mapping` (the body of `PUT /{index}/_mapping`) into each index. `write_index_only`: of an alias only
+    its write index.
+    """
+
+    indices: tuple[str, ...]
+    mapping: dict[str, Any]
+    options: IndicesOptions = STRICT_EXPAND
+    write_index_only: bool = False
+
+
+class GrowMapping(_Command, frozen=True, kw_only=True):
+    """A dynamic mapping update by a document; `uuid` guards against an index that was created anew."""
+
+    index: str
+    uuid: str
+    mapping: dict[str, Any]
+
+
+class UpdateIndexSettings(_Command, frozen=True, kw_only=True):
+    """`settings` as the user wrote them: nested or flat, with or without the `index.` prefix; null resets to the
+    default.
+    """
+
+    indices: tuple[str, ...]
+    settings: dict[str, Any]
+    preserve_existing: bool = False
+    options: IndicesOptions = STRICT_EXPAND
+
+
+class AddBlock(_Command, frozen=True, kw_only=True):
+    indices: tuple[str, ...]
+    block: Literal["read", "write", "metadata", "read_only", "read_only_allow_delete"]
+    options: IndicesOptions = STRICT_EXPAND
+
+
+# --- aliases --------------------------------------------------------------------------------------------------------
+
+
+class AddAlias(_Command, frozen=True, kw_only=True):
+    """`filter` is the query as the user wrote it; `routing` sets both routings that are not given by themselves."""
+
+    indices: tuple[str, ...]
+    aliases: tuple[str, ...]
+    filter: dict[str, Any] | None = None
+    routing: str | None = None
+    index_routing: str | None = None
+    search_routing: str | None = None
+    is_write_index: bool | None = None
+    is_hidden: bool | None = None
+    options: IndicesOptions = _ALIAS_OPTIONS
+
+
+class RemoveAlias(_Command, frozen=True, kw_only=True):
+    """`aliases` may hold wildcards. `must_exist`: True: an alias that is not there is an error; False: never one;
+    None: an error if nothing matches.
+    """
+
+    indices: tuple[str, ...]
+    aliases: tuple[str, ...]
+    must_exist: bool | None = None
+    options: IndicesOptions = _ALIAS_OPTIONS
+
+
+class RemoveIndex(_Command, frozen=True, kw_only=True):
+    indices: tuple[str, ...]
+    options: IndicesOptions = _ALIAS_OPTIONS
+
+
+AliasAction: TypeAlias = AddAlias | RemoveAlias | RemoveIndex
+
+
+class UpdateAliases(_Command, frozen=True, kw_only=True):
+    """All actions or none are decided; what is changed in one alias is one write."""
+
+    actions: tuple[AliasAction, ...]
+
+
+# --- templates and other named bodies -------------------------------------------------------------------------------
+
+
+class PutTemplate(_Command, frozen=True, kw_only=True):
+    """`body` as the user wrote it. `create`: an existing template is an error."""
+
+    template_kind: TemplateKind
+    name: str
+    body: dict[str, Any]
+    create: bool = False
+
+
+class DeleteTemplate(_Command, frozen=True, kw_only=True):
+    """`name` may be a wildcard or, for composable templates, a comma-separated list."""
+
+    template_kind: TemplateKind
+    name: str
+
+
+class PutNamed(_Command, frozen=True, kw_only=True):
+    """Stores a named body that other parts have checked: an ingest pipeline or a stored script."""
+
+    kind: Literal["Pipeline", "Script"]
+    name: str
+    body: dict[str, Any]
+
+
+class DeleteNamed(_Command, frozen=True, kw_only=True):
+    """`name` may be a wildcard. Nothing found: 404."""
+
+    kind: Literal["Pipeline", "Script"]
+    name: str
+
+
+# --- cluster --------------------------------------------------------------------------------------------------------
+
+
+class PutClusterSettings(_Command, frozen=True, kw_only=True):
+    """Nested or flat; null resets, also for a wildcard of keys. Result: :class:`SettingsChanged`."""
+
+    persistent: dict[str, Any] = {}
+    transient: dict[str, Any] = {}
+
+
+class RegisterNode(_Command, frozen=True, kw_only=True):
+    node: NodeSpec
+
+
+class NodeLeft(_Command, frozen=True, kw_only=True):
+    node_id: str
+    reason: str = "left"
+
+
+class ShardStarted(_Command, frozen=True, kw_only=True):
+    """A node reports that its copy is ready. `uuid` is the index's; reports about what is no more are ignored."""
+
+    index: str
+    uuid: str
+    shard: int
+    allocation_id: str
+    primary_term: int = 0
+
+
+class ShardFailed(_Command, frozen=True, kw_only=True):
+    """A copy failed, says its node or (with its own `primary_term`) the primary that could not reach it."""
+
+    index: str
+    uuid: str
+    shard: int
+    allocation_id: str
+    reason: str
+    primary_term: int = 0
+    mark_stale: bool = False
+
+
+class Reroute(_Command, frozen=True, kw_only=True):
+    """Looks again at the allocation of all shards; `retry_failed` forgets how often copies failed."""
+
+    retry_failed: bool = False
+
+
+Command: TypeAlias = (
+    CreateIndex
+    | DeleteIndices
+    | OpenIndices
+    | CloseIndices
+    | PutMapping
+    | GrowMapping
+    | UpdateIndexSettings
+    | AddBlock
+    | UpdateAliases
+    | PutTemplate
+    | DeleteTemplate
+    | PutNamed
+    | DeleteNamed
+    | PutClusterSettings
+    | RegisterNode
+    | NodeLeft
+    | ShardStarted
+    | ShardFailed
+    | Reroute
+)
+
+
+# --- results --------------------------------------------------------------------------------------------------------
+
+
+class Acknowledged(msgspec.Struct, frozen=True, tag=True):
+    """The change is in the state that this node has applied. `indices`: the concrete indices it touched."""
+
+    indices: tuple[str, ...] = ()
+
+
+class IndexCreated(msgspec.Struct, frozen=True, tag=True):
+    """`wait_for_active_shards` is the count to wait for, templates and settings considered (`all` or a number);
+    `existed` only for `auto`.
+    """
+
+    index: str
+    uuid: str
+    wait_for_active_shards: str = "1"
+    existed: bool = False
+
+
+class SettingsChanged(msgspec.Struct, frozen=True, tag=True):
+    """What was set, flat."""
+
+    persistent: dict[str, Any]
+    transient: dict[str, Any]
+
+
+Result: TypeAlias = Acknowledged | IndexCreated | SettingsChanged

@@ -1,0 +1,130 @@
+"""The state-store contract: what every mode's store must do, and nothing else.
+
+Objects are written one at a time; there is no transaction over several. A write names the version it expects
+(compare-and-set), and may
+carry a *fence*: it succeeds only if the fencing epoch of the store is still the writer's, so a deposed leader cannot
+write.
+tests/contract/test_store.py holds every backend to this.
+"""
+
+from __future__ import annotations
+
+import abc
+from collections.abc import AsyncIterator, Sequence
+from typing import Literal
+
+import msgspec
+
+from quidditch.model.objects import Object
+
+
+class StoreError(Exception):
+    """Base of what a store raises."""
+
+
+class Conflict(StoreError):
+    """The object is not at the version that the writer expected (or exists although it should not)."""
+
+    def __init__(self, kind: str, name: str, problem: str) -> None:
+        super().__init__(f"{kind} [{name}]: {problem}")
+        self.kind = kind
+        self.name = name
+
+
+class AlreadyExists(Conflict):
+    """Create of an object that is there."""
+
+
+class NotFound(StoreError):
+    """The object is not there."""
+
+    def __init__(self, kind: str, name: str) -> None:
+        super().__init__(f"{kind} [{name}] not found")
+
+
+class Fenced(StoreError):
+    """The writer's epoch is over: another leader has taken the lease since. Whatever the writer knows is stale."""
+
+
+class Expired(StoreError):
+    """A watch cannot go on from that version, its changes are no longer kept: list again."""
+
+
+class Unavailable(StoreError):
+    """The store does not answer; whether a write happened is unknown."""
+
+
+class Listing(msgspec.Struct, frozen=True):
+    """All objects at one version; a watch from `version` continues it without a gap."""
+
+    objects: Sequence[Object]
+    version: str
+
+
+class Event(msgspec.Struct, frozen=True):
+    """A change, in the order of the store. A `bookmark` has no object: nothing else happened up to `version`."""
+
+    type: Literal["added", "modified", "deleted", "bookmark"]
+    version: str
+    object: Object | None = None
+
+
+class Lease(msgspec.Struct, frozen=True):
+    """Leadership: `epoch` rises with every new holder. Times are seconds of the store's clock as the caller passed
+    it.
+    """
+
+    holder: str
+    epoch: int
+
+
+class Store(abc.ABC):
+    """A store of control-plane objects. All names are object names (`metadata.name`), versions are opaque except to
+    the store itself.
+
+    Every method may raise :class:`Unavailable`. Objects come back with `metadata.resource_version` and
+    `metadata.uid` set.
+    """
+
+    @abc.abstractmethod
+    async def get(self, kind: str, name: str) -> Object:
+        """The object as it is now, never from a cache. Raises :class:`NotFound`."""
+
+    @abc.abstractmethod
+    async def list(self, kind: str | None = None) -> Listing:
+        """All objects (of a kind) at one version, ordered by kind and name."""
+
+    @abc.abstractmethod
+    async def create(self, obj: Object, fence: int | None = None) -> Object:
+        """Stores a new object. Its resource version must be empty. Raises :class:`AlreadyExists`, :class:`Fenced`."""
+
+    @abc.abstractmethod
+    async def update(self, obj: Object, fence: int | None = None) -> Object:
+        """Replaces the object if it still has `obj.metadata.resource_version`.
+
+        A changed spec raises the generation. Raises :class:`NotFound`, :class:`Conflict`, :class:`Fenced`.
+        """
+
+    @abc.abstractmethod
+    async def delete(self, kind: str, name: str, version: str | None = None, fence: int | None = None) -> None:
+        """Removes the object, if it still has `version` where one is given. Raises :class:`NotFound`,
+        :class:`Conflict`, :class:`Fenced`.
+        """
+
+    @abc.abstractmethod
+    def watch(self, version: str) -> AsyncIterator[Event]:
+        """Every change after `version`, in order, without end; bookmarks in between. Raises :class:`Expired`."""
+
+    @abc.abstractmethod
+    async def acquire(self, holder: str, now: float, duration: float) -> Lease | None:
+        """Takes or renews the leader lease; None while another holds it. Renewal keeps the epoch, a new holder gets
+        a higher one
+        (also the same holder after its lease ran out or was released)."""
+
+    @abc.abstractmethod
+    async def release(self, lease: Lease) -> None:
+        """Gives the lease back; nothing if it is no longer held."""
+
+    @abc.abstractmethod
+    async def close(self) -> None:
+        """Ends all watches and frees what the store holds."""
