@@ -1,0 +1,1 @@
+"""What tests share: a real node as a child process."""
