@@ -61,8 +61,8 @@ class Bulk:
     def route(self, targets: bytes, rejects: bytes) -> list[tuple[str, int, Slice]]:
         """Cuts the body into one slice per (concrete index, shard).
 
-        `targets` maps each written name to {index, uuid, shards, routing_shards, partition_size, routing?, total_copies, routing_required}; `rejects` maps item numbers or written
-        names to an error object {type, reason, status, …}, which becomes those items' answer.
+        `targets` maps each written name to {index, uuid, shards, routing_shards, partition_size, routing?, total_copies, routing_required}; `rejects`
+        is {"items": {"3": error…}, "names": {written name: error…}}: an error object {type, reason, status, …} becomes those items' answer.
         """
     def render(
         self, results: Sequence[tuple[Slice, SliceResult]], took_ms: int, forced_refresh: bool = False
@@ -78,6 +78,8 @@ class Slice:
     def single(op: bytes, source: bytes) -> Slice:
         """One operation, for the document APIs: op is {action, index, uuid, id, routing, version, version_type, if_seq_no, if_primary_term, op_type, total_copies, detect_noop, …}."""
     def __len__(self) -> int: ...
+    def fail(self, error: bytes) -> SliceResult:
+        """The result of a slice that could not be applied at all: every item fails with this error object {type, reason, status, …}."""
 
 @final
 class SliceResult:
