@@ -102,13 +102,17 @@ class Store(abc.ABC):
     async def update(self, obj: Object, fence: int | None = None) -> Object:
         """Replaces the object if it still has `obj.metadata.resource_version`.
 
-        A changed spec raises the generation. Raises :class:`NotFound`, :class:`Conflict`, :class:`Fenced`.
+        A changed spec raises the generation; a deletion timestamp cannot be changed. Raises :class:`NotFound`,
+        :class:`Conflict`, :class:`Fenced`.
         """
 
     @abc.abstractmethod
-    async def delete(self, kind: str, name: str, version: str | None = None, fence: int | None = None) -> None:
-        """Removes the object, if it still has `version` where one is given. Raises :class:`NotFound`,
-        :class:`Conflict`, :class:`Fenced`.
+    async def delete(self, kind: str, name: str, version: str | None = None, fence: int | None = None) -> Object | None:
+        """Removes the object, if it still has `version` where one is given.
+
+        An object with finalizers is only marked (`deletion_timestamp`) and comes back; it goes when an update takes
+        its last finalizer.
+        Raises :class:`NotFound`, :class:`Conflict`, :class:`Fenced`.
         """
 
     @abc.abstractmethod
