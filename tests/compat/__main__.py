@@ -32,9 +32,14 @@ def _node(url: str | None) -> Iterator[str]:
         yield node.url
 
 
+def _print(outcome: suite.Outcome) -> None:
+    reason = f"\n         {outcome.reason}" if outcome.reason else ""
+    print(f"{outcome.state.upper():8}{outcome.test.id}{reason}", flush=True)
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(
-        prog="python -m tests.compat", description=__doc__.splitlines()[0] if __doc__ else ""
+        prog="python -m tests.compat", description="OpenSearch's REST tests against a node"
     )
     parser.add_argument("--url", help="a running node; without it one is started")
     parser.add_argument(
@@ -58,10 +63,7 @@ def main() -> int:
             outcome = suite.run(test, apis, client, version, skips)
             outcomes.append(outcome)
             if args.verbose or (outcome.state == "failed" and sys.stdout.isatty()):
-                print(
-                    f"{outcome.state.upper():8}{test.id}" + (f"\n         {outcome.reason}" if outcome.reason else ""),
-                    flush=True,
-                )
+                _print(outcome)
         suite.wipe(client)
     if args.failures:
         args.failures.write_text("".join(f"{outcome.test.id}\n" for outcome in outcomes if outcome.state == "failed"))

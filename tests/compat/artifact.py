@@ -1,4 +1,4 @@
-"""Where the suite comes from: the Maven artifact, by way of the ordinary client, unpacked once into a cache outside the clone."""
+"""Where the suite comes from: the Maven artifact, fetched by mvn, unpacked once into a cache outside the clone."""
 
 from __future__ import annotations
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import http.client
 import json
-import socket
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
@@ -46,7 +45,7 @@ class Client:
                 response = self._connection.getresponse()
                 data = response.read()
                 break
-            except (http.client.RemoteDisconnected, ConnectionResetError, BrokenPipeError, socket.timeout):
+            except (http.client.RemoteDisconnected, ConnectionResetError, BrokenPipeError, TimeoutError):
                 self._connection.close()
                 if attempt == 2:
                     raise

@@ -1,4 +1,4 @@
-"""The API specification (rest-api-spec/api/*.json): from an API call's name and arguments to method, path, query string and body."""
+"""The API specification (rest-api-spec/api/*.json): from a call's name and arguments to method, path and body."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Api:
         args = dict(args)
         has_body = "body" in args
         body = args.pop("body", None)
-        given = {key: value for key, value in args.items() if key in self.parts and value not in (None, "")}
+        given = {key: value for key, value in args.items() if key in self.parts}
         candidates = [path for path in self.paths if path.parts <= set(given)]
         if not candidates:
             raise SpecError(f"[{self.name}] misses path parts, got {sorted(args)}")
@@ -55,10 +55,6 @@ class Api:
             raise SpecError(f"[{self.name}] needs a body")
         path = max(candidates, key=lambda candidate: len(candidate.parts))
         query = {key: value for key, value in args.items() if key not in path.parts}
-        if blank := sorted(
-            key for key in query if key in self.parts and key not in self.params and query[key] in (None, "")
-        ):
-            raise SpecError(f"[{self.name}] got empty path parts {blank}")
         text = path.template
         for part in path.parts:
             text = text.replace("{" + part + "}", quote(_text(given[part]), safe=",*"))
@@ -78,6 +74,8 @@ def _method(methods: tuple[str, ...], has_body: bool) -> str:
 
 
 def _text(value: Any) -> str:
+    if value is None:
+        return ""
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, list):

@@ -12,6 +12,7 @@ from tests.compat.runner.values import Stash, StepFailed, lookup, matches, truth
 
 CATCHES = {
     "bad_request": {400},
+    "param": {400},
     "unauthorized": {401},
     "forbidden": {403},
     "missing": {404},

@@ -16,8 +16,8 @@ from tests.compat.runner.yaml12 import load_all
 
 #: What the runner can do of the suite's optional features.
 FEATURES = {
-    "allowed_warnings", "arbitrary_key", "contains", "headers", "node_selector", "regex", "stash_in_key", "stash_in_path",
-    "transform_and_set", "warnings", "yaml", "embedded_stash_key", "default_shards", "catch_unauthorized",
+    "allowed_warnings", "arbitrary_key", "contains", "headers", "node_selector", "regex", "stash_in_key",
+    "stash_in_path", "transform_and_set", "warnings", "yaml", "embedded_stash_key", "default_shards",
 }  # fmt: skip
 
 

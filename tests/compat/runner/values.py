@@ -41,7 +41,7 @@ class Stash(dict[str, Any]):
 
 
 def lookup(body: Any, path: str, stash: Stash) -> Any:
-    """The value at a dotted path; `\\.` is a dot in a key, `$body` the whole, `_arbitrary_key_` any key's name. None where there is none."""
+    """The value at a dotted path, None if missing; `$body` is the whole, `_arbitrary_key_` the name of some key."""
     if path in ("$body", ""):
         return body
     if path.startswith("$body."):

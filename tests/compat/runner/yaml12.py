@@ -1,10 +1,10 @@
-"""YAML 1.2 core-schema scalars, as the suite is written for: `yes`, `on` and timestamps are strings, `1` is an integer, `1.0` a float."""
+"""YAML 1.2 core-schema scalars, as the suite wants: `yes`, `on` and timestamps are strings, `1.0` is a float."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, ClassVar
 
 import yaml
 
@@ -12,7 +12,7 @@ import yaml
 class Loader(yaml.CSafeLoader if hasattr(yaml, "CSafeLoader") else yaml.SafeLoader):  # type: ignore[misc]
     """PyYAML's loader with the implicit resolvers of YAML 1.2."""
 
-    yaml_implicit_resolvers: dict[str, Any] = {}
+    yaml_implicit_resolvers: ClassVar[dict[str, Any]] = {}
 
 
 def _resolve(tag: str, pattern: str, first: str) -> None:
@@ -26,11 +26,11 @@ _resolve("float", r"^[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?$"
 _resolve("merge", r"^(?:<<)$", "<")
 
 
-def _int(loader: Any, node: yaml.ScalarNode) -> int:
+def _int(_: Any, node: yaml.ScalarNode) -> int:
     return int(node.value)
 
 
-def _float(loader: Any, node: yaml.ScalarNode) -> float:
+def _float(_: Any, node: yaml.ScalarNode) -> float:
     return float(node.value)
 
 

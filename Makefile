@@ -1,0 +1,75 @@
+# The two commands: `make run` starts a node, `make test` proves it. `make help` lists the rest.
+# Everything is built in .venv; compiled Rust is kept outside the clone (CARGO_TARGET_DIR), so that clones share it.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+CACHE := $(or $(QUIDDITCH_CACHE),$(XDG_CACHE_HOME),$(HOME)/.cache)/quidditch
+export CARGO_TARGET_DIR ?= $(CACHE)/target
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+KERNEL_SOURCES := $(shell find kernel -type f \( -name '*.rs' -o -name '*.toml' -o -name '*.lock' -o -name '*.py' -o -name '*.pyi' \))
+ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help run demo test test-rust test-python lint fmt compat bench lock clean system
+
+help: ## this list
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+run: $(VENV)/.kernel ## start a node on 127.0.0.1:9200 (ARGS='--http-port 9201' passes flags on)
+	@exec $(BIN)/quidditch run $(ARGS)
+
+demo: $(VENV)/.kernel ## index the documentation of this Python installation and search it
+	@exec $(BIN)/quidditch demo $(ARGS)
+
+test: test-rust test-python ## everything that must not break
+
+test-rust: system
+	cd kernel && cargo test --release --locked -p quidditch-core
+
+test-python: $(VENV)/.dev
+	$(BIN)/python -m pytest $(ARGS)
+
+lint: $(VENV)/.dev ## layers, types, style, stub drift, clippy
+	$(BIN)/ruff check src tests benchmarks tools kernel/python
+	$(BIN)/ruff format --check src tests benchmarks tools kernel/python
+	$(BIN)/lint-imports
+	$(BIN)/mypy
+	$(BIN)/python -m mypy.stubtest quidditch_kernel --ignore-missing-stub
+	cd kernel && cargo fmt --check && cargo clippy --release --locked -p quidditch-core -- -D warnings
+
+fmt: $(VENV)/.dev ## format everything
+	$(BIN)/ruff check --fix src tests benchmarks tools kernel/python || true
+	$(BIN)/ruff format src tests benchmarks tools kernel/python
+	cd kernel && cargo fmt
+
+compat: $(VENV)/.dev ## all of OpenSearch's REST tests; writes docs/compatibility.md
+	$(BIN)/python -m tests.compat --table docs/compatibility.md $(ARGS)
+
+bench: $(VENV)/.dev ## figures as ratios in one run; writes docs/benchmarks.md
+	$(BIN)/python -m benchmarks $(ARGS)
+
+lock: $(VENV)/.dev ## renew the locked dependencies
+	$(BIN)/uv pip compile -q --universal --generate-hashes --no-header --no-annotate --no-emit-package quidditch-kernel --group run -o requirements/run.txt pyproject.toml
+	$(BIN)/uv pip compile -q --universal --generate-hashes --no-header --no-annotate --no-emit-package quidditch-kernel --group run --group dev -o requirements/dev.txt pyproject.toml
+
+clean: ## remove the virtual environment and caches of the clone
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+
+system:
+	@PYTHON=$(PYTHON) sh tools/check_system.sh
+
+$(VENV)/.run: requirements/run.txt pyproject.toml | system
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install -q --require-hashes -r requirements/run.txt
+	$(BIN)/pip install -q --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(VENV)/.kernel: $(VENV)/.run $(KERNEL_SOURCES)
+	@echo "building the kernel (some minutes the first time)"
+	cd kernel && VIRTUAL_ENV=$(abspath $(VENV)) $(abspath $(BIN))/maturin develop --release --locked -q
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.kernel requirements/dev.txt
+	$(BIN)/pip install -q --require-hashes -r requirements/dev.txt
+	@touch $@
