@@ -69,7 +69,7 @@ def field_type(path: str, leaf: Leaf, nested: str | None, parent: str | None) ->
         type=leaf.type.name,
         params=params,
         nested=nested,
-        indexed=bool(params.get("index", False)),
+        indexed=bool(params.get("index", leaf.type.name != "binary")),
         doc_values=bool(params.get("doc_values", False)),
         stored=bool(params.get("store", False)),
         analyzer=index,

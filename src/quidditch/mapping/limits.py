@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from quidditch.mapping.fields import METADATA_FIELDS
 from quidditch.mapping.tree import Alias, Leaf, Object
-from quidditch.model.errors import illegal_argument
+from quidditch.model.errors import illegal_argument, mapper_parsing
 
 if TYPE_CHECKING:
     from quidditch.mapping.root import RootMapping
@@ -57,11 +58,11 @@ def check_references(mapping: RootMapping) -> None:
 def _check_alias(path: str, alias: Alias, mapping: RootMapping) -> None:
     head = f"Invalid [path] value [{alias.path}] for field alias [{path}]: an alias "
     if alias.path == path:
-        raise illegal_argument(head + "cannot refer to itself.")
+        raise mapper_parsing(head + "cannot refer to itself.")
     if alias.path in mapping.aliases:
-        raise illegal_argument(head + "cannot refer to another alias.")
+        raise mapper_parsing(head + "cannot refer to another alias.")
     if alias.path not in mapping.leaves:
-        raise illegal_argument(head + "must refer to an existing field in the mappings.")
+        raise mapper_parsing(head + "must refer to an existing field in the mappings.")
     own, target = mapping.nested_scope(path), mapping.nested_scope(alias.path)
     if own != target:
         text = "must have the same nested scope as its target. "
@@ -71,9 +72,18 @@ def _check_alias(path: str, alias: Alias, mapping: RootMapping) -> None:
         raise illegal_argument(head + text)
 
 
+def check_names(mapping: RootMapping) -> None:
+    """No field may have the name of a metadata field."""
+    for name in METADATA_FIELDS:
+        if name in mapping.leaves or name in mapping.aliases or name in mapping.objects:
+            raise mapper_parsing(f"Field [{name}] is defined more than once")
+
+
 def _check_copy(
     path: str, target: str, leaves: Mapping[str, Leaf], objects: Mapping[str, Object], mapping: RootMapping
 ) -> None:
+    if path.rpartition(".")[0] in leaves:
+        raise illegal_argument(f"[copy_to] may not be used to copy from a multi-field: [{path}]")
     if target.rpartition(".")[0] in leaves:
         raise illegal_argument(f"[copy_to] may not be used to copy to a multi-field: [{target}]")
     if target in objects:

@@ -22,6 +22,7 @@ def merge_roots(old: Root, new: Root, templates: bool = False) -> Root:
         source=_merge_source(old.source, new.source, templates),
         routing_required=_merge_routing(old.routing_required, new.routing_required, templates),
         data_stream_timestamp=new.data_stream_timestamp or old.data_stream_timestamp,
+        field_names_enabled=_newer(old.field_names_enabled, new.field_names_enabled),
         dynamic_date_formats=_newer(old.dynamic_date_formats, new.dynamic_date_formats),
         dynamic_templates=_merge_dynamic_templates(old.dynamic_templates, new.dynamic_templates, templates),
         date_detection=_newer(old.date_detection, new.date_detection),
@@ -131,7 +132,7 @@ def merge_nodes(old: Node, new: Node, path: str, templates: bool = False) -> Nod
             )
         return new
     if isinstance(new, Alias):
-        raise illegal_argument(f"mapper [{path}] cannot be changed from type [{old.type.name}] to [alias]")
+        raise illegal_argument(f"mapper [{path}] cannot be changed from type [{old.type.name}] to [FieldAliasMapper]")
     return merge_leaves(old, new, path)
 
 

@@ -59,12 +59,10 @@ def parse_properties(body: Any, ctx: ParseContext) -> dict[str, Node]:
 
 
 def _name_parts(name: str) -> list[str]:
-    if not name.strip():
-        raise illegal_argument("name cannot be empty string")
-    parts = name.split(".")
-    while parts and not parts[-1]:
-        parts.pop()
-    if not parts or any(not part.strip() for part in parts):
+    parts = name.rstrip(".").split(".")
+    if name and parts == [""]:
+        raise mapper_parsing(f"Invalid field name {name}")
+    if "" in parts:
         raise illegal_argument("name cannot be empty string")
     return parts
 
@@ -113,9 +111,7 @@ def _parse_alias(name: str, declared: str, rest: dict[str, Any]) -> Alias:
     return Alias(path)
 
 
-def parse_leaf(
-    name: str, type_def: TypeDef, definition: Mapping[str, Any], ctx: ParseContext, multi: bool = False
-) -> Leaf:
+def parse_leaf(name: str, type_def: TypeDef, definition: Mapping[str, Any], ctx: ParseContext) -> Leaf:
     values: dict[str, Any] = {}
     fields: dict[str, Leaf] = {}
     copy_to: tuple[str, ...] = ()
@@ -123,11 +119,6 @@ def parse_leaf(
         if key == "fields":
             fields = _parse_multi_fields(name, value, ctx)
         elif key == "copy_to":
-            if multi:
-                raise mapper_parsing(
-                    "copy_to in multi fields is not allowed. "
-                    f"Found the copy_to in field [{name}] which is within a multi field."
-                )
             copy_to = _parse_copy_to(value)
         elif (param := type_def.by_name.get(key)) is not None:
             _set(values, name, type_def, param, value, ctx)
@@ -179,6 +170,4 @@ def _parse_multi_field(name: str, definition: Mapping[str, Any], ctx: ParseConte
     type_def = TYPES.get(type_name)
     if type_def is None:
         raise mapper_parsing(f"no handler for type [{type_name}] declared on field [{name}]")
-    return parse_leaf(
-        name, type_def, {key: value for key, value in definition.items() if key != "type"}, ctx, multi=True
-    )
+    return parse_leaf(name, type_def, {key: value for key, value in definition.items() if key != "type"}, ctx)

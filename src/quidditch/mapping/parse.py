@@ -32,9 +32,9 @@ def parse_root(body: dict[str, Any] | None, ctx: ParseContext = UNCHECKED) -> Ro
         source=_source(rest),
         routing_required=_routing(rest),
         data_stream_timestamp=_timestamp(rest),
+        field_names_enabled=_field_names(rest),
         meta=_meta(rest),
     )
-    _field_names(rest)
     _refuse_fixed(rest)
     if rest:
         raise unsupported("Root mapping definition has unsupported parameters", rest)
@@ -89,9 +89,9 @@ def _metadata(rest: dict[str, Any], name: str) -> dict[str, Any] | None:
 def _check_known(name: str, body: dict[str, Any], known: tuple[str, ...]) -> None:
     for key, value in body.items():
         if key not in known:
-            raise mapper_parsing(f"unknown parameter [{key}] on metadata field [{name}]")
+            raise mapper_parsing(f"unknown parameter [{key}] on mapper [{name}] of type [null]")
         if value is None:
-            raise mapper_parsing(f"[{key}] on metadata field [{name}] must not have a [null] value")
+            raise mapper_parsing(f"[{key}] on mapper [{name}] of type [null] must not have a [null] value")
 
 
 def _source(rest: dict[str, Any]) -> Source | None:
@@ -123,11 +123,13 @@ def _timestamp(rest: dict[str, Any]) -> str | None:
     return "@timestamp" if to_bool(body.get("enabled", False)) else None
 
 
-def _field_names(rest: dict[str, Any]) -> None:
-    """`_field_names` is accepted and does nothing, as in OpenSearch."""
+def _field_names(rest: dict[str, Any]) -> bool | None:
+    """`_field_names` is kept and does nothing, as in OpenSearch."""
     body = _metadata(rest, "_field_names")
-    if body is not None:
-        _check_known("_field_names", body, ("enabled",))
+    if body is None or "enabled" not in body:
+        return None
+    _check_known("_field_names", body, ("enabled",))
+    return to_bool(body["enabled"])
 
 
 def _refuse_fixed(rest: dict[str, Any]) -> None:
@@ -142,15 +144,15 @@ def _refuse_fixed(rest: dict[str, Any]) -> None:
 def _dynamic_templates(value: Any) -> tuple[DynamicTemplate, ...]:
     if not isinstance(value, list):
         raise mapper_parsing("Dynamic template syntax error. An array of named objects is expected.")
-    templates: dict[str, DynamicTemplate] = {}
+    templates: list[DynamicTemplate] = []
     for item in value:
         if not isinstance(item, dict) or len(item) != 1:
             raise mapper_parsing("A dynamic template must be defined with a name")
         (name, body), *_ = item.items()
         if not isinstance(body, dict):
             raise mapper_parsing(f"dynamic template [{name}] must be an object")
-        templates[name] = _dynamic_template(name, body)
-    return tuple(templates.values())
+        templates.append(_dynamic_template(name, body))
+    return tuple(templates)
 
 
 def _dynamic_template(name: str, body: dict[str, Any]) -> DynamicTemplate:
@@ -199,5 +201,6 @@ def wrap_create_error(error: ApiError) -> ApiError:
     """The error of creating an index whose mapping cannot be parsed."""
     reason = f"Failed to parse mapping [_doc]: {error.reason}"
     own = {"type": "mapper_parsing_exception", "reason": reason}
-    root = [own] if error.type == "illegal_argument_exception" else [{"type": error.type, "reason": error.reason}]
+    java = error.type in ("illegal_argument_exception", "number_format_exception")
+    root = [own] if java else [{"type": error.type, "reason": error.reason}]
     return ApiError(400, "mapper_parsing_exception", reason, {"caused_by": error.body()}, root)

@@ -10,7 +10,7 @@ import orjson
 
 from quidditch.mapping.context import UNCHECKED, ParseContext
 from quidditch.mapping.fields import FieldType, field_type, metadata_field
-from quidditch.mapping.limits import Limits, check_limits, check_references
+from quidditch.mapping.limits import Limits, check_limits, check_names, check_references
 from quidditch.mapping.merge import merge_roots
 from quidditch.mapping.parse import parse_root, wrap_create_error
 from quidditch.mapping.patterns import simple_match
@@ -144,7 +144,7 @@ def _kernel_types(body: dict[str, Any]) -> dict[str, Any]:
     shown = dict(body)
     kind = shown.get("type")
     if isinstance(kind, str) and (type_def := TYPES.get(kind)) is not None and type_def.kernel is not None:
-        shown["type"] = type_def.kernel
+        shown = type_def.kernel(shown)
     for key in ("properties", "fields"):
         if isinstance(shown.get(key), dict):
             shown[key] = {name: _kernel_types(child) for name, child in shown[key].items()}
@@ -156,7 +156,9 @@ def parse(body: Mapping[str, Any] | None, ctx: ParseContext = UNCHECKED) -> Root
 
     …}`, no type around it). Raises mapper_parsing_exception and its like, unwrapped.
     """
-    return RootMapping(parse_root(None if body is None else dict(body), ctx))
+    mapping = RootMapping(parse_root(None if body is None else dict(body), ctx))
+    check_names(mapping)
+    return mapping
 
 
 def parse_for_create(

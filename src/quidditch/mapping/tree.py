@@ -140,6 +140,7 @@ class Root:
     source: Source | None = None
     routing_required: bool | None = None
     data_stream_timestamp: str | None = None
+    field_names_enabled: bool | None = None
     dynamic_date_formats: tuple[str, ...] | None = None
     dynamic_templates: tuple[DynamicTemplate, ...] | None = None
     date_detection: bool | None = None
@@ -151,6 +152,8 @@ class Root:
             shown["_meta"] = dict(self.meta)
         if self.data_stream_timestamp is not None:
             shown["_data_stream_timestamp"] = {"enabled": True}
+        if self.field_names_enabled is not None:
+            shown["_field_names"] = {"enabled": self.field_names_enabled}
         if self.routing_required:
             shown["_routing"] = {"required": True}
         if self.source is not None and self.source != Source():

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from quidditch.model.errors import illegal_argument
+from quidditch.model.errors import ApiError, illegal_argument
 
 INT_MIN, INT_MAX = -(2**31), 2**31 - 1
 
@@ -50,15 +50,22 @@ def to_bool(value: Any, name: str | None = None) -> bool:
         return True
     if text == "false" or text == "":
         return False
+    problem = illegal_argument(f"Failed to parse value [{text}] as only [true] or [false] are allowed.")
     if name is not None:
-        raise illegal_argument(f"Could not convert [{name}] to boolean")
-    raise illegal_argument(f"Failed to parse value [{text}] as only [true] or [false] are allowed.")
+        details = {"caused_by": problem.body()}
+        raise ApiError(400, "illegal_argument_exception", f"Could not convert [{name}] to boolean", details)
+    raise problem
+
+
+def number_format(text: Any) -> ApiError:
+    """What Java says of a text that is no number."""
+    return ApiError(400, "number_format_exception", f'For input string: "{java_str(text)}"')
 
 
 def to_int(value: Any) -> int:
     """A 32-bit integer from a number or its text; fractions are cut off as Java's `intValue` does."""
     if isinstance(value, bool) or not isinstance(value, int | float | str):
-        raise illegal_argument(f'For input string: "{java_str(value)}"')
+        raise number_format(value)
     if isinstance(value, float):
         number = int(value) if math.isfinite(value) else 0
     elif isinstance(value, str):
@@ -66,7 +73,7 @@ def to_int(value: Any) -> int:
     else:
         number = value
     if not INT_MIN <= number <= INT_MAX:
-        raise illegal_argument(f'For input string: "{value}"')
+        raise number_format(value)
     return number
 
 
@@ -74,7 +81,7 @@ def _int_of(text: str) -> int:
     try:
         return int(text)
     except ValueError:
-        raise illegal_argument(f'For input string: "{text}"') from None
+        raise number_format(text) from None
 
 
 def to_float(value: Any) -> float:
@@ -83,4 +90,4 @@ def to_float(value: Any) -> float:
             return float(value)
         except (ValueError, OverflowError):
             pass
-    raise illegal_argument(f'For input string: "{java_str(value)}"')
+    raise number_format(value)

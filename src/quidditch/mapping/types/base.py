@@ -52,8 +52,8 @@ class TypeDef:
     params: tuple[Param, ...]
     validate: Callable[[str, Values], None] = _nothing
     canonical: Callable[[Values], Values] = dict
-    kernel: str | None = None
-    """The type that the kernel knows it by, if another."""
+    kernel: Callable[[dict[str, Any]], dict[str, Any]] | None = None
+    """Rewrites the shown definition, type included, for the kernel."""
     by_name: Mapping[str, Param] = field(init=False)
 
     def __post_init__(self) -> None:

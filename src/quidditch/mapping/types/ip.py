@@ -16,24 +16,26 @@ from quidditch.mapping.types.base import (
     null_value_param,
 )
 from quidditch.mapping.values import java_str
-from quidditch.model.errors import mapper_parsing
 
 
-def _null_value(field_name: str, value: Any) -> str:
-    text = java_str(value)
-    try:
-        return str(ip_address(text))
-    except ValueError:
-        problem = f"'{text}' is not an IP string literal."
-        raise mapper_parsing(
-            f"Error parsing [null_value] on field [{field_name}]: {problem}",
-            {"type": "illegal_argument_exception", "reason": problem},
-        ) from None
+def _null_value(_field: str, value: Any) -> str:
+    return java_str(value)
+
+
+def _without_bad_null_value(shown: dict[str, Any]) -> dict[str, Any]:
+    """OpenSearch keeps a null_value that is no address in the mapping, and indexes nothing for it."""
+    if "null_value" in shown:
+        try:
+            ip_address(shown["null_value"])
+        except ValueError:
+            return {key: value for key, value in shown.items() if key != "null_value"}
+    return shown
 
 
 IP = TypeDef(
     "ip",
     (INDEX, DOC_VALUES, STORE, IGNORE_MALFORMED, null_value_param(_null_value), bool_param("skip_list", False), META),
+    kernel=_without_bad_null_value,
 )
 
 TYPES = (IP,)

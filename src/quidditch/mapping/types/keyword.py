@@ -60,4 +60,12 @@ KEYWORD = TypeDef(
     ),
 )
 
-TYPES = (KEYWORD,)
+WILDCARD = TypeDef(
+    "wildcard",
+    (_NULL_VALUE, _IGNORE_ABOVE, _NORMALIZER, DOC_VALUES, META),
+    canonical=lambda values: {"doc_values": True, **values},
+    kernel=lambda shown: {**shown, "type": "keyword"},
+)
+"""Kept as a keyword: the kernel's term dictionary answers patterns without n-grams."""
+
+TYPES = (KEYWORD, WILDCARD)

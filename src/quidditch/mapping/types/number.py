@@ -21,7 +21,7 @@ from quidditch.mapping.types.base import (
     bool_param,
     null_value_param,
 )
-from quidditch.mapping.values import java_str, to_float
+from quidditch.mapping.values import java_str, number_format, to_float
 from quidditch.model.errors import illegal_argument
 
 INTEGER_RANGES: dict[str, tuple[int, int]] = {
@@ -46,9 +46,9 @@ def _whole(type_name: str) -> Callable[[str, Any], int]:
         try:
             number = Decimal(text)
         except InvalidOperation:
-            raise illegal_argument(f'For input string: "{text}"') from None
+            raise number_format(text) from None
         if not number.is_finite():
-            raise illegal_argument(f'For input string: "{text}"')
+            raise number_format(text)
         if number != number.to_integral_value():
             raise illegal_argument(f"Value [{text}] has a decimal part")
         if not low <= number <= high:
@@ -65,10 +65,15 @@ def _real(type_name: str) -> Callable[[str, Any], float]:
     def check(_field: str, value: Any) -> float:
         number = to_float(value)
         if not math.isfinite(number) or abs(number) > limit:
-            raise illegal_argument(f"[{type_name}] supports only finite values, but got [{java_str(value)}]")
+            raise illegal_argument(f"[{type_name}] supports only finite values, but got [{_java_float(number)}]")
         return number
 
     return check
+
+
+def _java_float(number: float) -> str:
+    """A number outside the type's range, after rounding to it."""
+    return "NaN" if math.isnan(number) else "Infinity" if number > 0 else "-Infinity"
 
 
 def _number(type_name: str, check: Callable[[str, Any], float]) -> TypeDef:

@@ -85,8 +85,6 @@ def analyzers(values: Values) -> tuple[str, str, str]:
 
 def _validate(name: str, values: Values) -> None:
     index_options = values.get("index_options", "positions")
-    if "search_quote_analyzer" in values and "search_analyzer" not in values:
-        raise mapper_parsing(f"analyzer on field [{name}] must be set when search_analyzer is set")
     indexed = values.get("index", True)
     if values.get("index_phrases"):
         if not indexed:
@@ -143,6 +141,12 @@ TEXT = TypeDef(
     canonical=_canonical,
 )
 
-MATCH_ONLY_TEXT = TypeDef("match_only_text", TEXT.params, validate=_validate, canonical=_canonical, kernel="text")
+MATCH_ONLY_TEXT = TypeDef(
+    "match_only_text",
+    TEXT.params,
+    validate=_validate,
+    canonical=_canonical,
+    kernel=lambda shown: {**shown, "type": "text"},
+)
 
 TYPES = (TEXT, MATCH_ONLY_TEXT)
