@@ -1,4 +1,4 @@
-"""Records what a real OpenSearch answers to the queries of tests/support/corpus.py: `python -m tools.record_rankings URL`.
+"""Records what a real OpenSearch answers to the queries of tests/support/corpus.py (argument: its URL).
 
 The answers are kept in tests/rest/data/rankings.json; tests/rest/test_ranking.py holds Quidditch to them.
 """

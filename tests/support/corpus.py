@@ -1,4 +1,4 @@
-"""A corpus and queries made from a seed: the same everywhere, so that answers of a real OpenSearch can be kept beside the tests."""
+"""A corpus and queries made from a seed: the same everywhere, so that a real OpenSearch's answers can be kept."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ INDEX_BODY: dict[str, Any] = {
         }
     },
 }
-_SYLLABLES = "ba ce di fo gu ka le mi no pu ra se ti vo zu lan mer tor vin sol bri dra".split()  # noqa: SIM905
+_SYLLABLES = "ba ce di fo gu ka le mi no pu ra se ti vo zu lan mer tor vin sol bri dra".split()
 _ENGLISH = (
     "running runs runner searching searched indexes indexing nodes node replicas quickly connection connected".split()
-)  # noqa: SIM905
+)
 
 
 def _vocabulary(chance: random.Random) -> list[str]:
@@ -47,6 +47,11 @@ class Corpus:
     def text(self, low: int, high: int) -> str:
         return " ".join(self._chance.choices(self.words, self._weights, k=self._chance.randint(low, high)))
 
+    def _date(self) -> str:
+        chance = self._chance
+        year, month, day = chance.randint(10, 25), chance.randint(1, 12), chance.randint(1, 28)
+        return f"20{year}-{month:02}-{day:02}T0{chance.randint(0, 9)}:00:00Z"
+
     def _document(self, number: int) -> dict[str, Any]:
         chance = self._chance
         document: dict[str, Any] = {
@@ -55,7 +60,7 @@ class Corpus:
             "tags": sorted(set(chance.choices(self.words[:40], k=chance.randint(1, 4)))),
             "year": 1980 + chance.randint(0, 45),
             "rating": round(chance.uniform(0, 10), 2),
-            "published": f"20{chance.randint(10, 25)}-{chance.randint(1, 12):02}-{chance.randint(1, 28):02}T0{chance.randint(0, 9)}:00:00Z",
+            "published": self._date(),
         }
         if number % 3 == 0:
             document["english"] = " ".join([*chance.choices(_ENGLISH, k=3), self.text(2, 10)])
