@@ -1,4 +1,4 @@
-"""`python -m benchmarks`: how fast is Quidditch beside its kernel alone and a real OpenSearch? Writes docs/benchmarks.md.
+"""How fast is Quidditch beside its kernel alone and a real OpenSearch? Writes docs/benchmarks.md.
 
 python -m benchmarks --documents 60000 --seconds 2
 python -m benchmarks --no-opensearch --shape 'match, 1 word'
@@ -17,11 +17,12 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+from tests.support.node import Node
+
 from benchmarks import load, opensearch, report, shapes
 from benchmarks.corpus import MAPPINGS, Corpus
 from benchmarks.corpus import load as load_corpus
 from benchmarks.kernel import Alone
-from tests.support.node import Node
 
 INDEX = "bench"
 CLIENTS = 4
@@ -99,7 +100,7 @@ def main() -> None:
             node = stack.enter_context(Node(folder / "node"))
             result.bulk = index_all(node.url, corpus)
             if not args.no_opensearch:
-                _compare(stack, folder, corpus, bodies, args.seconds, result)
+                _compare(folder, corpus, bodies, args.seconds, result)
             result.search = search_all(node.url, bodies, args.seconds)
             result.loaded = _rss(node.pid)
     finally:
@@ -109,7 +110,6 @@ def main() -> None:
 
 
 def _compare(
-    stack: ExitStack,
     folder: Path,
     corpus: Corpus,
     bodies: dict[str, list[bytes]],

@@ -9,7 +9,6 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import quidditch_kernel as kernel
-
 from benchmarks.corpus import MAPPINGS
 from quidditch import mapping
 
