@@ -18,7 +18,7 @@ async def info(_request: Request, node: Node) -> Response:
         {
             "name": node.name,
             "cluster_name": state.cluster_name,
-            "cluster_uuid": state.uuid,
+            "cluster_uuid": state.cluster_uuid,
             "version": {
                 "distribution": "opensearch",
                 "number": COMPATIBLE_VERSION,

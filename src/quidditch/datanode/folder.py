@@ -1,0 +1,118 @@
+"""The data folder of a node: who uses it, who the node is, where shards live.
+
+    node.lock                              held by the process that uses the folder; says its pid
+    node.json                              the lasting id of the node
+    nodes/0/indices/<uuid>/<shard>/        one shard
+    nodes/0/indices/.deleted-<uuid>/       an index on its way out
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import secrets
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+FORMAT = 1
+_DELETED = ".deleted-"
+
+
+class FolderError(Exception):
+    """The folder cannot be used; the message says why, in a sentence for the user."""
+
+
+class DataFolder:
+    """An opened data folder. Only one process can have it open."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+            self._lock = os.open(path / "node.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        except OSError as error:
+            raise FolderError(f"cannot use the data folder {path}: {error.strerror}") from None
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            owner = os.pread(self._lock, 64, 0).decode("ascii", "replace").strip() or "unknown"
+            os.close(self._lock)
+            raise FolderError(f"the data folder {path} is in use by the process with pid {owner}") from None
+        try:
+            os.ftruncate(self._lock, 0)
+            os.pwrite(self._lock, f"{os.getpid()}\n".encode(), 0)
+            self.indices = path / "nodes" / "0" / "indices"
+            self.indices.mkdir(parents=True, exist_ok=True)
+            self.node_id = self._identity()
+            for left in self.indices.glob(f"{_DELETED}*"):
+                shutil.rmtree(left, ignore_errors=True)
+        except OSError as error:
+            self.close()
+            raise FolderError(f"cannot write to the data folder {path}: {error.strerror}") from None
+        except FolderError:
+            self.close()
+            raise
+
+    def _identity(self) -> str:
+        file = self.path / "node.json"
+        if file.exists():
+            try:
+                content = json.loads(file.read_bytes())
+                version, node_id = int(content["format"]), str(content["id"])
+            except (ValueError, KeyError, TypeError):
+                raise FolderError(f"{file} is damaged: it should hold the node's id") from None
+            if version > FORMAT:
+                raise FolderError(f"{file} has format {version}, this version reads up to {FORMAT}")
+            return node_id
+        node_id = secrets.token_urlsafe(16)
+        temporary = file.with_suffix(".tmp")
+        with temporary.open("w") as out:
+            json.dump({"format": FORMAT, "id": node_id}, out)
+            out.flush()
+            os.fsync(out.fileno())
+        temporary.replace(file)
+        sync_folder(self.path)
+        return node_id
+
+    def shard(self, uuid: str, shard: int) -> Path:
+        return self.indices / uuid / str(shard)
+
+    def uuids(self) -> Iterator[str]:
+        """The indices that have data here."""
+        for entry in sorted(self.indices.iterdir()):
+            if entry.is_dir() and not entry.name.startswith("."):
+                yield entry.name
+
+    def remove(self, uuid: str) -> None:
+        """Deletes all data of an index; interrupted, it is completed at the next start."""
+        gone = self.indices / f"{_DELETED}{uuid}"
+        try:
+            (self.indices / uuid).rename(gone)
+        except FileNotFoundError:
+            return
+        sync_folder(self.indices)
+        shutil.rmtree(gone, ignore_errors=True)
+
+    def remove_shard(self, uuid: str, shard: int) -> None:
+        """Deletes one shard that has moved away."""
+        gone = self.indices / f"{_DELETED}{uuid}-{shard}"
+        try:
+            self.shard(uuid, shard).rename(gone)
+        except FileNotFoundError:
+            return
+        sync_folder(self.indices)
+        shutil.rmtree(gone, ignore_errors=True)
+
+    def close(self) -> None:
+        os.close(self._lock)
+
+
+def sync_folder(path: Path) -> None:
+    """Makes renames in a folder durable."""
+    handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,29 @@
+"""The shards that this node has open, by index."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from quidditch_kernel import Mapping, Shard
+
+from quidditch.model.objects import Index
+
+
+@dataclass(slots=True)
+class LocalShard:
+    """One copy of a shard: the kernel's shard and what the control plane knows it by."""
+
+    number: int
+    allocation_id: str
+    primary_term: int
+    kernel: Shard
+
+
+@dataclass(slots=True)
+class LocalIndex:
+    """An index of which this node holds shards. `failed` remembers allocations that could not be opened."""
+
+    index: Index
+    mapping: Mapping
+    shards: dict[int, LocalShard] = field(default_factory=dict)
+    failed: set[str] = field(default_factory=set)

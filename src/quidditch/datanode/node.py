@@ -1,0 +1,296 @@
+"""The data node: makes the local shards what the cluster state says, and serves them.
+
+Applying a state is level-triggered: each index that changed gets a task that compares what should be here with what is,
+until they agree. New mappings and settings of open shards are applied at once, so that whoever waited for the change
+finds it in force.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
+
+from quidditch_kernel import KernelError, Mapping, Reader, Runtime, Shard, Slice, SliceResult
+
+from quidditch.controlplane.api import ControlPlane
+from quidditch.controlplane.core.commands import ShardFailed, ShardStarted
+from quidditch.datanode.folder import DataFolder
+from quidditch.datanode.local import LocalIndex, LocalShard
+from quidditch.datanode.settings import shard_config
+from quidditch.model.objects import Copy, Index
+from quidditch.model.state import ClusterState
+from quidditch.transport.shards import ShardMissing
+
+log = logging.getLogger("quidditch.datanode")
+T = TypeVar("T")
+
+
+class DataNode:
+    """Owner of the kernel's runtime, shards and readers. Used from the event loop's thread."""
+
+    def __init__(
+        self,
+        folder: DataFolder,
+        runtime: Runtime,
+        compile_mapping: Callable[[Index], Mapping],
+        control: ControlPlane,
+        threads: int = 4,
+    ) -> None:
+        self.folder = folder
+        self.id = folder.node_id
+        self.runtime = runtime
+        self.indices: dict[str, LocalIndex] = {}
+        self.state = ClusterState()
+        self._compile = compile_mapping
+        self._control = control
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="shard")
+        self._slow = ThreadPoolExecutor(2, thread_name_prefix="shard-slow")
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._dirty: set[str] = set()
+        self._closing = False
+
+    # --- applying the cluster state ---------------------------------------------------------------------------------
+
+    def apply(self, _old: ClusterState, state: ClusterState) -> None:
+        """Takes a newer state (a subscriber of the control plane); returns when mappings and settings are in force, shards open and close later."""
+        old, self.state = self.state, state
+        if self._closing or (old.indices is state.indices and old.routing is state.routing):
+            return
+        for name, index in state.indices.items():
+            before = old.indices.get(name)
+            if before is not index:
+                if before is not None and before.uuid != index.uuid:
+                    self._touch(before.uuid)
+                self._configure(index)
+                self._touch(index.uuid)
+            elif old.routing.get(name) is not state.routing.get(name):
+                self._touch(index.uuid)
+        for name, index in old.indices.items():
+            if name not in state.indices:
+                self._touch(index.uuid)
+
+    def _configure(self, index: Index) -> None:
+        local = self.indices.get(index.uuid)
+        if local is None:
+            return
+        before, local.index = local.index, index
+        try:
+            if before.spec.mapping_version != index.spec.mapping_version or before.spec.mappings != index.spec.mappings:
+                local.mapping = self._compile(index)
+                for shard in local.shards.values():
+                    shard.kernel.set_mapping(local.mapping)
+            if before.spec.settings != index.spec.settings:
+                for shard in local.shards.values():
+                    shard.kernel.configure(shard_config(index, shard.number, shard.primary_term))
+        except Exception:
+            log.exception("index [%s]: the new mapping or settings cannot be applied", index.name)
+
+    def _touch(self, uuid: str) -> None:
+        self._dirty.add(uuid)
+        if uuid not in self._tasks:
+            self._tasks[uuid] = asyncio.get_running_loop().create_task(self._settle(uuid), name=f"settle-{uuid}")
+
+    async def _settle(self, uuid: str) -> None:
+        try:
+            while uuid in self._dirty and not self._closing:
+                self._dirty.discard(uuid)
+                await self._settle_once(uuid)
+        except asyncio.CancelledError:
+            raise
+        except Exception:
+            log.exception("index [%s] cannot be brought to its state", uuid)
+        finally:
+            del self._tasks[uuid]
+
+    async def _settle_once(self, uuid: str) -> None:
+        index = self.state.index_by_uuid(uuid)
+        if index is None:
+            await self._forget(uuid)
+            return
+        wanted = self._wanted(index)
+        local = self.indices.get(uuid)
+        if local is not None:
+            for number, shard in list(local.shards.items()):
+                copy = wanted.get(number)
+                if not index.open or copy is None or copy[0].allocation_id != shard.allocation_id:
+                    del local.shards[number]
+                    await self._in_pool(self._slow, shard.kernel.close)
+        if wanted:
+            await asyncio.gather(*(self._bring_up(index, number, *copy) for number, copy in wanted.items()))
+
+    def _wanted(self, index: Index) -> dict[int, tuple[Copy, int]]:
+        """The copies that belong on this node, with their primary terms."""
+        routing = self.state.routing.get(index.name)
+        if routing is None or routing.spec.uuid != index.uuid:
+            return {}
+        return {
+            number: (copy, shard.primary_term)
+            for number, shard in enumerate(routing.spec.shards)
+            for copy in shard.copies
+            if copy.node == self.id and copy.allocation_id
+        }
+
+    async def _bring_up(self, index: Index, number: int, copy: Copy, primary_term: int) -> None:
+        local = self.indices.get(index.uuid)
+        if local is None:
+            local = self.indices[index.uuid] = LocalIndex(index, self._compile(index))
+        shard = local.shards.get(number)
+        if shard is None and index.open:
+            allocation = str(copy.allocation_id)
+            if allocation in local.failed:
+                return
+            try:
+                kernel = await self._open(local, number, copy, primary_term)
+            except (KernelError, OSError, ValueError) as error:
+                log.error("shard [%s][%d] cannot be opened: %s", index.name, number, error)
+                local.failed.add(allocation)
+                await self._report_failed(index, number, copy, primary_term, _sentence(error))
+                return
+            local.shards[number] = LocalShard(number, allocation, primary_term, kernel)
+            if local.index is not index:
+                kernel.set_mapping(local.mapping)
+                kernel.configure(shard_config(local.index, number, primary_term))
+        elif shard is not None and shard.primary_term != primary_term:
+            shard.primary_term = primary_term
+            shard.kernel.configure(shard_config(local.index, number, primary_term))
+        if copy.state == "INITIALIZING":
+            await self._report_started(index, number, copy, primary_term)
+
+    async def _open(self, local: LocalIndex, number: int, copy: Copy, primary_term: int) -> Shard:
+        path = self.folder.shard(local.index.uuid, number)
+        if copy.recovery == "EXISTING_STORE" and not path.is_dir():
+            raise ValueError(f"the data of the shard is not there: {path} is missing")
+        config = shard_config(local.index, number, primary_term)
+        started = time.monotonic()
+        shard = await self._in_pool(self._slow, Shard.open, self.runtime, str(path), config, local.mapping)
+        log.debug("shard [%s][%d] opened in %.3f s", local.index.name, number, time.monotonic() - started)
+        return shard
+
+    async def _report_started(self, index: Index, number: int, copy: Copy, primary_term: int) -> None:
+        await self._control.submit(
+            ShardStarted(
+                index=index.name,
+                uuid=index.uuid,
+                shard=number,
+                allocation_id=str(copy.allocation_id),
+                primary_term=primary_term,
+            )
+        )
+
+    async def _report_failed(self, index: Index, number: int, copy: Copy, primary_term: int, reason: str) -> None:
+        await self._control.submit(
+            ShardFailed(
+                index=index.name,
+                uuid=index.uuid,
+                shard=number,
+                allocation_id=str(copy.allocation_id),
+                reason=reason,
+                primary_term=primary_term,
+            )
+        )
+
+    async def _forget(self, uuid: str) -> None:
+        local = self.indices.pop(uuid, None)
+        if local is not None:
+            for shard in local.shards.values():
+                await self._in_pool(self._slow, shard.kernel.close)
+        await self._in_pool(self._slow, self.folder.remove, uuid)
+
+    def dangling(self) -> list[str]:
+        """Index folders of which the cluster state knows nothing; they are left alone."""
+        return [uuid for uuid in self.folder.uuids() if self.state.index_by_uuid(uuid) is None]
+
+    # --- serving ----------------------------------------------------------------------------------------------------
+
+    def shard(self, uuid: str, number: int) -> Shard:
+        """The kernel's shard. Raises :class:`ShardMissing`."""
+        local = self.indices.get(uuid)
+        found = local.shards.get(number) if local is not None else None
+        if found is None:
+            raise ShardMissing(f"shard [{uuid}][{number}] is not open on this node")
+        return found.kernel
+
+    def has(self, uuid: str, number: int) -> bool:
+        local = self.indices.get(uuid)
+        return local is not None and number in local.shards
+
+    async def write(self, uuid: str, number: int, slice: Slice) -> SliceResult:
+        """Applies a slice of a bulk; it is durable on return if the index says so."""
+        return await self._in_pool(self._pool, self.shard(uuid, number).bulk, slice)
+
+    async def retry(self, uuid: str, number: int, slice: Slice, result: SliceResult) -> None:
+        """Applies the items again that stopped at unknown fields."""
+        await self._in_pool(self._pool, self.shard(uuid, number).retry, slice, result)
+
+    def get(self, uuid: str, number: int, request: bytes) -> bytes | None:
+        return self.shard(uuid, number).get(request)
+
+    def reader(self, uuid: str, number: int) -> Reader:
+        """A point in time of one shard."""
+        return self.shard(uuid, number).reader()
+
+    async def refresh(self, uuid: str, number: int) -> None:
+        await self._in_pool(self._pool, self.shard(uuid, number).refresh)
+
+    async def refreshed(self, uuid: str, number: int, seq_no: int) -> None:
+        """Returns once searches see the operations up to `seq_no`."""
+        loop = asyncio.get_running_loop()
+        done = loop.create_future()
+
+        def finish() -> None:
+            if not done.done():
+                done.set_result(None)
+
+        def callback() -> None:
+            try:
+                loop.call_soon_threadsafe(finish)
+            except RuntimeError:
+                log.debug("a refresh came after the event loop had ended")
+
+        self.shard(uuid, number).when_refreshed(seq_no, callback)
+        await done
+
+    async def flush(self, uuid: str, number: int, force: bool, wait_if_ongoing: bool) -> None:
+        await self._in_pool(self._slow, self.shard(uuid, number).flush, force, wait_if_ongoing)
+
+    async def force_merge(self, uuid: str, number: int, segments: int, only_expunge: bool, flush: bool) -> None:
+        await self._in_pool(self._slow, self.shard(uuid, number).force_merge, segments, only_expunge, flush)
+
+    def stats(self, uuid: str, number: int) -> bytes:
+        return self.shard(uuid, number).stats()
+
+    def segments(self, uuid: str, number: int) -> bytes:
+        return self.shard(uuid, number).segments()
+
+    def call(self, function: Callable[..., T], *args: Any) -> Awaitable[T]:
+        """Runs a kernel call in the pool."""
+        return self._in_pool(self._pool, function, *args)
+
+    async def _in_pool(self, pool: ThreadPoolExecutor, function: Callable[..., T], *args: Any) -> T:
+        return await asyncio.get_running_loop().run_in_executor(pool, function, *args)
+
+    # --- ending -----------------------------------------------------------------------------------------------------
+
+    async def close(self) -> None:
+        """Closes all shards; what was acknowledged is on disk."""
+        self._closing = True
+        if self._tasks:
+            await asyncio.gather(*list(self._tasks.values()), return_exceptions=True)
+        for local in self.indices.values():
+            for shard in local.shards.values():
+                try:
+                    await self._in_pool(self._slow, shard.kernel.close)
+                except KernelError as error:
+                    log.error("shard [%s][%d] did not close cleanly: %s", local.index.name, shard.number, error)
+        self.indices.clear()
+        self.runtime.close()
+        self._pool.shutdown(wait=True)
+        self._slow.shutdown(wait=True)
+
+
+def _sentence(error: BaseException) -> str:
+    return str(error.args[1]) if isinstance(error, KernelError) and len(error.args) > 1 else str(error)
