@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import orjson
-import quidditch_kernel
 
+import quidditch_kernel
 from quidditch import mapping
 from quidditch.mapping.root import RootMapping
 from quidditch.model.objects import Index

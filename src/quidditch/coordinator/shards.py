@@ -1,4 +1,4 @@
-"""From an index and a shard number to the node that has it: waiting for primaries, one more try after a move, broadcasts."""
+"""From an index and a shard number to the node that has it: waiting for primaries, moves, broadcasts."""
 
 from __future__ import annotations
 
@@ -7,14 +7,13 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
-from quidditch_kernel import KernelError, Slice, SliceResult
-
 from quidditch.controlplane.api import ControlPlane
 from quidditch.coordinator.options import WriteOptions
 from quidditch.model.errors import ApiError
 from quidditch.model.objects import Index
 from quidditch.model.state import ClusterState
 from quidditch.transport.shards import ShardCalls, ShardMissing
+from quidditch_kernel import KernelError, Slice, SliceResult
 
 
 class Shards:
@@ -153,7 +152,14 @@ class Shards:
             if isinstance(outcome, BaseException):
                 if not isinstance(outcome, (KernelError, ApiError)):
                     raise outcome
-                failures.append({"shard": number, "index": index.name, "status": "INTERNAL_SERVER_ERROR", "reason": _reason(outcome)})
+                failures.append(
+                    {
+                        "shard": number,
+                        "index": index.name,
+                        "status": "INTERNAL_SERVER_ERROR",
+                        "reason": _reason(outcome),
+                    }
+                )
             else:
                 successful += 1
         answer: dict[str, Any] = {"total": total, "successful": successful, "failed": len(failures)}

@@ -1,9 +1,9 @@
 """The data folder of a node: who uses it, who the node is, where shards live.
 
-    node.lock                              held by the process that uses the folder; says its pid
-    node.json                              the lasting id of the node
-    nodes/0/indices/<uuid>/<shard>/        one shard
-    nodes/0/indices/.deleted-<uuid>/       an index on its way out
+node.lock                              held by the process that uses the folder; says its pid
+node.json                              the lasting id of the node
+nodes/0/indices/<uuid>/<shard>/        one shard
+nodes/0/indices/.deleted-<uuid>/       an index on its way out
 """
 
 from __future__ import annotations

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from quidditch_kernel import Mapping, Shard
-
 from quidditch.model.objects import Index
+from quidditch_kernel import Mapping, Shard
 
 
 @dataclass(slots=True)

@@ -14,8 +14,6 @@ from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
-from quidditch_kernel import KernelError, Mapping, Reader, Runtime, Shard, Slice, SliceResult
-
 from quidditch.controlplane.api import ControlPlane
 from quidditch.controlplane.core.commands import ShardFailed, ShardStarted
 from quidditch.datanode.folder import DataFolder
@@ -24,6 +22,7 @@ from quidditch.datanode.settings import shard_config
 from quidditch.model.objects import Copy, Index
 from quidditch.model.state import ClusterState
 from quidditch.transport.shards import ShardMissing
+from quidditch_kernel import KernelError, Mapping, Reader, Runtime, Shard, Slice, SliceResult
 
 log = logging.getLogger("quidditch.datanode")
 T = TypeVar("T")
@@ -56,7 +55,10 @@ class DataNode:
     # --- applying the cluster state ---------------------------------------------------------------------------------
 
     def apply(self, _old: ClusterState, state: ClusterState) -> None:
-        """Takes a newer state (a subscriber of the control plane); returns when mappings and settings are in force, shards open and close later."""
+        """Takes a newer state (a subscriber of the control plane).
+
+        On return mappings and settings are in force; shards open and close later.
+        """
         old, self.state = self.state, state
         if self._closing or (old.indices is state.indices and old.routing is state.routing):
             return

@@ -8,7 +8,7 @@ from quidditch.rest.request import Request
 from quidditch.rest.response import Response
 from quidditch.rest.route import Route
 
-COMPATIBLE_VERSION = "3.1.0"
+COMPATIBLE_VERSION = "3.6.0"
 """The OpenSearch version whose API this is; clients check it."""
 
 
@@ -26,7 +26,7 @@ async def info(_request: Request, node: Node) -> Response:
                 "build_hash": __version__,
                 "build_date": "2026-11-21T00:00:00.000000000Z",
                 "build_snapshot": False,
-                "lucene_version": "10.2.1",
+                "lucene_version": "10.4.0",
                 "minimum_wire_compatibility_version": "2.19.0",
                 "minimum_index_compatibility_version": "2.0.0",
             },

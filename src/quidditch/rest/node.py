@@ -6,6 +6,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from quidditch.controlplane.api import ControlPlane
+    from quidditch.coordinator.get import Getter
+    from quidditch.coordinator.mappings import Mappings
+    from quidditch.coordinator.shards import Shards
+    from quidditch.coordinator.write import Writer
+    from quidditch.datanode.node import DataNode
     from quidditch.rest.pressure import Pressure
 
 
@@ -14,7 +20,8 @@ class Node:
     """The parts of this process.
 
     `config`: effective configuration; `clock`: quidditch.lib's clock; `control`: the control plane (`state`, `submit`);
-    `data`: the data node; `write`, `search`: the coordinator's two halves; `extra`: what a family keeps for itself
+    `data`: the data node; `shards`: calls and broadcasts to shards wherever they are; `mappings`: compiled mappings by
+    index; `write`, `get`, `search`: the coordinator's parts; `extra`: what a family keeps for itself
     under its own name.
     """
 
@@ -22,9 +29,12 @@ class Node:
     id: str
     config: Any
     clock: Any
-    control: Any
-    data: Any
-    write: Any
+    control: ControlPlane
+    data: DataNode
+    shards: Shards
+    mappings: Mappings
+    write: Writer
+    get: Getter
     search: Any
     pressure: Pressure
     http_address: str = ""

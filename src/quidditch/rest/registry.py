@@ -8,6 +8,10 @@ from quidditch.rest.route import Route
 
 FAMILIES = [
     "info",
+    "documents",
+    "update",
+    "bulk",
+    "mget",
 ]
 
 
