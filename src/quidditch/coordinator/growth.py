@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import orjson
@@ -11,10 +12,13 @@ from quidditch.controlplane.core.commands import GrowMapping
 from quidditch.coordinator.errors import error_object
 from quidditch.coordinator.mappings import Mappings
 from quidditch.coordinator.shards import Shards
-from quidditch.mapping.dynamic import grow
+from quidditch.mapping import RootMapping
 from quidditch.model.errors import ApiError
 from quidditch.model.objects import Index
 from quidditch_kernel import Slice, SliceResult
+
+Grow = Callable[[RootMapping, list[dict[str, Any]]], dict[str, Any] | None]
+"""Decides what unknown fields become: the body of a mapping update, or None if nothing changes."""
 
 _MAX_ROUNDS = 64
 """Each round makes at least one more field known; a document deeper than that is not brought in."""
@@ -23,7 +27,8 @@ _MAX_ROUNDS = 64
 class Growth:
     """Brings the stopped items of a slice in."""
 
-    def __init__(self, control: ControlPlane, shards: Shards, mappings: Mappings) -> None:
+    def __init__(self, control: ControlPlane, shards: Shards, mappings: Mappings, grow: Grow) -> None:
+        self._decide = grow
         self._control = control
         self._shards = shards
         self._mappings = mappings
@@ -60,7 +65,7 @@ class Growth:
         current = self._control.state.index_by_uuid(index.uuid)
         if current is None:
             raise ApiError(404, "index_not_found_exception", f"no such index [{index.name}]", {"index": index.name})
-        update = grow(self._mappings.get(current).root, fields)
+        update = self._decide(self._mappings.get(current).root, fields)
         if update:
             await self._control.submit(GrowMapping(index=current.name, uuid=current.uuid, mapping=update))
 

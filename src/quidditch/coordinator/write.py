@@ -10,7 +10,7 @@ import orjson
 
 from quidditch.controlplane.api import ControlPlane
 from quidditch.coordinator.errors import error_object, from_kernel, from_object
-from quidditch.coordinator.growth import Growth
+from quidditch.coordinator.growth import Grow, Growth
 from quidditch.coordinator.mappings import Mappings
 from quidditch.coordinator.options import WriteOptions
 from quidditch.coordinator.shards import Shards
@@ -27,12 +27,12 @@ _Written = tuple[Index, int, Slice, SliceResult]
 class Writer:
     """Bulks and single operations."""
 
-    def __init__(self, control: ControlPlane, shards: Shards, mappings: Mappings) -> None:
+    def __init__(self, control: ControlPlane, shards: Shards, mappings: Mappings, grow: Grow) -> None:
         self._control = control
         self._shards = shards
         self._targets = Targets(control, mappings)
         self._mappings = mappings
-        self._growth = Growth(control, shards, mappings)
+        self._growth = Growth(control, shards, mappings, grow)
 
     # --- bulk -------------------------------------------------------------------------------------------------------
 

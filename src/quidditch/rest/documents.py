@@ -19,7 +19,8 @@ WRITE_PARAMS = ("refresh", "timeout", "wait_for_active_shards", "routing", "requ
 _VERSION_PARAMS = ("version", "version_type", "if_seq_no", "if_primary_term")
 _INDEX_PARAMS = (*WRITE_PARAMS, *_VERSION_PARAMS, "op_type", "pipeline")
 _GET_PARAMS = (
-    "preference", "realtime", "refresh", "routing", "stored_fields", "version", "version_type", "fields", *source.PARAMS,
+    "preference", "realtime", "refresh", "routing", "stored_fields", "version", "version_type", "fields",
+    *source.PARAMS,
 )  # fmt: skip
 _VERSION_TYPES = {
     "internal": "internal",

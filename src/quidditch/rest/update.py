@@ -40,16 +40,7 @@ def check_body(body: dict[str, Any]) -> None:
     """Raises for members that an update does not have or that have the wrong type."""
     for name, value in body.items():
         if name not in _FIELDS:
-            near = [field for field in _FIELDS if similarity(name, field) > 0.5]
-            near.sort(key=lambda field: -similarity(name, field))
-            hint = (
-                ""
-                if not near
-                else f" did you mean [{near[0]}]?"
-                if len(near) == 1
-                else f" did you mean any of [{', '.join(near)}]?"
-            )
-            raise parse_error(f"unknown field [{name}]{hint}", "1:2")
+            raise parse_error(f"unknown field [{name}]{_hint(name)}", "1:2")
         wrong = (
             (name in _OBJECTS and not isinstance(value, dict))
             or (name in _FLAGS and not isinstance(value, bool))
@@ -57,6 +48,15 @@ def check_body(body: dict[str, Any]) -> None:
         )
         if wrong:
             raise parse_error(f"{name} doesn't support values of type: {kind_of(value)}", "1:2")
+
+
+def _hint(name: str) -> str:
+    near = sorted(
+        (field for field in _FIELDS if similarity(name, field) > 0.5), key=lambda field: -similarity(name, field)
+    )
+    if not near:
+        return ""
+    return f" did you mean [{near[0]}]?" if len(near) == 1 else f" did you mean any of [{', '.join(near)}]?"
 
 
 async def update(request: Request, node: Node) -> Response:
