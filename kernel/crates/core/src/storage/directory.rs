@@ -1,0 +1,187 @@
+//! One segment's folder as tantivy's `Directory`: files go through [`Fs`] and are checksummed on the way, tantivy's own
+//! bookkeeping files stay in memory, and composite files are shown under the current schema.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use parking_lot::Mutex;
+use tantivy::Directory;
+use tantivy::directory::error::{DeleteError, LockError, OpenReadError, OpenWriteError};
+use tantivy::directory::{
+    AntiCallToken, DirectoryLock, FileHandle, Lock, TerminatingWrite, WatchCallback, WatchHandle,
+    WritePtr,
+};
+
+use super::composite::View;
+use super::manifest::{Checksums, FileEntry};
+use super::{FsFile, SharedFs};
+
+#[derive(Clone)]
+pub struct SegmentDirectory {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    fs: SharedFs,
+    folder: PathBuf,
+    /// None while the segment is being written.
+    view: Option<View>,
+    /// meta.json and its like: the shard keeps the truth elsewhere.
+    bookkeeping: Mutex<HashMap<PathBuf, Vec<u8>>>,
+    written: Mutex<Vec<FileEntry>>,
+    /// Makes every further write fail: how a merge is called off.
+    cancelled: Arc<AtomicBool>,
+}
+
+impl SegmentDirectory {
+    pub fn for_writing(fs: SharedFs, folder: PathBuf, cancelled: Arc<AtomicBool>) -> Self {
+        Self::new(fs, folder, None, cancelled)
+    }
+
+    pub fn for_reading(fs: SharedFs, folder: PathBuf, view: View) -> Self {
+        Self::new(fs, folder, Some(view), Arc::default())
+    }
+
+    fn new(fs: SharedFs, folder: PathBuf, view: Option<View>, cancelled: Arc<AtomicBool>) -> Self {
+        let inner = Inner {
+            fs,
+            folder,
+            view,
+            bookkeeping: Mutex::default(),
+            written: Mutex::default(),
+            cancelled,
+        };
+        Self {
+            inner: Arc::new(inner),
+        }
+    }
+
+    /// The files written and closed so far.
+    pub fn written(&self) -> Vec<FileEntry> {
+        let mut files = self.inner.written.lock().clone();
+        files.sort_by(|a, b| a.name.cmp(&b.name));
+        files
+    }
+}
+
+impl fmt::Debug for SegmentDirectory {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SegmentDirectory({})", self.inner.folder.display())
+    }
+}
+
+struct Writer {
+    file: Box<dyn FsFile>,
+    checksums: Option<Checksums>,
+    name: String,
+    directory: SegmentDirectory,
+}
+
+impl Write for Writer {
+    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+        if self.directory.inner.cancelled.load(Ordering::Relaxed) {
+            return Err(io::Error::other("called off"));
+        }
+        let written = self.file.write(buf)?;
+        if let Some(checksums) = &mut self.checksums {
+            checksums.update(&buf[..written]);
+        }
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+}
+
+impl TerminatingWrite for Writer {
+    fn terminate_ref(&mut self, _: AntiCallToken) -> io::Result<()> {
+        self.file.flush()?;
+        if let Some(checksums) = self.checksums.take() {
+            let entry = checksums.finish(std::mem::take(&mut self.name));
+            self.directory.inner.written.lock().push(entry);
+        }
+        Ok(())
+    }
+}
+
+impl Directory for SegmentDirectory {
+    fn get_file_handle(&self, path: &Path) -> Result<Arc<dyn FileHandle>, OpenReadError> {
+        let wrap = |e| OpenReadError::wrap_io_error(e, path.to_path_buf());
+        let bytes = self
+            .inner
+            .fs
+            .read(&self.inner.folder.join(path))
+            .map_err(|e| match e.kind() {
+                io::ErrorKind::NotFound => OpenReadError::FileDoesNotExist(path.to_path_buf()),
+                _ => wrap(e),
+            })?;
+        let extension = path
+            .extension()
+            .and_then(|e| e.to_str())
+            .unwrap_or_default();
+        match &self.inner.view {
+            Some(view) => view.show(extension, bytes).map_err(wrap),
+            None => Ok(Arc::new(bytes)),
+        }
+    }
+
+    fn delete(&self, path: &Path) -> Result<(), DeleteError> {
+        self.inner
+            .fs
+            .remove_file(&self.inner.folder.join(path))
+            .map_err(|e| DeleteError::IoError {
+                io_error: Arc::new(e),
+                filepath: path.to_path_buf(),
+            })
+    }
+
+    fn exists(&self, path: &Path) -> Result<bool, OpenReadError> {
+        Ok(self.inner.bookkeeping.lock().contains_key(path)
+            || self.inner.fs.exists(&self.inner.folder.join(path)))
+    }
+
+    fn open_write(&self, path: &Path) -> Result<WritePtr, OpenWriteError> {
+        let file = self
+            .inner
+            .fs
+            .create(&self.inner.folder.join(path))
+            .map_err(|e| OpenWriteError::wrap_io_error(e, path.to_path_buf()))?;
+        let writer = Writer {
+            file,
+            checksums: Some(Checksums::default()),
+            name: path.to_string_lossy().into_owned(),
+            directory: self.clone(),
+        };
+        Ok(BufWriter::new(Box::new(writer)))
+    }
+
+    fn atomic_read(&self, path: &Path) -> Result<Vec<u8>, OpenReadError> {
+        let kept = self.inner.bookkeeping.lock().get(path).cloned();
+        kept.ok_or_else(|| OpenReadError::FileDoesNotExist(path.to_path_buf()))
+    }
+
+    fn atomic_write(&self, path: &Path, data: &[u8]) -> io::Result<()> {
+        self.inner
+            .bookkeeping
+            .lock()
+            .insert(path.to_path_buf(), data.to_vec());
+        Ok(())
+    }
+
+    fn sync_directory(&self) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn acquire_lock(&self, _: &Lock) -> Result<DirectoryLock, LockError> {
+        Ok(DirectoryLock::from(Box::new(())))
+    }
+
+    fn watch(&self, _: WatchCallback) -> tantivy::Result<WatchHandle> {
+        Ok(WatchHandle::empty())
+    }
+}
