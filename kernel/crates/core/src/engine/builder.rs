@@ -11,7 +11,7 @@ use tantivy::tokenizer::TokenizerManager;
 use tantivy::{Index, IndexSettings};
 
 use super::document::{EngineDocument, RootMeta};
-use crate::mapping::{Mapping, ParsedDoc, SystemFields};
+use crate::mapping::{ParsedDoc, SystemFields};
 use crate::storage::SharedFs;
 use crate::storage::directory::SegmentDirectory;
 use crate::storage::manifest::Manifest;
@@ -26,16 +26,6 @@ pub struct SegmentSchema {
     pub schema: Schema,
     pub system: SystemFields,
     pub tokenizers: TokenizerManager,
-}
-
-impl SegmentSchema {
-    pub fn of(mapping: &Mapping) -> Self {
-        Self {
-            schema: mapping.schema.clone(),
-            system: mapping.system,
-            tokenizers: mapping.tokenizers(),
-        }
-    }
 }
 
 pub fn index_settings() -> IndexSettings {

@@ -125,10 +125,3 @@ pub enum DocError {
     /// The mapping must grow first.
     Unknown(Vec<UnknownField>),
 }
-
-impl Mapping {
-    /// Analyzers under the names that the schema's text fields use.
-    pub fn tokenizers(&self) -> tantivy::tokenizer::TokenizerManager {
-        tantivy::tokenizer::TokenizerManager::default()
-    }
-}
