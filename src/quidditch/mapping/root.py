@@ -13,9 +13,9 @@ from quidditch.mapping.fields import FieldType, field_type, metadata_field
 from quidditch.mapping.limits import Limits, check_limits, check_names, check_references
 from quidditch.mapping.merge import merge_roots
 from quidditch.mapping.parse import parse_root, wrap_create_error
-from quidditch.mapping.patterns import simple_match
 from quidditch.mapping.tree import DEFAULT_DYNAMIC_DATE_FORMATS, Alias, Leaf, Object, Root
 from quidditch.model.errors import ApiError
+from quidditch.model.wildcard import matches
 
 
 class RootMapping:
@@ -79,7 +79,7 @@ class RootMapping:
         if "*" not in pattern:
             found = self.field(pattern)
             return {} if found is None else {pattern: found}
-        names = [path for path in (*self.leaves, *self.aliases) if simple_match(pattern, path)]
+        names = [path for path in (*self.leaves, *self.aliases) if matches(pattern, path)]
         return {name: found for name in sorted(names) if (found := self.field(name)) is not None}
 
     @cached_property

@@ -23,7 +23,7 @@ from quidditch.mapping.settings.kinds import (
 from quidditch.model.errors import ApiError, illegal_argument
 
 MAX_SHARDS = 1024
-_LONG = integer(-(2**63), 2**63 - 1)
+_LONG = integer(wide=True)
 
 
 def _auto_expand(key: str, value: Value) -> str:
@@ -79,7 +79,14 @@ _REBALANCE = choice(
     "NONE", "PRIMARIES", "REPLICAS", "ALL", problem="Illegal rebalance.enable value [{value}]", fold=str.upper
 )
 _STORE = choice("", "fs", "niofs", "mmapfs", "hybridfs", problem="Unknown store type [{value}]")
-_LEVEL = choice("TRACE", "DEBUG", "INFO", "WARN", problem="No enum constant {value}", fold=str.upper)
+_LEVEL = choice(
+    "TRACE",
+    "DEBUG",
+    "INFO",
+    "WARN",
+    problem="No enum constant org.opensearch.common.logging.SlowLogLevel.{value}",
+    fold=str.upper,
+)
 
 
 def _dynamic(parse: Parse, defaults: Mapping[str, Value | None]) -> list[Setting]:
@@ -97,7 +104,7 @@ _STATIC = [
     Setting("index.sort.missing", texts, [], final=True),
     Setting(
         "index.replication.type",
-        choice("DOCUMENT", problem="Replication type [{value}] is not supported", fold=str.upper),
+        choice("DOCUMENT", "document", problem="Could not parse ReplicationStrategy for [{value}]"),
         None,
         final=True,
     ),

@@ -54,14 +54,16 @@ def _bounded(key: str, text: str, number: float, low: float | None, high: float 
         raise illegal_argument(f"Failed to parse value [{text}] for setting [{key}] must be <= {high}")
 
 
-def integer(low: int | None = -(2**31), high: int | None = 2**31 - 1) -> Parse:
+def integer(low: int | None = None, high: int | None = None, wide: bool = False) -> Parse:
+    """A 32-bit number, or `wide` a 64-bit one."""
+
     def parse(key: str, value: Value) -> int:
         text = scalar(key, value)
         try:
             number = int(text)
         except ValueError:
             raise _not_a_number(key, text) from None
-        if not -(2**63) <= number < 2**63:
+        if not (-(2**31) <= number < 2**31 or (wide and -(2**63) <= number < 2**63)):
             raise _not_a_number(key, text)
         _bounded(key, text, number, low, high)
         return number
