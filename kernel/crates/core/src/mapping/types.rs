@@ -26,6 +26,52 @@ pub enum FieldKind {
     Binary,
 }
 
+impl FieldKind {
+    /// From the mapping's `type`.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Some(match name {
+            "text" | "match_only_text" => Self::Text,
+            "keyword" | "wildcard" | "constant_keyword" => Self::Keyword,
+            "byte" => Self::Byte,
+            "short" => Self::Short,
+            "integer" => Self::Integer,
+            "long" => Self::Long,
+            "unsigned_long" => Self::UnsignedLong,
+            "half_float" => Self::HalfFloat,
+            "float" => Self::Float,
+            "double" => Self::Double,
+            "scaled_float" => Self::ScaledFloat,
+            "boolean" => Self::Boolean,
+            "date" => Self::Date,
+            "date_nanos" => Self::DateNanos,
+            "ip" => Self::Ip,
+            "binary" => Self::Binary,
+            _ => return None,
+        })
+    }
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Text => "text",
+            Self::Keyword => "keyword",
+            Self::Byte => "byte",
+            Self::Short => "short",
+            Self::Integer => "integer",
+            Self::Long => "long",
+            Self::UnsignedLong => "unsigned_long",
+            Self::HalfFloat => "half_float",
+            Self::Float => "float",
+            Self::Double => "double",
+            Self::ScaledFloat => "scaled_float",
+            Self::Boolean => "boolean",
+            Self::Date => "date",
+            Self::DateNanos => "date_nanos",
+            Self::Ip => "ip",
+            Self::Binary => "binary",
+        }
+    }
+}
+
 /// One leaf of the mapping, multi-fields included.
 #[derive(Debug, Clone)]
 pub struct FieldDef {
@@ -78,12 +124,34 @@ pub struct Mapping {
     /// Paths of nested objects, outermost first.
     pub nested_paths: Vec<String>,
     pub analyzers: Arc<crate::analysis::Analyzers>,
+    /// `_source.enabled`.
+    pub source_enabled: bool,
+    /// `_routing.required`.
+    pub routing_required: bool,
+    /// Paths in the order of their tantivy fields, behind the system fields. A commit stores it: [`Mapping::compile_ordered`] takes it back.
+    pub order: Vec<String>,
+    /// Patterns of `_source.includes` and `_source.excludes`.
+    pub source_includes: Vec<String>,
+    pub source_excludes: Vec<String>,
     /// The document parser's own tree.
     pub(crate) tree: super::tree::Tree,
 }
 
+impl Mapping {
+    /// The leaf at `path`, through alias fields.
+    pub fn field(&self, path: &str) -> Option<&Arc<FieldDef>> {
+        self.fields.get(path).or_else(|| self.fields.get(self.aliases.get(path)?))
+    }
+
+    /// Tokenizers of all text fields, under the names that the schema uses.
+    pub fn tokenizers(&self) -> tantivy::tokenizer::TokenizerManager {
+        let text = self.fields.values().filter(|def| def.kind == FieldKind::Text);
+        self.analyzers.manager(text.filter_map(|def| def.analyzer.as_deref()))
+    }
+}
+
 /// A value in the form the tantivy field takes.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum IndexValue {
     Str(String),
     /// Several values of a text field, analysed already so that the position gap is right.
@@ -97,19 +165,21 @@ pub enum IndexValue {
 }
 
 /// One tantivy document.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct IndexDoc {
     pub values: Vec<(Field, IndexValue)>,
 }
 
 /// A parsed JSON document: nested children first, the root last.
+///
+/// The root carries `_id`, `_routing` and what the source says; `_source` and the columns of sequence number, term and version are the engine's to add.
 #[derive(Debug, Clone, Default)]
 pub struct ParsedDoc {
     pub docs: Vec<IndexDoc>,
 }
 
 /// A leaf that the mapping lacks.
-#[derive(Debug, Clone, serde::Serialize)]
+#[derive(Debug, Clone, PartialEq, serde::Serialize)]
 pub struct UnknownField {
     pub path: String,
     /// string, long, double, boolean, object.
