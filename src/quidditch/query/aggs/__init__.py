@@ -1,0 +1,1 @@
+"""Aggregations: one module per kind (or family); `registry` knows them by name."""

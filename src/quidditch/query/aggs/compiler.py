@@ -1,0 +1,110 @@
+"""From the `aggs` of a body to those of a plan: names, types, sub-aggregations, `meta`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+from quidditch.query.aggs.spec import AggSpec
+from quidditch.query.context import QueryContext
+from quidditch.query.errors import Malformed, QueryFault, argument, did_you_mean, shard_argument
+from quidditch.query.values import token_name
+
+Build = Callable[[AggSpec, QueryContext], dict[str, Any]]
+"""A kind of aggregation: checks its parameters in full, then resolves them for the index; answers the kernel's params."""
+
+AGGREGATIONS: dict[str, Build] = {}
+LATER: frozenset[str] = frozenset(
+    {
+        "adjacency_matrix", "auto_date_histogram", "avg_bucket", "bucket_script", "bucket_selector", "bucket_sort", "composite",
+        "cumulative_sum", "derivative", "diversified_sampler", "extended_stats_bucket", "geo_bounds", "geo_centroid", "geo_distance",
+        "geohash_grid", "geotile_grid", "ip_range", "matrix_stats", "max_bucket", "median_absolute_deviation", "min_bucket",
+        "moving_avg", "moving_fn", "multi_terms", "percentiles_bucket", "rare_terms", "sampler", "scripted_metric", "serial_diff",
+        "significant_terms", "significant_text", "stats_bucket", "sum_bucket", "variable_width_histogram", "weighted_avg",
+    }
+)
+_NAME = re.compile(r"[^\[\]>]+\Z")
+_PARENTLESS = ("global",)
+MAX_AGG_DEPTH = 60
+
+
+def compile_aggs(aggs: Any, ctx: QueryContext, root: Any = None, depth: int = 0) -> dict[str, Any]:
+    """The aggregations of one level."""
+    import quidditch.query.aggs.registry  # noqa: F401  (fills AGGREGATIONS; it imports this module)
+
+    if not isinstance(aggs, dict):
+        raise Malformed(f"Unknown key for a {token_name(aggs)} in [aggs].", root, "aggs")
+    if depth > MAX_AGG_DEPTH:
+        raise argument(f"Aggregations may be nested at most [{MAX_AGG_DEPTH}] levels deep")
+    return {name: _one(name, body, aggs, ctx, depth) for name, body in aggs.items()}
+
+
+def _one(name: str, body: Any, holder: dict[str, Any], ctx: QueryContext, depth: int) -> dict[str, Any]:
+    if not _NAME.match(name):
+        reason = f"Invalid aggregation name [{name}]. Aggregation names can contain any character except '[', ']', and '>'"
+        raise Malformed(reason, holder, name, "key")
+    if not isinstance(body, dict):
+        reason = f"Aggregation definition for [{name}] starts with a [{token_name(body)}], expected a [START_OBJECT]."
+        raise Malformed(reason, holder, name)
+    kind, subs, meta = _members(name, body)
+    build = AGGREGATIONS.get(kind)
+    if build is None:
+        raise _unknown(kind, body)
+    if kind in _PARENTLESS and depth:
+        raise shard_argument(
+            f"Aggregation [{name}] cannot have a global sub-aggregation [{kind}]. Global aggregations can only be defined as top level "
+            "aggregations"
+        )
+    spec = AggSpec(name, kind, body[kind])
+    ctx_scope = list(ctx.nested_scope)
+    try:
+        params = build(spec, ctx)
+        node: dict[str, Any] = {"kind": kind, "params": params}
+        if subs is not None:
+            if kind in LEAVES:
+                raise argument(f"Aggregator [{name}] of type [{kind}] cannot accept sub-aggregations")
+            node["aggs"] = compile_aggs(subs, ctx, body, depth + 1)
+    except QueryFault as fault:
+        raise shard_argument(fault.reason) from None
+    finally:
+        ctx.nested_scope[:] = ctx_scope
+    if meta is not None:
+        node["meta"] = meta
+    return node
+
+
+LEAVES = frozenset(
+    {"avg", "sum", "min", "max", "stats", "extended_stats", "value_count", "cardinality", "percentiles", "percentile_ranks", "top_hits"}
+)
+
+
+def _members(name: str, body: dict[str, Any]) -> tuple[str, Any, Any]:
+    kind: str | None = None
+    subs: Any = None
+    meta: Any = None
+    for key, value in body.items():
+        if not isinstance(value, dict):
+            reason = f"Expected [START_OBJECT] under [{key}], but got a [{token_name(value)}] in [{name}]"
+            raise Malformed(reason, body, key)
+        if key == "meta":
+            meta = value
+        elif key in ("aggs", "aggregations"):
+            if subs is not None:
+                raise Malformed(f"Found two sub aggregation definitions under [{name}]", body, key)
+            subs = value
+        elif kind is not None:
+            raise Malformed(f"Found two aggregation type definitions in [{name}]: [{kind}] and [{key}]", body, key)
+        else:
+            kind = key
+    if kind is None:
+        raise Malformed(f"Missing definition for aggregation [{name}]", body, None, "end")
+    return kind, subs, meta
+
+
+def _unknown(kind: str, body: dict[str, Any]) -> Exception:
+    if kind in LATER:
+        return argument(f"Aggregation type [{kind}] is not supported")
+    cause = {"type": "named_object_not_found_exception", "reason": f"unknown field [{kind}]"}
+    known = [*AGGREGATIONS, *LATER]
+    return Malformed(f"Unknown aggregation type [{kind}]{did_you_mean(kind, known)}", body, kind, "value", caused_by=cause)

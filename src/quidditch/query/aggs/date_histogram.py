@@ -1,0 +1,105 @@
+"""date_histogram: buckets of calendar or fixed time."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from quidditch.query.aggs.histogram import bound_members, check_bounds, check_min_doc_count
+from quidditch.query.aggs.spec import VALUES, AggSpec, Reader, flag, json, long, read_order, resolve_field, text, time_zone
+from quidditch.query.context import QueryContext
+from quidditch.query.errors import argument, x_content
+from quidditch.query.fields import DATES, DEFAULT_DATE_FORMAT
+from quidditch.query.values import text_of, time_ms
+
+_PARAMS: dict[str, Reader] = {
+    **VALUES, "interval": json, "calendar_interval": text, "fixed_interval": text, "time_zone": time_zone, "offset": json,
+    "min_doc_count": long, "keyed": flag, "order": read_order, "extended_bounds": json, "hard_bounds": json,
+}
+CALENDAR = {
+    "second": "second", "1s": "second", "minute": "minute", "1m": "minute", "hour": "hour", "1h": "hour", "day": "day", "1d": "day",
+    "week": "week", "1w": "week", "month": "month", "1M": "month", "quarter": "quarter", "1q": "quarter", "year": "year", "1y": "year",
+}
+_FIXED = re.compile(r"\d+(ms|s|m|h|d)\Z")
+
+
+def date_histogram(spec: AggSpec, ctx: QueryContext) -> dict[str, Any]:
+    found = spec.read(_PARAMS)
+    _interval(spec, found)
+    check_min_doc_count(spec, found)
+    found["offset"] = read_offset(found.get("offset", 0))
+    pairs = {
+        key: bound_members(spec, key, found[key]) for key in ("extended_bounds", "hard_bounds") if key in found
+    }
+    found.setdefault("keyed", False)
+    found.setdefault("order", [["_key", "asc"]])
+    field = resolve_field(spec, found, ctx, DATES | {"boolean", "long", "integer", "double"})
+    format = found.get("format") or (field.format if field is not None else None) or DEFAULT_DATE_FORMAT
+    for key, pair in pairs.items():
+        found[key] = {name: _edge(edge, format, found.get("time_zone"), ctx) for name, edge in pair.items()}
+    check_bounds(found)
+    return found
+
+
+def _interval(spec: AggSpec, found: dict[str, Any]) -> None:
+    given = [key for key in ("interval", "calendar_interval", "fixed_interval") if key in found]
+    if not given:
+        raise argument(
+            "Invalid interval specified, must be non-null and non-empty" if "interval" in spec.body
+            else "Required one of fields [interval, calendar_interval, fixed_interval], but none were specified. "
+        )
+    if len(given) > 1:
+        if "interval" in given:
+            raise argument("Cannot use [interval] with [fixed_interval] or [calendar_interval] configuration options.")
+        raise argument("Cannot use [fixed_interval] with [calendar_interval] configuration option.")
+    key = given[0]
+    value = found.pop(key)
+    if key == "calendar_interval":
+        if value not in CALENDAR:
+            reason = f"The supplied interval [{value}] could not be parsed as a calendar interval."
+            raise spec.failed(key, argument(reason))
+        found["calendar_interval"] = CALENDAR[value]
+    elif key == "fixed_interval":
+        found["fixed_interval"] = _fixed_ms(spec, key, value)
+    else:
+        _legacy_interval(spec, found, value)
+
+
+def _legacy_interval(spec: AggSpec, found: dict[str, Any], value: Any) -> None:
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        if value < 1:
+            raise spec.failed("interval", argument(f"[interval] must be 1 or greater for aggregation [date_histogram]"))
+        found["fixed_interval"] = int(value)
+    elif value in CALENDAR:
+        found["calendar_interval"] = CALENDAR[value]
+    else:
+        found["fixed_interval"] = _fixed_ms(spec, "interval", text_of(value))
+
+
+def _fixed_ms(spec: AggSpec, key: str, value: str) -> int:
+    if not _FIXED.match(value):
+        reason = f"failed to parse setting [date_histogram.fixed_interval] with value [{value}] as a time value: unit is missing or unrecognized"
+        raise spec.failed(key, argument(reason))
+    milliseconds = int(time_ms(value, "date_histogram.fixed_interval"))
+    if milliseconds < 1:
+        raise spec.failed(key, argument("Zero or negative time interval not supported"))
+    return milliseconds
+
+
+def read_offset(value: Any) -> int:
+    """`+6h`, `-1d` or milliseconds."""
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        return int(value)
+    given = text_of(value)
+    if given.startswith(("+", "-")):
+        sign = -1 if given[0] == "-" else 1
+        return sign * int(time_ms(given[1:], "DateHistogramAggregationBuilder.parseOffset"))
+    return int(time_ms(given, "DateHistogramAggregationBuilder.parseOffset"))
+
+
+def _edge(value: Any, format: str, zone: str | None, ctx: QueryContext) -> int:
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        return int(value)
+    if not isinstance(value, str):
+        raise x_content("[bounds] a date or a number is expected")
+    return ctx.date(value, format, False, zone, False)

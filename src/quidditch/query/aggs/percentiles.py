@@ -1,0 +1,69 @@
+"""percentiles and percentile_ranks, by t-digest or HDR histogram."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from quidditch.query.aggs.metrics import NUMBERS
+from quidditch.query.aggs.spec import VALUES, AggSpec, Reader, double, doubles, flag, integer, json, resolve_field
+from quidditch.query.context import QueryContext
+from quidditch.query.errors import argument, x_content
+
+DEFAULT_PERCENTS = [1.0, 5.0, 25.0, 50.0, 75.0, 95.0, 99.0]
+_COMMON: dict[str, Reader] = {**VALUES, "keyed": flag, "tdigest": json, "hdr": json}
+
+
+def percentiles(spec: AggSpec, ctx: QueryContext) -> dict[str, Any]:
+    found = spec.read({**_COMMON, "percents": doubles})
+    percents = found.setdefault("percents", DEFAULT_PERCENTS)
+    if not percents:
+        raise spec.failed("percents", argument(f"[percents] must not be empty: [{spec.name}]"))
+    for percent in percents:
+        if not 0 <= percent <= 100:
+            raise argument(f"percent must be in [0,100], got [{percent}]: [{spec.name}]")
+    found["percents"] = sorted(percents)
+    return _finish(spec, found, ctx)
+
+
+def percentile_ranks(spec: AggSpec, ctx: QueryContext) -> dict[str, Any]:
+    found = spec.read({**_COMMON, "values": doubles})
+    if not found.get("values"):
+        raise argument("Required [values]" if "values" not in found else f"[values] must not be an empty array: [{spec.name}]")
+    found["values"] = sorted(found["values"])
+    return _finish(spec, found, ctx)
+
+
+def _finish(spec: AggSpec, found: dict[str, Any], ctx: QueryContext) -> dict[str, Any]:
+    if "tdigest" in found and "hdr" in found:
+        raise argument("Only one percentiles config method should be declared.")
+    if "hdr" in found:
+        found["hdr"] = _hdr(spec, found["hdr"])
+    else:
+        found["tdigest"] = _tdigest(spec, found.get("tdigest", {}))
+    found.setdefault("keyed", True)
+    resolve_field(spec, found, ctx, NUMBERS)
+    return found
+
+
+def _tdigest(spec: AggSpec, body: Any) -> dict[str, Any]:
+    found = AggSpec(spec.name, "tdigest", _object(spec, body, "tdigest")).read({"compression": double})
+    compression = found.setdefault("compression", 100.0)
+    if compression < 0:
+        reason = f"[compression] must be greater than or equal to 0. Found [{compression}]"
+        raise spec.failed("tdigest", argument(reason))
+    return found
+
+
+def _hdr(spec: AggSpec, body: Any) -> dict[str, Any]:
+    key = "number_of_significant_value_digits"
+    found = AggSpec(spec.name, "hdr", _object(spec, body, "hdr")).read({key: integer})
+    digits = found.setdefault(key, 3)
+    if not 0 <= digits <= 5:
+        raise spec.failed("hdr", argument(f"[numberOfSignificantValueDigits] must be between 0 and 5: [{spec.name}]"))
+    return found
+
+
+def _object(spec: AggSpec, body: Any, key: str) -> dict[str, Any]:
+    if not isinstance(body, dict):
+        raise x_content(f"[{spec.kind}] {key} doesn't support values of type: {type(body).__name__}", spec.body, key, "value")
+    return body
