@@ -1,7 +1,7 @@
 """What can be wrong with a search: with its text (before any index is looked at), or with it on one index (a shard's failure).
 
-`Malformed` knows where in the body it happened by reference to the JSON container, so that no path has to be kept while parsing; `positions`
-finds line and column afterwards, only when an error is being answered.
+`Malformed` knows where in the body it happened by reference to the JSON container, so that no path has to be kept while parsing;
+`positions` finds line and column afterwards, only when an error is being answered.
 """
 
 from __future__ import annotations

@@ -44,8 +44,7 @@ def read_source(value: Any, node: Any = None, key: str | None = None) -> SourceF
         return SourceFilter(True, tuple(_texts(value)))
     if isinstance(value, dict):
         return _source_object(value)
-    reason = (f"Expected one of [VALUE_BOOLEAN, VALUE_STRING, START_ARRAY, START_OBJECT] "
-              f"but found [{token_name(value)}]")
+    reason = f"Expected one of [VALUE_BOOLEAN, VALUE_STRING, START_ARRAY, START_OBJECT] but found [{token_name(value)}]"
     raise Malformed(reason, node, key)
 
 
@@ -98,7 +97,9 @@ def read_field_requests(name: str, items: list[Any]) -> list[FieldRequest]:
         format = item.get("format")
         if item.get("include_unmapped") is not None:
             read_bool(item["include_unmapped"], item, "include_unmapped")
-        found.append(FieldRequest(read_text(item["field"], item, "field"), None if format is None else read_text(format)))
+        found.append(
+            FieldRequest(read_text(item["field"], item, "field"), None if format is None else read_text(format))
+        )
     return found
 
 

@@ -50,8 +50,10 @@ def _auto(text: str) -> Fuzziness:
     try:
         low, high = int(parts[0].strip()), int(parts[1].strip())
     except ValueError:
-        raise ApiError(400, "parse_exception", f"failed to parse [{text}] as a \"auto:int,int\"") from None
+        raise ApiError(400, "parse_exception", f'failed to parse [{text}] as a "auto:int,int"') from None
     if low < 0 or high < 0 or low > high:
-        reason = "fuzziness wrongly configured, must be: lowDistance > 0, highDistance > 0 and lowDistance <= highDistance "
+        reason = (
+            "fuzziness wrongly configured, must be: lowDistance > 0, highDistance > 0 and lowDistance <= highDistance "
+        )
         raise ApiError(400, "illegal_argument_exception", reason)
     return Fuzziness(None, low, high)

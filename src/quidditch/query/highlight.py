@@ -14,16 +14,38 @@ from quidditch.query.values import read_bool, read_int, read_text, text_of, toke
 _TAGS = ["<em>"], ["</em>"]
 _STYLED = [f'<em class="hlt{n}">' for n in range(1, 11)]
 _DEFAULTS: dict[str, Any] = {
-    "pre_tags": ["<em>"], "post_tags": ["</em>"], "fragment_size": 100, "number_of_fragments": 5, "no_match_size": 0,
-    "require_field_match": True, "order": "none", "type": "unified", "boundary_scanner": None, "boundary_max_scan": 20,
-    "boundary_chars": ".,!? \t\n", "boundary_scanner_locale": None, "phrase_limit": 256, "max_analyzer_offset": None,
-    "fragmenter": "span", "force_source": False, "highlight_filter": True,
+    "pre_tags": ["<em>"],
+    "post_tags": ["</em>"],
+    "fragment_size": 100,
+    "number_of_fragments": 5,
+    "no_match_size": 0,
+    "require_field_match": True,
+    "order": "none",
+    "type": "unified",
+    "boundary_scanner": None,
+    "boundary_max_scan": 20,
+    "boundary_chars": ".,!? \t\n",
+    "boundary_scanner_locale": None,
+    "phrase_limit": 256,
+    "max_analyzer_offset": None,
+    "fragmenter": "span",
+    "force_source": False,
+    "highlight_filter": True,
 }
-_INTS = ("fragment_size", "number_of_fragments", "no_match_size", "boundary_max_scan", "phrase_limit", "max_analyzer_offset",
-         "fragment_offset")
+_INTS = (
+    "fragment_size",
+    "number_of_fragments",
+    "no_match_size",
+    "boundary_max_scan",
+    "phrase_limit",
+    "max_analyzer_offset",
+    "fragment_offset",
+)
 _BOOLS = ("require_field_match", "force_source", "highlight_filter")
 _TEXTS = ("order", "type", "boundary_scanner", "boundary_scanner_locale", "fragmenter", "boundary_chars")
-_COMMON = frozenset((*_INTS, *_BOOLS, *_TEXTS, "pre_tags", "post_tags", "highlight_query", "options")) - {"fragment_offset"}
+_COMMON = frozenset((*_INTS, *_BOOLS, *_TEXTS, "pre_tags", "post_tags", "highlight_query", "options")) - {
+    "fragment_offset"
+}
 _GLOBAL = _COMMON | {"fields", "encoder", "tags_schema"}
 _FIELD = _COMMON | {"fragment_offset", "matched_fields"}
 _TYPES = ("unified", "plain", "fvh")
@@ -41,7 +63,12 @@ def highlight_plan(spec: Any, ctx: QueryContext) -> dict[str, Any]:
         chosen = {**options, **_options("highlight_field", own, _FIELD, ctx)}
         _check(chosen)
         for name, field in _resolve(pattern, ctx):
-            fields[name] = {"name": name, "field": field.path, "max_analyzed_offset": ctx.settings.max_analyzed_offset, **chosen}
+            fields[name] = {
+                "name": name,
+                "field": field.path,
+                "max_analyzed_offset": ctx.settings.max_analyzed_offset,
+                **chosen,
+            }
             if "matched_fields" in own:
                 fields[name]["matched_fields"] = own["matched_fields"]
     return {"fields": list(fields.values()), "encoder": encoder}
@@ -54,15 +81,21 @@ def _fields(spec: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
     elif isinstance(given, list):
         items = given
     else:
-        raise x_content(f"[highlight] fields doesn't support values of type: {token_name(given)}", spec, "fields", "value")
+        raise x_content(
+            f"[highlight] fields doesn't support values of type: {token_name(given)}", spec, "fields", "value"
+        )
     for item in items:
         if not isinstance(item, dict) or (given is not item and len(item) != 1):
-            reason = ("[highlight] fields can be a single object with any number of fields or an array where each entry is an "
-                      "object with a single field")
+            reason = (
+                "[highlight] fields can be a single object with any number of fields or an array where each entry is an "
+                "object with a single field"
+            )
             raise x_content(reason, spec, "fields", "value")
         for name, own in item.items():
             if not isinstance(own, dict):
-                raise x_content(f"[highlight_field] Expected START_OBJECT but was: {token_name(own)}", item, name, "value")
+                raise x_content(
+                    f"[highlight_field] Expected START_OBJECT but was: {token_name(own)}", item, name, "value"
+                )
             yield name, own
 
 
@@ -104,7 +137,8 @@ def _check(options: dict[str, Any]) -> None:
         raise argument(f"No enum constant order [{options['order']}]")
     scanner = options["boundary_scanner"]
     if scanner is not None and scanner not in ("chars", "word", "sentence"):
-        raise argument(f"No enum constant org.opensearch.search.fetch.subphase.highlight.HighlightBuilder.BoundaryScannerType.{scanner.upper()}")
+        kinds = "org.opensearch.search.fetch.subphase.highlight.HighlightBuilder.BoundaryScannerType"
+        raise argument(f"No enum constant {kinds}.{scanner.upper()}")
     if scanner is None:
         options["boundary_scanner"] = "chars" if options["type"] == "fvh" else "sentence"
     offset = options["max_analyzer_offset"]

@@ -90,7 +90,13 @@ def compile_query(body: Any, ctx: QueryContext, raw: bytes = b"", root: Any = No
 
 
 def _plan(
-    request: SearchRequest, ctx: QueryContext, typed_keys: bool, total_as_int: bool, scroll: bool, filter: Op | None, boost: float
+    request: SearchRequest,
+    ctx: QueryContext,
+    typed_keys: bool,
+    total_as_int: bool,
+    scroll: bool,
+    filter: Op | None,
+    boost: float,
 ) -> dict[str, Any]:
     query = ops.all_docs() if request.query is None else compile_one(request.query, ctx, request.root, "query")
     if request.pit_id is None or request.first:
@@ -100,7 +106,12 @@ def _plan(
     if boost != 1.0:
         query = ops.dress(query, boost)
     sort = sort_plan(request.sort, ctx)
-    plan: dict[str, Any] = {"query": query, "from": request.first, "size": request.count, "track_total_hits": _tracked(request)}
+    plan: dict[str, Any] = {
+        "query": query,
+        "from": request.first,
+        "size": request.count,
+        "track_total_hits": _tracked(request),
+    }
     if sort is not None:
         plan["sort"] = sort
     if request.post_filter is not None:

@@ -195,8 +195,10 @@ def _fields(name: str) -> Callable[[SearchRequest, Any, Any], None]:
 def _search_after(request: SearchRequest, value: Any, _node: Any) -> None:
     for number, item in enumerate(value):
         if isinstance(item, (dict, list)):
-            reason = (f"Expected [VALUE_STRING] or [VALUE_NUMBER] or [VALUE_BOOLEAN] or [VALUE_NULL] "
-                      f"but found [{token_name(item)}] inside search_after.")
+            reason = (
+                f"Expected [VALUE_STRING] or [VALUE_NUMBER] or [VALUE_BOOLEAN] or [VALUE_NULL] "
+                f"but found [{token_name(item)}] inside search_after."
+            )
             raise Malformed(reason, value, number)
     if not value:
         raise argument("Values must contains at least one value.")
@@ -248,7 +250,9 @@ _VALUES: dict[str, Reader] = {
     "from": lambda request, value, node: set_from(request, read_int(value, node, "from")),
     "size": lambda request, value, node: set_size(request, read_int(value, node, "size")),
     "timeout": _timeout,
-    "terminate_after": lambda request, value, node: set_terminate_after(request, read_int(value, node, "terminate_after")),
+    "terminate_after": lambda request, value, node: set_terminate_after(
+        request, read_int(value, node, "terminate_after")
+    ),
     "min_score": _min_score,
     "minScore": _min_score,
     "version": _flag("version"),

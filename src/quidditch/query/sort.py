@@ -14,7 +14,17 @@ from quidditch.query.fields import DATES, FLOATS, INTEGERS, NUMERIC, boolean_of,
 from quidditch.query.values import read_int, read_text, text_of, token_name
 
 SortKey = dict[str, Any]
-_FIELD_KEYS = ("missing", "unmapped_type", "order", "mode", "nested", "numeric_type", "format", "nested_path", "nested_filter")
+_FIELD_KEYS = (
+    "missing",
+    "unmapped_type",
+    "order",
+    "mode",
+    "nested",
+    "numeric_type",
+    "format",
+    "nested_path",
+    "nested_filter",
+)
 _MODES = ("min", "max", "sum", "avg", "median")
 _META = {"_id", "_index", "_seq_no", "_version", "_primary_term", "_routing"}
 
@@ -124,7 +134,9 @@ def _numeric_type(spec: dict[str, Any], field: Field, key: SortKey) -> None:
         return
     name = read_text(kind, spec, "numeric_type")
     if name not in ("long", "double", "date", "date_nanos", "unsigned_long"):
-        raise argument(f"invalid value for [numeric_type], must be [long, double, date, date_nanos, unsigned_long], got {name}")
+        raise argument(
+            f"invalid value for [numeric_type], must be [long, double, date, date_nanos, unsigned_long], got {name}"
+        )
     if field.type not in NUMERIC and field.type not in DATES:
         raise shard_argument(f"[numeric_type] option cannot be set on a non-numeric field, got {field.type}")
     key["numeric_type"] = name
@@ -176,7 +188,9 @@ def column_value(field: Field, value: Any, ctx: QueryContext, format: str | None
         if isinstance(value, int) and not isinstance(value, bool):
             return value
         text = text_of(value)
-        return ctx.date(text, format or field.format or "strict_date_optional_time||epoch_millis", False, None, kind == "date_nanos")
+        return ctx.date(
+            text, format or field.format or "strict_date_optional_time||epoch_millis", False, None, kind == "date_nanos"
+        )
     if kind in INTEGERS:
         return _whole(kind, value)
     if kind in FLOATS:

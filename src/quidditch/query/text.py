@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 
 from quidditch.query import ops
 from quidditch.query.context import Token
@@ -13,12 +14,11 @@ TermMaker = Callable[[str], Op]
 MAX_PATHS = 1024
 
 
-def clauses(
-    field: str, tokens: Sequence[Token], make_term: TermMaker | None = None, phrases: bool = True
-) -> list[Op]:
+def clauses(field: str, tokens: Sequence[Token], make_term: TermMaker | None = None, phrases: bool = True) -> list[Op]:
     """One operation for each position of the text (for each stretch between two points that all readings pass, in a graph).
 
-    `make_term` makes something other than a plain term of a token (a fuzzy term, say); `phrases`: multi-word readings must stand as phrases.
+    `make_term` makes something other than a plain term of a token (a fuzzy term, say); `phrases`: readings of several words must stand
+    as phrases.
     """
     if any(token[2] > 1 for token in tokens):
         return _graph_clauses(field, tokens, make_term, phrases)
@@ -92,7 +92,7 @@ def _graph_clauses(field: str, tokens: Sequence[Token], make_term: TermMaker | N
     nodes = sorted({edge[0] for edge in edges} | {end})
     cuts = [node for node in nodes if not any(start < node < stop for start, stop, _ in edges)]
     found: list[Op] = []
-    for low, high in zip(cuts, cuts[1:], strict=False):
+    for low, high in pairwise(cuts):
         part = [edge for edge in edges if low <= edge[0] and edge[1] <= high]
         if all(edge[0] == low and edge[1] == high for edge in part):
             terms = list(dict.fromkeys(edge[2] for edge in part))

@@ -17,11 +17,41 @@ Build = Callable[[AggSpec, QueryContext], dict[str, Any]]
 AGGREGATIONS: dict[str, Build] = {}
 LATER: frozenset[str] = frozenset(
     {
-        "adjacency_matrix", "auto_date_histogram", "avg_bucket", "bucket_script", "bucket_selector", "bucket_sort", "composite",
-        "cumulative_sum", "derivative", "diversified_sampler", "extended_stats_bucket", "geo_bounds", "geo_centroid", "geo_distance",
-        "geohash_grid", "geotile_grid", "ip_range", "matrix_stats", "max_bucket", "median_absolute_deviation", "min_bucket",
-        "moving_avg", "moving_fn", "multi_terms", "percentiles_bucket", "rare_terms", "sampler", "scripted_metric", "serial_diff",
-        "significant_terms", "significant_text", "stats_bucket", "sum_bucket", "variable_width_histogram", "weighted_avg",
+        "adjacency_matrix",
+        "auto_date_histogram",
+        "avg_bucket",
+        "bucket_script",
+        "bucket_selector",
+        "bucket_sort",
+        "composite",
+        "cumulative_sum",
+        "derivative",
+        "diversified_sampler",
+        "extended_stats_bucket",
+        "geo_bounds",
+        "geo_centroid",
+        "geo_distance",
+        "geohash_grid",
+        "geotile_grid",
+        "ip_range",
+        "matrix_stats",
+        "max_bucket",
+        "median_absolute_deviation",
+        "min_bucket",
+        "moving_avg",
+        "moving_fn",
+        "multi_terms",
+        "percentiles_bucket",
+        "rare_terms",
+        "sampler",
+        "scripted_metric",
+        "serial_diff",
+        "significant_terms",
+        "significant_text",
+        "stats_bucket",
+        "sum_bucket",
+        "variable_width_histogram",
+        "weighted_avg",
     }
 )
 _NAME = re.compile(r"[^\[\]>]+\Z")
@@ -42,7 +72,9 @@ def compile_aggs(aggs: Any, ctx: QueryContext, root: Any = None, depth: int = 0)
 
 def _one(name: str, body: Any, holder: dict[str, Any], ctx: QueryContext, depth: int) -> dict[str, Any]:
     if not _NAME.match(name):
-        reason = f"Invalid aggregation name [{name}]. Aggregation names can contain any character except '[', ']', and '>'"
+        reason = (
+            f"Invalid aggregation name [{name}]. Aggregation names can contain any character except '[', ']', and '>'"
+        )
         raise Malformed(reason, holder, name, "key")
     if not isinstance(body, dict):
         reason = f"Aggregation definition for [{name}] starts with a [{token_name(body)}], expected a [START_OBJECT]."
@@ -75,7 +107,19 @@ def _one(name: str, body: Any, holder: dict[str, Any], ctx: QueryContext, depth:
 
 
 LEAVES = frozenset(
-    {"avg", "sum", "min", "max", "stats", "extended_stats", "value_count", "cardinality", "percentiles", "percentile_ranks", "top_hits"}
+    {
+        "avg",
+        "sum",
+        "min",
+        "max",
+        "stats",
+        "extended_stats",
+        "value_count",
+        "cardinality",
+        "percentiles",
+        "percentile_ranks",
+        "top_hits",
+    }
 )
 
 
@@ -107,4 +151,6 @@ def _unknown(kind: str, body: dict[str, Any]) -> Exception:
         return argument(f"Aggregation type [{kind}] is not supported")
     cause = {"type": "named_object_not_found_exception", "reason": f"unknown field [{kind}]"}
     known = [*AGGREGATIONS, *LATER]
-    return Malformed(f"Unknown aggregation type [{kind}]{did_you_mean(kind, known)}", body, kind, "value", caused_by=cause)
+    return Malformed(
+        f"Unknown aggregation type [{kind}]{did_you_mean(kind, known)}", body, kind, "value", caused_by=cause
+    )

@@ -6,19 +6,53 @@ import re
 from typing import Any
 
 from quidditch.query.aggs.histogram import bound_members, check_bounds, check_min_doc_count
-from quidditch.query.aggs.spec import VALUES, AggSpec, Reader, flag, json, long, read_order, resolve_field, text, time_zone
+from quidditch.query.aggs.spec import (
+    VALUES,
+    AggSpec,
+    Reader,
+    flag,
+    json,
+    long,
+    read_order,
+    resolve_field,
+    text,
+    time_zone,
+)
 from quidditch.query.context import QueryContext
 from quidditch.query.errors import argument, x_content
 from quidditch.query.fields import DATES, DEFAULT_DATE_FORMAT
 from quidditch.query.values import text_of, time_ms
 
 _PARAMS: dict[str, Reader] = {
-    **VALUES, "interval": json, "calendar_interval": text, "fixed_interval": text, "time_zone": time_zone, "offset": json,
-    "min_doc_count": long, "keyed": flag, "order": read_order, "extended_bounds": json, "hard_bounds": json,
+    **VALUES,
+    "interval": json,
+    "calendar_interval": text,
+    "fixed_interval": text,
+    "time_zone": time_zone,
+    "offset": json,
+    "min_doc_count": long,
+    "keyed": flag,
+    "order": read_order,
+    "extended_bounds": json,
+    "hard_bounds": json,
 }
 CALENDAR = {
-    "second": "second", "1s": "second", "minute": "minute", "1m": "minute", "hour": "hour", "1h": "hour", "day": "day", "1d": "day",
-    "week": "week", "1w": "week", "month": "month", "1M": "month", "quarter": "quarter", "1q": "quarter", "year": "year", "1y": "year",
+    "second": "second",
+    "1s": "second",
+    "minute": "minute",
+    "1m": "minute",
+    "hour": "hour",
+    "1h": "hour",
+    "day": "day",
+    "1d": "day",
+    "week": "week",
+    "1w": "week",
+    "month": "month",
+    "1M": "month",
+    "quarter": "quarter",
+    "1q": "quarter",
+    "year": "year",
+    "1y": "year",
 }
 _FIXED = re.compile(r"\d+(ms|s|m|h|d)\Z")
 
@@ -28,9 +62,7 @@ def date_histogram(spec: AggSpec, ctx: QueryContext) -> dict[str, Any]:
     _interval(spec, found)
     check_min_doc_count(spec, found)
     found["offset"] = read_offset(found.get("offset", 0))
-    pairs = {
-        key: bound_members(spec, key, found[key]) for key in ("extended_bounds", "hard_bounds") if key in found
-    }
+    pairs = {key: bound_members(spec, key, found[key]) for key in ("extended_bounds", "hard_bounds") if key in found}
     found.setdefault("keyed", False)
     found.setdefault("order", [["_key", "asc"]])
     field = resolve_field(spec, found, ctx, DATES | {"boolean", "long", "integer", "double"})
@@ -45,7 +77,8 @@ def _interval(spec: AggSpec, found: dict[str, Any]) -> None:
     given = [key for key in ("interval", "calendar_interval", "fixed_interval") if key in found]
     if not given:
         raise argument(
-            "Invalid interval specified, must be non-null and non-empty" if "interval" in spec.body
+            "Invalid interval specified, must be non-null and non-empty"
+            if "interval" in spec.body
             else "Required one of fields [interval, calendar_interval, fixed_interval], but none were specified. "
         )
     if len(given) > 1:
@@ -68,7 +101,7 @@ def _interval(spec: AggSpec, found: dict[str, Any]) -> None:
 def _legacy_interval(spec: AggSpec, found: dict[str, Any], value: Any) -> None:
     if isinstance(value, (int, float)) and not isinstance(value, bool):
         if value < 1:
-            raise spec.failed("interval", argument(f"[interval] must be 1 or greater for aggregation [date_histogram]"))
+            raise spec.failed("interval", argument("[interval] must be 1 or greater for aggregation [date_histogram]"))
         found["fixed_interval"] = int(value)
     elif value in CALENDAR:
         found["calendar_interval"] = CALENDAR[value]
@@ -78,7 +111,10 @@ def _legacy_interval(spec: AggSpec, found: dict[str, Any], value: Any) -> None:
 
 def _fixed_ms(spec: AggSpec, key: str, value: str) -> int:
     if not _FIXED.match(value):
-        reason = f"failed to parse setting [date_histogram.fixed_interval] with value [{value}] as a time value: unit is missing or unrecognized"
+        setting = "date_histogram.fixed_interval"
+        reason = (
+            f"failed to parse setting [{setting}] with value [{value}] as a time value: unit is missing or unrecognized"
+        )
         raise spec.failed(key, argument(reason))
     milliseconds = int(time_ms(value, "date_histogram.fixed_interval"))
     if milliseconds < 1:

@@ -11,8 +11,14 @@ from quidditch.query.errors import argument, x_content
 from quidditch.query.values import read_float
 
 _PARAMS: dict[str, Reader] = {
-    **VALUES, "interval": double, "offset": double, "min_doc_count": long, "keyed": flag, "order": read_order,
-    "extended_bounds": json, "hard_bounds": json,
+    **VALUES,
+    "interval": double,
+    "offset": double,
+    "min_doc_count": long,
+    "keyed": flag,
+    "order": read_order,
+    "extended_bounds": json,
+    "hard_bounds": json,
 }
 
 
@@ -63,9 +69,13 @@ def check_bounds(found: dict[str, Any]) -> None:
         return
     low, high = bounds.get("min"), bounds.get("max")
     if low is not None and high is not None and low > high:
-        raise argument(f"[extended_bounds.min][{low}] cannot be greater than [extended_bounds.max][{high}] for histogram aggregation")
+        raise argument(
+            f"[extended_bounds.min][{low}] cannot be greater than [extended_bounds.max][{high}] for histogram aggregation"
+        )
     hard = found.get("hard_bounds") or {}
-    for name, worse in (("min", lambda inner, outer: inner < outer), ("max", lambda inner, outer: inner > outer)):
+    for name, sign in (("min", 1), ("max", -1)):
         inner, outer = bounds.get(name), hard.get(name)
-        if inner is not None and outer is not None and worse(inner, outer):
-            raise argument(f"Extended bounds have to be inside hard bounds, hard bounds: [{hard}], extended bounds: [{bounds}]")
+        if inner is not None and outer is not None and inner * sign < outer * sign:
+            raise argument(
+                f"Extended bounds have to be inside hard bounds, hard bounds: [{hard}], extended bounds: [{bounds}]"
+            )

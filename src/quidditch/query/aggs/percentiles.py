@@ -28,7 +28,9 @@ def percentiles(spec: AggSpec, ctx: QueryContext) -> dict[str, Any]:
 def percentile_ranks(spec: AggSpec, ctx: QueryContext) -> dict[str, Any]:
     found = spec.read({**_COMMON, "values": doubles})
     if not found.get("values"):
-        raise argument("Required [values]" if "values" not in found else f"[values] must not be an empty array: [{spec.name}]")
+        raise argument(
+            "Required [values]" if "values" not in found else f"[values] must not be an empty array: [{spec.name}]"
+        )
     found["values"] = sorted(found["values"])
     return _finish(spec, found, ctx)
 
@@ -65,5 +67,7 @@ def _hdr(spec: AggSpec, body: Any) -> dict[str, Any]:
 
 def _object(spec: AggSpec, body: Any, key: str) -> dict[str, Any]:
     if not isinstance(body, dict):
-        raise x_content(f"[{spec.kind}] {key} doesn't support values of type: {type(body).__name__}", spec.body, key, "value")
+        raise x_content(
+            f"[{spec.kind}] {key} doesn't support values of type: {type(body).__name__}", spec.body, key, "value"
+        )
     return body

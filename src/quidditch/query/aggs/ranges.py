@@ -38,7 +38,9 @@ def _ranges(spec: AggSpec, found: dict[str, Any]) -> list[dict[str, Any]]:
     if ranges is None or ranges == []:
         raise argument(f"No [ranges] specified for the [{spec.name}] aggregation")
     if not isinstance(ranges, list):
-        raise x_content(f"[{spec.kind}] ranges doesn't support values of type: {token_name(ranges)}", spec.body, "ranges", "value")
+        raise x_content(
+            f"[{spec.kind}] ranges doesn't support values of type: {token_name(ranges)}", spec.body, "ranges", "value"
+        )
     for number, item in enumerate(ranges):
         if not isinstance(item, dict):
             raise x_content(f"[{spec.kind}] failed to parse field [ranges]", ranges, number, "value")

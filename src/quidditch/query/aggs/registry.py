@@ -16,10 +16,27 @@ from quidditch.query.aggs.top_hits import top_hits
 
 AGGREGATIONS.update(
     {
-        "avg": simple_metric, "sum": simple_metric, "min": simple_metric, "max": simple_metric, "stats": simple_metric,
-        "value_count": simple_metric, "extended_stats": extended_stats, "cardinality": cardinality, "percentiles": percentiles,
-        "percentile_ranks": percentile_ranks, "terms": terms, "histogram": histogram, "date_histogram": date_histogram,
-        "range": range_agg, "date_range": date_range, "filter": filter_agg, "filters": filters, "missing": missing,
-        "global": global_agg, "nested": nested, "reverse_nested": reverse_nested, "top_hits": top_hits,
+        "avg": simple_metric,
+        "sum": simple_metric,
+        "min": simple_metric,
+        "max": simple_metric,
+        "stats": simple_metric,
+        "value_count": simple_metric,
+        "extended_stats": extended_stats,
+        "cardinality": cardinality,
+        "percentiles": percentiles,
+        "percentile_ranks": percentile_ranks,
+        "terms": terms,
+        "histogram": histogram,
+        "date_histogram": date_histogram,
+        "range": range_agg,
+        "date_range": date_range,
+        "filter": filter_agg,
+        "filters": filters,
+        "missing": missing,
+        "global": global_agg,
+        "nested": nested,
+        "reverse_nested": reverse_nested,
+        "top_hits": top_hits,
     }
 )

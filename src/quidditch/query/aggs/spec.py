@@ -94,14 +94,20 @@ def doubles(value: Any) -> list[float]:
 
 
 VALUES: dict[str, Reader] = {
-    "field": text, "missing": json, "format": text, "script": no_script, "value_type": text,
+    "field": text,
+    "missing": json,
+    "format": text,
+    "script": no_script,
+    "value_type": text,
 }
 """The parameters of everything that takes its values from a field."""
 
 MetricKinds = frozenset({"avg", "sum", "min", "max", "stats", "extended_stats", "percentiles", "percentile_ranks"})
 
 
-def resolve_field(spec: AggSpec, found: dict[str, Any], ctx: QueryContext, kinds: frozenset[str] | None = None) -> Field | None:
+def resolve_field(
+    spec: AggSpec, found: dict[str, Any], ctx: QueryContext, kinds: frozenset[str] | None = None
+) -> Field | None:
     """Replaces `field` by its path, checks its type, fills in its format and puts `missing` into the column's unit.
 
     Answers the field, None if it is unmapped.
@@ -157,11 +163,14 @@ def read_order(value: Any) -> list[list[str]]:
         if not isinstance(item, dict):
             raise argument(f"Unexpected token [{token_name(item)}] for [order]")
         if len(item) != 1:
-            raise argument("Must specify at least one field for [order]" if not item
-                           else f"Expected [END_OBJECT] but found [FIELD_NAME] in [order]")
+            raise argument(
+                "Must specify at least one field for [order]"
+                if not item
+                else "Expected [END_OBJECT] but found [FIELD_NAME] in [order]"
+            )
         for path, direction in item.items():
             way = direction.lower() if isinstance(direction, str) else ""
             if way not in ("asc", "desc"):
                 raise argument(f"Unknown order direction [{text_of(direction)}]")
-            found.append([{"_term": "_key", "_time": "_key"}.get(path, path), way])
+            found.append(["_key" if path in ("_term", "_time") else str(path), way])
     return found

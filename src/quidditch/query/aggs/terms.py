@@ -23,8 +23,17 @@ from quidditch.query.fields import DATES
 from quidditch.query.values import read_int, text_of
 
 _PARAMS: dict[str, Reader] = {
-    **VALUES, "size": integer, "shard_size": integer, "min_doc_count": long, "shard_min_doc_count": long, "order": read_order,
-    "include": json, "exclude": json, "show_term_doc_count_error": flag, "collect_mode": text, "execution_hint": text,
+    **VALUES,
+    "size": integer,
+    "shard_size": integer,
+    "min_doc_count": long,
+    "shard_min_doc_count": long,
+    "order": read_order,
+    "include": json,
+    "exclude": json,
+    "show_term_doc_count_error": flag,
+    "collect_mode": text,
+    "execution_hint": text,
     "time_zone": text,
 }
 
@@ -91,7 +100,9 @@ def _partition(spec: AggSpec, value: dict[str, Any]) -> dict[str, int]:
     if total < 2:
         raise spec.failed("include", argument("Number of partitions must be >=2"))
     if not 0 <= number < total:
-        raise spec.failed("include", argument("Partition must be a positive integer less than the number of partitions"))
+        raise spec.failed(
+            "include", argument("Partition must be a positive integer less than the number of partitions")
+        )
     return {"partition": number, "num_partitions": total}
 
 

@@ -7,11 +7,23 @@ from typing import Any
 from quidditch.query.aggs.spec import AggSpec
 from quidditch.query.context import QueryContext
 from quidditch.query.errors import Malformed, argument, shard_argument
-from quidditch.query.hits import read_hits, hits_plan
+from quidditch.query.hits import hits_plan, read_hits
 
 _KEYS = frozenset(
-    {"from", "size", "version", "seq_no_primary_term", "explain", "track_scores", "_source", "stored_fields", "docvalue_fields",
-     "fields", "highlight", "sort"}
+    {
+        "from",
+        "size",
+        "version",
+        "seq_no_primary_term",
+        "explain",
+        "track_scores",
+        "_source",
+        "stored_fields",
+        "docvalue_fields",
+        "fields",
+        "highlight",
+        "sort",
+    }
 )
 
 

@@ -43,7 +43,13 @@ def fuzzy(body: dict[str, Any], ctx: QueryContext) -> Op:
 
 
 def fuzzy_op(
-    field: Field, text: str, edits: Fuzziness, prefix_length: int, expansions: int, transpositions: bool, ctx: QueryContext
+    field: Field,
+    text: str,
+    edits: Fuzziness,
+    prefix_length: int,
+    expansions: int,
+    transpositions: bool,
+    ctx: QueryContext,
 ) -> Op:
     """One term with its neighbours; without edits just the term."""
     if not ctx.settings.allow_expensive_queries:
@@ -57,6 +63,13 @@ def fuzzy_op(
     distance = edits.distance(value)
     if distance == 0:
         return ops.term(field.path, value)
-    arguments = {"field": field.path, "value": value, "edits": distance, "prefix_length": prefix_length,
-                 "max_expansions": expansions, "transpositions": transpositions, "constant": False}
+    arguments = {
+        "field": field.path,
+        "value": value,
+        "edits": distance,
+        "prefix_length": prefix_length,
+        "max_expansions": expansions,
+        "transpositions": transpositions,
+        "constant": False,
+    }
     return {"fuzzy": arguments}

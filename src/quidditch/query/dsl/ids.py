@@ -26,7 +26,9 @@ def ids(body: dict[str, Any], ctx: QueryContext) -> Op:
         if item is None:
             raise argument("[ids] requires values")
         if not is_value(item):
-            raise Malformed(f"Illegal value for id, expecting a string or number, got: {token_name(item)}", body, "values")
+            raise Malformed(
+                f"Illegal value for id, expecting a string or number, got: {token_name(item)}", body, "values"
+            )
     ctx.count_clause()
     op: Op = {"ids": {"values": [text_of(item) for item in items]}} if items else ops.no_docs()
     return dressed(op, body, ctx, "ids")

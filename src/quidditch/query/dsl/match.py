@@ -18,9 +18,24 @@ from quidditch.query.ops import Op
 from quidditch.query.values import read_bool, read_int, read_text, text_of
 
 _OPTIONS = frozenset(
-    {"type", "analyzer", "boost", "_name", "operator", "minimum_should_match", "fuzziness", "prefix_length", "max_expansions",
-     "fuzzy_transpositions", "fuzzy_rewrite", "lenient", "cutoff_frequency", "zero_terms_query", "auto_generate_synonyms_phrase_query",
-     "slop"}
+    {
+        "type",
+        "analyzer",
+        "boost",
+        "_name",
+        "operator",
+        "minimum_should_match",
+        "fuzziness",
+        "prefix_length",
+        "max_expansions",
+        "fuzzy_transpositions",
+        "fuzzy_rewrite",
+        "lenient",
+        "cutoff_frequency",
+        "zero_terms_query",
+        "auto_generate_synonyms_phrase_query",
+        "slop",
+    }
 )
 
 
@@ -100,8 +115,12 @@ def _read_expansion(body: dict[str, Any], found: MatchOptions) -> None:
 def match(body: dict[str, Any], ctx: QueryContext) -> Op:
     path, value, options = one_field("match", body, ("query",), _OPTIONS)
     if value is None:
-        raise Malformed("No text specified for text query" if not path or not options else "[match] requires query value",
-                        body, None, "end")
+        raise Malformed(
+            "No text specified for text query" if not path or not options else "[match] requires query value",
+            body,
+            None,
+            "end",
+        )
     parsed = read_options(options) if options else MatchOptions()
     return dressed(match_op(path, value, parsed, ctx, "match"), options, ctx, "match")
 

@@ -15,7 +15,9 @@ def _check(name: str, body: dict[str, Any]) -> None:
     for key, value in body.items():
         if key not in ("boost", "_name"):
             if isinstance(value, (dict, list)):
-                raise Malformed(f"[{name}] malformed query, expected [END_OBJECT] but found [FIELD_NAME]", body, key, "key")
+                raise Malformed(
+                    f"[{name}] malformed query, expected [END_OBJECT] but found [FIELD_NAME]", body, key, "key"
+                )
             raise Malformed(f"[{name}] unknown field [{key}]", body, key, "key", "x_content_parse_exception")
 
 

@@ -53,7 +53,13 @@ def _common(name: str, path: str, value: Any, options: dict[str, Any]) -> tuple[
 
 
 def phrase_op(
-    path: str, value: Any, analyzer: str | None, slop: int, ctx: QueryContext, lenient: bool = False, all_docs: bool = False
+    path: str,
+    value: Any,
+    analyzer: str | None,
+    slop: int,
+    ctx: QueryContext,
+    lenient: bool = False,
+    all_docs: bool = False,
 ) -> Op:
     """A phrase on one field, which need not exist; on fields that are not analysed, the value itself."""
     field = ctx.field(path)

@@ -14,8 +14,14 @@ from quidditch.query.ops import Op
 from quidditch.query.values import read_bool, read_text
 
 _REWRITES = frozenset(
-    {"constant_score", "constant_score_auto", "constant_score_filter", "scoring_boolean", "constant_score_boolean",
-     "constant_score_blended"}
+    {
+        "constant_score",
+        "constant_score_auto",
+        "constant_score_filter",
+        "scoring_boolean",
+        "constant_score_boolean",
+        "constant_score_blended",
+    }
 )
 _TOP_TERMS = re.compile(r"top_terms_(boost_|blended_freqs_)?\d+$")
 

@@ -97,10 +97,13 @@ def _compile(path: str, bounds: Bounds, spec: dict[str, Any], ctx: QueryContext)
     ctx.count_clause()
     field = ctx.field(path)
     if field is None:
-        return _metadata(path, bounds, ctx)
+        return _metadata(path, bounds)
     if spec.get("format") is not None and field.type not in DATES:
-        raise ctx.shard_error(f"[range] queries on field [{path}] of type [{field.type}] do not support formats")\
-            if field.type not in FLOATS and field.type not in INTEGERS else QueryFault(_no_formats(path, field))
+        raise (
+            ctx.shard_error(f"[range] queries on field [{path}] of type [{field.type}] do not support formats")
+            if field.type not in FLOATS and field.type not in INTEGERS
+            else QueryFault(_no_formats(path, field))
+        )
     return typed_range(field, bounds, ctx, spec.get("format"), spec.get("time_zone"))
 
 
@@ -108,7 +111,7 @@ def _no_formats(path: str, field: Field) -> str:
     return f"Field [{path}] of type [{field.type}] does not support custom formats"
 
 
-def _metadata(path: str, bounds: Bounds, ctx: QueryContext) -> Op:
+def _metadata(path: str, bounds: Bounds) -> Op:
     if path == "_seq_no":
         limits = {key: integer_of("long", value)[0] for key, value in bounds.items()}
         return {"range": {"field": path, **limits}}
@@ -117,9 +120,7 @@ def _metadata(path: str, bounds: Bounds, ctx: QueryContext) -> Op:
     return ops.no_docs()
 
 
-def typed_range(
-    field: Field, bounds: Bounds, ctx: QueryContext, format: Any = None, time_zone: Any = None
-) -> Op:
+def typed_range(field: Field, bounds: Bounds, ctx: QueryContext, format: Any = None, time_zone: Any = None) -> Op:
     """The range over a field's values; a range without bounds asks for the field's existence."""
     kind, path = field.type, field.path
     check_searchable(field)
@@ -152,9 +153,12 @@ def _infinite(value: Any) -> bool:
 
 def _check_expensive(ctx: QueryContext) -> None:
     if not ctx.settings.allow_expensive_queries:
-        raise ShardError(400, "illegal_state_exception",
-                         "[range] queries on [text] or [keyword] fields cannot be executed when "
-                         "'search.allow_expensive_queries' is set to false.")
+        raise ShardError(
+            400,
+            "illegal_state_exception",
+            "[range] queries on [text] or [keyword] fields cannot be executed when "
+            "'search.allow_expensive_queries' is set to false.",
+        )
 
 
 def _dates(field: Field, bounds: Bounds, ctx: QueryContext, format: Any, time_zone: Any) -> Bounds:

@@ -39,9 +39,7 @@ def _values(source: list[Any]) -> list[Any]:
         if value is None:
             raise Malformed("No value specified for terms query", source, number)
         if not is_value(value):
-            raise Malformed(
-                f"[terms] unknown token [{token_name(value)}] in the list of values", source, number
-            )
+            raise Malformed(f"[terms] unknown token [{token_name(value)}] in the list of values", source, number)
     return source
 
 
