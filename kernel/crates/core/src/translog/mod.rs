@@ -1,1 +1,388 @@
-//! See docs/kernel.md.
+//! The log of operations since the last commit: what makes an acknowledged write durable before its segment is.
+//!
+//! Appending only copies into a buffer; [`Translog::sync`] writes and syncs for everyone who waits (group commit). A generation is a
+//! file; flush rolls to a new one and, once the commit is durable, trims the old ones. After a failed write or sync nothing is accepted
+//! any more: what the disk holds is then unknown until the shard is opened again.
+
+pub mod format;
+mod replay;
+
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+
+pub use format::{Kind, Operation};
+pub use replay::Extent;
+
+use crate::storage::{FsFile, SharedFs};
+use crate::{Error, Result};
+
+/// The buffer is written out, without a sync, when it grows beyond this.
+const SPILL: usize = 4 << 20;
+
+/// Where an operation stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Location {
+    pub generation: u64,
+    pub offset: u64,
+    pub len: u32,
+}
+
+impl Location {
+    fn end(&self) -> (u64, u64) {
+        (self.generation, self.offset + u64::from(self.len))
+    }
+}
+
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Stats {
+    pub operations: u64,
+    pub size_in_bytes: u64,
+    pub uncommitted_operations: u64,
+    pub uncommitted_size_in_bytes: u64,
+    pub generation: u64,
+}
+
+pub struct Translog {
+    fs: SharedFs,
+    folder: PathBuf,
+    uuid: String,
+    tail: Mutex<Tail>,
+    /// Held while writing and syncing; waiting for it is waiting for the group commit.
+    file: Mutex<Current>,
+}
+
+/// What is not written yet. Never locked before `file` is, when both are.
+struct Tail {
+    generation: u64,
+    /// Where `buffer` starts in the file.
+    start: u64,
+    buffer: Vec<u8>,
+    /// Operations are in the buffer (a mark always is).
+    dirty: bool,
+    /// The piece that is being written, for readers.
+    in_flight: Option<(u64, Arc<Vec<u8>>)>,
+    extents: BTreeMap<u64, Extent>,
+    /// The first generation that the last commit does not cover.
+    committed: u64,
+    failed: Option<Error>,
+}
+
+struct Current {
+    file: Box<dyn FsFile>,
+    generation: u64,
+    written: u64,
+    synced: u64,
+}
+
+impl Translog {
+    /// Starts the log of a new shard with generation 1.
+    pub fn create(fs: SharedFs, folder: PathBuf, uuid: &str) -> Result<Self> {
+        fs.create_dir_all(&folder).map_err(|e| Error::io(folder.display(), e))?;
+        Self::start(fs, folder, uuid, 1, BTreeMap::new(), 1)
+    }
+
+    /// Reads everything from generation `from` on, then goes on in a generation of its own.
+    pub fn open(
+        fs: SharedFs,
+        folder: PathBuf,
+        uuid: &str,
+        from: u64,
+        mut each: impl FnMut(Operation<'_>, Location) -> Result<()>,
+    ) -> Result<Self> {
+        let mut extents = BTreeMap::new();
+        let found = replay::generations(&*fs, &folder)?;
+        let last = found.last().copied().unwrap_or(0);
+        for generation in from..=last {
+            let path = folder.join(replay::file_name(generation));
+            if !found.contains(&generation) {
+                return Err(Error::corruption(path.display(), 0, "the generation is missing"));
+            }
+            let reader = replay::Reader { fs: &*fs, path, uuid, generation, last: generation == last };
+            match reader.read(&mut each)? {
+                Some(extent) => drop(extents.insert(generation, extent)),
+                None if generation > from => log::warn!("{}: removing an unfinished generation", reader.path.display()),
+                None => return Err(Error::corruption(reader.path.display(), 0, "the header is damaged")),
+            }
+        }
+        if last < from {
+            let path = folder.join(replay::file_name(from));
+            return Err(Error::corruption(path.display(), 0, "the generation that the commit names is missing"));
+        }
+        let (&newest, extent) = extents.last_key_value().expect("generation `from` was read");
+        let path = folder.join(replay::file_name(newest));
+        let context = |e| Error::io(path.display(), e);
+        if fs.size(&path).map_err(context)? > extent.len {
+            fs.append(&path, extent.len).map_err(context)?.sync().map_err(context)?;
+        }
+        if extent.operations == 0 {
+            return Self::go_on(fs, folder, uuid, newest, extents, from);
+        }
+        Self::start(fs, folder, uuid, newest + 1, extents, from)
+    }
+
+    /// Goes on in an existing generation that has no operations.
+    fn go_on(
+        fs: SharedFs,
+        folder: PathBuf,
+        uuid: &str,
+        generation: u64,
+        extents: BTreeMap<u64, Extent>,
+        committed: u64,
+    ) -> Result<Self> {
+        let path = folder.join(replay::file_name(generation));
+        let len = extents[&generation].len;
+        let file = fs.append(&path, len).map_err(|e| Error::io(path.display(), e))?;
+        Ok(Self::with(fs, folder, uuid, Current { file, generation, written: len, synced: len }, extents, committed))
+    }
+
+    fn start(
+        fs: SharedFs,
+        folder: PathBuf,
+        uuid: &str,
+        generation: u64,
+        extents: BTreeMap<u64, Extent>,
+        committed: u64,
+    ) -> Result<Self> {
+        let current = new_file(&fs, &folder, uuid, generation)?;
+        Ok(Self::with(fs, folder, uuid, current, extents, committed))
+    }
+
+    fn with(
+        fs: SharedFs,
+        folder: PathBuf,
+        uuid: &str,
+        current: Current,
+        mut extents: BTreeMap<u64, Extent>,
+        committed: u64,
+    ) -> Self {
+        let empty = Extent { operations: 0, len: current.written, max_seq_no: -1 };
+        extents.insert(current.generation, empty);
+        let mut tail = Tail {
+            generation: current.generation,
+            start: current.written,
+            buffer: Vec::new(),
+            dirty: false,
+            in_flight: None,
+            extents,
+            committed,
+            failed: None,
+        };
+        tail.mark(current.synced);
+        Self { fs, folder, uuid: uuid.to_owned(), tail: Mutex::new(tail), file: Mutex::new(current) }
+    }
+
+    /// Adds an operation; not durable before [`Translog::sync`].
+    pub fn append(&self, operation: &Operation<'_>) -> Result<Location> {
+        let (location, spill) = {
+            let mut tail = self.tail.lock();
+            if let Some(error) = &tail.failed {
+                return Err(error.clone());
+            }
+            let offset = tail.start + tail.buffer.len() as u64;
+            let len = format::encode(operation, &mut tail.buffer);
+            tail.dirty = true;
+            let generation = tail.generation;
+            let extent = tail.extents.entry(generation).or_default();
+            extent.operations += 1;
+            extent.len = offset + len as u64;
+            extent.max_seq_no = extent.max_seq_no.max(operation.seq_no);
+            (Location { generation, offset, len: len as u32 }, tail.buffer.len() > SPILL)
+        };
+        if spill && let Some(mut file) = self.file.try_lock() {
+            self.write_out(&mut file, false)?;
+        }
+        Ok(location)
+    }
+
+    /// Returns when the operation, and all before it, are durable.
+    pub fn sync(&self, location: Location) -> Result<()> {
+        let mut file = self.file.lock();
+        if (file.generation, file.synced) >= location.end() {
+            return Ok(());
+        }
+        self.write_out(&mut file, true)
+    }
+
+    /// Makes durable whatever there is.
+    pub fn sync_all(&self) -> Result<()> {
+        let mut file = self.file.lock();
+        let dirty = self.tail.lock().dirty;
+        if dirty || file.synced < file.written { self.write_out(&mut file, true) } else { Ok(()) }
+    }
+
+    fn write_out(&self, file: &mut Current, sync: bool) -> Result<()> {
+        let piece = {
+            let mut tail = self.tail.lock();
+            if let Some(error) = &tail.failed {
+                return Err(error.clone());
+            }
+            tail.take(if sync { None } else { Some(file.synced) })
+        };
+        let result = write_piece(file, &piece, sync);
+        let mut tail = self.tail.lock();
+        tail.in_flight = None;
+        result.map_err(|e| {
+            let path = self.folder.join(replay::file_name(file.generation));
+            let error = Error::io(format!("translog {}", path.display()), e);
+            tail.failed = Some(error.clone());
+            error
+        })
+    }
+
+    /// Starts a new generation; everything before it is durable. Answers the new one's number.
+    pub fn roll(&self) -> Result<u64> {
+        let mut file = self.file.lock();
+        self.write_out(&mut file, true)?;
+        let generation = file.generation + 1;
+        let next = new_file(&self.fs, &self.folder, &self.uuid, generation).inspect_err(|error| {
+            self.tail.lock().failed = Some(error.clone());
+        })?;
+        // Operations that came in meanwhile still belong to the old generation; the mark closes it.
+        self.write_out(&mut file, true)?;
+        let mut tail = self.tail.lock();
+        if tail.dirty {
+            drop(tail);
+            self.write_out(&mut file, true)?;
+            tail = self.tail.lock();
+        }
+        tail.generation = generation;
+        tail.start = next.written;
+        tail.buffer.clear();
+        tail.mark(next.written);
+        tail.extents.insert(generation, Extent { operations: 0, len: next.written, max_seq_no: -1 });
+        *file = next;
+        Ok(generation)
+    }
+
+    /// Forgets the generations before `first`, which a durable commit covers.
+    pub fn trim(&self, first: u64) -> Result<()> {
+        let old: Vec<u64> = {
+            let mut tail = self.tail.lock();
+            tail.committed = first;
+            let old = tail.extents.range(..first).map(|(generation, _)| *generation).collect();
+            tail.extents.retain(|generation, _| *generation >= first);
+            old
+        };
+        for generation in &old {
+            self.fs.remove_file(&self.folder.join(replay::file_name(*generation))).ok();
+        }
+        // Files left over from a crash during an earlier trim.
+        for generation in replay::generations(&*self.fs, &self.folder)? {
+            if generation < first {
+                self.fs.remove_file(&self.folder.join(replay::file_name(generation))).ok();
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads one operation back, from memory or file.
+    pub fn read<T>(&self, location: Location, use_it: impl FnOnce(Operation<'_>) -> T) -> Result<T> {
+        let bytes = {
+            let tail = self.tail.lock();
+            tail.find(location).map(<[u8]>::to_vec)
+        };
+        let path = self.folder.join(replay::file_name(location.generation));
+        let bytes = match bytes {
+            Some(bytes) => bytes,
+            None => self
+                .fs
+                .read_at(&path, location.offset, location.len as usize)
+                .map_err(|e| Error::io(path.display(), e))?,
+        };
+        match format::decode(&bytes) {
+            Ok((format::Record::Operation(operation), _)) => Ok(use_it(operation)),
+            Ok(_) => Err(Error::corruption(path.display(), location.offset, "there is no operation here")),
+            Err(bad) => Err(Error::corruption(path.display(), location.offset, bad.reason())),
+        }
+    }
+
+    pub fn stats(&self) -> Stats {
+        let tail = self.tail.lock();
+        let sum = |from: u64| {
+            tail.extents.range(from..).fold((0, 0), |(n, len), (_, extent)| (n + extent.operations, len + extent.len))
+        };
+        let ((operations, size_in_bytes), (uncommitted_operations, uncommitted_size_in_bytes)) =
+            (sum(0), sum(tail.committed));
+        Stats {
+            operations,
+            size_in_bytes,
+            uncommitted_operations,
+            uncommitted_size_in_bytes,
+            generation: tail.generation,
+        }
+    }
+
+    /// Why the log accepts nothing any more.
+    pub fn failure(&self) -> Option<Error> {
+        self.tail.lock().failed.clone()
+    }
+
+    /// Syncs and writes the closing mark, by which any later damage can be told from a torn tail.
+    pub fn close(&self) -> Result<()> {
+        let mut file = self.file.lock();
+        self.write_out(&mut file, true)?;
+        self.write_out(&mut file, true)
+    }
+}
+
+impl Tail {
+    /// Starts a buffer by telling how far the file is synced.
+    fn mark(&mut self, synced: u64) {
+        format::encode_mark(synced, &mut self.buffer);
+        self.dirty = false;
+    }
+
+    /// Hands out the buffer for writing. `synced`: how far the file will be synced then; None: to the end of this piece.
+    fn take(&mut self, synced: Option<u64>) -> Arc<Vec<u8>> {
+        let capacity = self.buffer.len().min(SPILL);
+        let piece = Arc::new(std::mem::replace(&mut self.buffer, Vec::with_capacity(capacity)));
+        self.in_flight = Some((self.start, piece.clone()));
+        self.start += piece.len() as u64;
+        self.mark(synced.unwrap_or(self.start));
+        piece
+    }
+
+    fn find(&self, location: Location) -> Option<&[u8]> {
+        if location.generation != self.generation {
+            return None;
+        }
+        let (from, len) = (location.offset, location.len as usize);
+        let (start, bytes) = if from >= self.start {
+            (self.start, self.buffer.as_slice())
+        } else {
+            let (start, piece) = self.in_flight.as_ref()?;
+            (*start, piece.as_slice())
+        };
+        let at = from.checked_sub(start)? as usize;
+        bytes.get(at..at + len)
+    }
+}
+
+fn write_piece(file: &mut Current, piece: &[u8], sync: bool) -> std::io::Result<()> {
+    file.file.write_all(piece)?;
+    file.written += piece.len() as u64;
+    if sync {
+        file.file.sync()?;
+        file.synced = file.written;
+    }
+    Ok(())
+}
+
+fn new_file(fs: &SharedFs, folder: &PathBuf, uuid: &str, generation: u64) -> Result<Current> {
+    let path = folder.join(replay::file_name(generation));
+    let context = |e| Error::io(path.display(), e);
+    let header = format::encode_header(generation, uuid);
+    let mut file = fs.create(&path).map_err(context)?;
+    file.write_all(&header).map_err(context)?;
+    file.sync().map_err(context)?;
+    fs.sync_dir(folder).map_err(context)?;
+    let len = header.len() as u64;
+    Ok(Current { file, generation, written: len, synced: len })
+}
+
+#[cfg(test)]
+mod tests;
