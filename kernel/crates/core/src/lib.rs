@@ -16,6 +16,8 @@ pub mod mapping;
 pub mod reader;
 pub mod search;
 pub mod storage;
+#[cfg(any(test, feature = "testkit"))]
+pub mod testkit;
 pub mod translog;
 
 pub use error::{Error, Result};

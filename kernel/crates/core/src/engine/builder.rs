@@ -7,11 +7,11 @@ use std::sync::atomic::AtomicBool;
 use tantivy::indexer::{AddOperation, SegmentWriter};
 use tantivy::schema::Schema;
 use tantivy::store::Compressor;
-use tantivy::tokenizer::TokenizerManager;
+use tantivy::tokenizer::{RawTokenizer, TokenizerManager};
 use tantivy::{Index, IndexSettings};
 
 use super::document::{EngineDocument, RootMeta};
-use crate::mapping::{ParsedDoc, SystemFields};
+use crate::mapping::{Mapping, ParsedDoc, SystemFields};
 use crate::storage::SharedFs;
 use crate::storage::directory::SegmentDirectory;
 use crate::storage::manifest::Manifest;
@@ -26,6 +26,18 @@ pub struct SegmentSchema {
     pub schema: Schema,
     pub system: SystemFields,
     pub tokenizers: TokenizerManager,
+}
+
+impl SegmentSchema {
+    pub fn of(mapping: &Mapping) -> Self {
+        let tokenizers = mapping.tokenizers();
+        tokenizers.register("raw", RawTokenizer::default());
+        // tantivy asks for one even for fields that are not text.
+        if tokenizers.get("default").is_none() {
+            tokenizers.register("default", RawTokenizer::default());
+        }
+        Self { schema: mapping.schema.clone(), system: mapping.system, tokenizers }
+    }
 }
 
 pub fn index_settings() -> IndexSettings {

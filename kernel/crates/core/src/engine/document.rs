@@ -6,11 +6,9 @@ use tantivy::schema::{Document, Field, Value};
 
 use crate::mapping::{IndexDoc, IndexValue, SystemFields};
 
-/// What the engine adds to a root document.
+/// What the engine adds to a root document; `_id` and `_routing` come with the parsed document.
 #[derive(Debug, Clone)]
 pub struct RootMeta {
-    pub id: String,
-    pub routing: Option<String>,
     /// None: `_source` is not kept.
     pub source: Option<OwnedBytes>,
     pub seq_no: i64,
@@ -41,21 +39,18 @@ impl EngineDocument {
     fn system_value(&self, i: usize) -> Option<(Field, Leaf<'_>)> {
         let (meta, system) = self.root.as_ref()?;
         match i {
-            0 => Some((system.id, Leaf::Str(&meta.id))),
-            1 => Some((system.source, Leaf::Bytes(meta.source.as_ref()?.as_slice()))),
-            2 => Some((system.routing, Leaf::Str(meta.routing.as_deref()?))),
-            3 => Some((system.seq_no, Leaf::U64(meta.seq_no as u64))),
-            4 => Some((system.primary_term, Leaf::U64(meta.primary_term))),
+            0 => Some((system.source, Leaf::Bytes(meta.source.as_ref()?.as_slice()))),
+            1 => Some((system.seq_no, Leaf::U64(meta.seq_no as u64))),
+            2 => Some((system.primary_term, Leaf::U64(meta.primary_term))),
             _ => Some((system.version, Leaf::U64(meta.version))),
         }
     }
 }
 
-const SYSTEM_VALUES: usize = 6;
+const SYSTEM_VALUES: usize = 4;
 
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Leaf<'a> {
-    Str(&'a str),
     Bytes(&'a [u8]),
     U64(u64),
     Value(&'a IndexValue),
@@ -105,7 +100,6 @@ impl<'a> Value<'a> for Leaf<'a> {
 
     fn as_value(&self) -> ReferenceValue<'a, Self> {
         ReferenceValue::Leaf(match *self {
-            Leaf::Str(text) => ReferenceValueLeaf::Str(text),
             Leaf::Bytes(bytes) => ReferenceValueLeaf::Bytes(bytes),
             Leaf::U64(number) => ReferenceValueLeaf::U64(number),
             Leaf::Value(value) => match value {

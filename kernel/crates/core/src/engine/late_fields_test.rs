@@ -55,13 +55,10 @@ fn write(
     let mut builder =
         SegmentBuilder::create(fs.clone(), folder.to_path_buf(), schema.clone()).unwrap();
     for (i, (id, values)) in docs.iter().enumerate() {
-        let values = values
-            .iter()
-            .map(|(name, value)| (field(schema, name), value.clone()))
-            .collect();
+        let id = (schema.system.id, IndexValue::Str((*id).into()));
+        let values = values.iter().map(|(name, value)| (field(schema, name), value.clone()));
+        let values = std::iter::once(id).chain(values).collect();
         let meta = RootMeta {
-            id: (*id).into(),
-            routing: None,
             source: None,
             seq_no: i as i64,
             primary_term: 1,
