@@ -132,8 +132,22 @@ class Shard:
     def flush(self, force: bool, wait_if_ongoing: bool) -> None: ...
     def force_merge(self, max_num_segments: int, only_expunge_deletes: bool, flush: bool) -> None: ...
     def reader(self) -> Reader: ...
-    def stats(self) -> bytes: ...
-    def segments(self) -> bytes: ...
+    def stats(self) -> bytes:
+        """The sections of `_stats` that the kernel counts, with OpenSearch's member names.
+
+        {docs: {count, deleted}, store: {size_in_bytes}, indexing: {index_total, index_time_in_millis, index_current,
+        index_failed, delete_total, delete_time_in_millis, noop_update_total, …}, get: {total, time_in_millis,
+        exists_total, exists_time_in_millis, missing_total, missing_time_in_millis}, merges: {current, total,
+        total_time_in_millis, total_docs, total_size_in_bytes}, refresh: {total, total_time_in_millis}, flush: {total,
+        periodic, total_time_in_millis}, segments: {count, index_writer_memory_in_bytes, version_map_memory_in_bytes},
+        translog: {operations, size_in_bytes, uncommitted_operations, uncommitted_size_in_bytes,
+        earliest_last_modified_age}, seq_no: {max_seq_no, local_checkpoint, global_checkpoint}, commit: {id, generation,
+        num_docs}}. Sections and members that are left out count as zero.
+        """
+    def segments(self) -> bytes:
+        """{num_committed_segments, num_search_segments, segments: {name: {generation, num_docs, deleted_docs, size_in_bytes,
+        memory_in_bytes, committed, search, version, compound}}}, as `_segments` shows them.
+        """
     def close(self) -> None: ...
 
 @final
