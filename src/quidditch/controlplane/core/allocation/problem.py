@@ -1,0 +1,74 @@
+"""What an allocation is solved over: the nodes, how full they are, and the copies that need a place."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from quidditch.model.objects import Copy, Index, Node, ShardRouting
+from quidditch.model.state import ClusterState
+
+
+class ShardCopy(msgspec.Struct, frozen=True):
+    """One copy in its surroundings: `position` within the shard's copies (0: the primary)."""
+
+    index: Index
+    number: int
+    position: int
+    shard: ShardRouting
+
+    @property
+    def copy(self) -> Copy:
+        return self.shard.copies[self.position]
+
+
+class Problem:
+    """Built once per decision. `loads` counts the copies on each node, `index_loads` those of one index on a node."""
+
+    def __init__(self, state: ClusterState) -> None:
+        self.state = state
+        self.nodes: Mapping[str, Node] = {key: node for key, node in state.nodes.items() if node.holds_data}
+        self.loads: Counter[str] = Counter()
+        self.index_loads: Counter[tuple[str, str]] = Counter()
+        self.initializing: Counter[str] = Counter()
+        for name, routing in state.routing.items():
+            for shard in routing.spec.shards:
+                for copy in shard.copies:
+                    if copy.node is not None:
+                        self.count(name, copy.node, copy.state == "INITIALIZING")
+
+    def count(self, index: str, node: str, initializing: bool) -> None:
+        self.loads[node] += 1
+        self.index_loads[index, node] += 1
+        self.initializing[node] += initializing
+
+    def setting(self, key: str, default: Any) -> Any:
+        """A cluster setting."""
+        value = self.state.settings.get(key)
+        return default if value is None else value
+
+    def unassigned(self, names: Iterable[str] | None = None) -> Sequence[ShardCopy]:
+        """The copies without a node: primaries first, then by the index's priority, its age and name, as OpenSearch
+        recovers them.
+        """
+        found = []
+        for name in self.state.routing if names is None else names:
+            index, routing = self.state.indices.get(name), self.state.routing.get(name)
+            if index is None or routing is None or index.deleting:
+                continue
+            for number, shard in enumerate(routing.spec.shards):
+                for position, copy in enumerate(shard.copies):
+                    if copy.node is None:
+                        found.append(ShardCopy(index, number, position, shard))
+        found.sort(key=_order)
+        return found
+
+
+def _order(each: ShardCopy) -> tuple[bool, int, int, str, int, int]:
+    settings = each.index.spec.settings
+    priority = int(settings.get("index.priority", "1"))
+    created = int(settings.get("index.creation_date", "0"))
+    return not each.copy.primary, -priority, -created, each.index.name, each.number, each.position
