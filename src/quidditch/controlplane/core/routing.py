@@ -72,7 +72,8 @@ def unassign(shard: ShardRouting, position: int, info: UnassignedInfo) -> ShardR
     copy = shard.copies[position]
     info = replace(info, last_node=copy.node)
     if not copy.primary:
-        gone = Copy(primary=False, unassigned=info, recovery="PEER", allocation_id=None)
+        kept = copy.allocation_id if copy.allocation_id in shard.in_sync else None
+        gone = Copy(primary=False, unassigned=info, recovery="PEER", allocation_id=kept)
         return _consistent(replace(shard, copies=_with(shard.copies, position, gone)))
     heir = next((n for n, c in enumerate(shard.copies) if n and c.active and c.allocation_id in shard.in_sync), None)
     if heir is not None:
@@ -81,16 +82,21 @@ def unassign(shard: ShardRouting, position: int, info: UnassignedInfo) -> ShardR
         rest = [c for n, c in enumerate(shard.copies) if n not in (position, heir)]
         return _consistent(replace(shard, copies=(promoted, *rest, demoted), primary_term=shard.primary_term + 1))
     kept = copy.allocation_id if copy.allocation_id in shard.in_sync else None
-    recovery = "EXISTING_STORE" if shard.in_sync else "EMPTY_STORE"
-    gone = Copy(primary=True, unassigned=info, recovery=recovery, allocation_id=kept)
+    gone = Copy(
+        primary=True,
+        unassigned=info,
+        recovery="EXISTING_STORE" if shard.in_sync else "EMPTY_STORE",
+        allocation_id=kept,
+    )
     return replace(shard, copies=_with(shard.copies, position, gone))
 
 
 def restarted(shard: ShardRouting, node: str, now_ms: int, reason: str) -> ShardRouting:
     """The node's copies lose their process, not their data: unassigned, to be opened again."""
     for allocation_id in [copy.allocation_id for copy in shard.copies if copy.node == node]:
-        position = next(n for n, copy in enumerate(shard.copies) if copy.allocation_id == allocation_id)
-        failed = shard.copies[position].unassigned.failed_attempts if shard.copies[position].unassigned else 0
+        position = next(n for n, copy in enumerate(shard.copies) if copy.node and copy.allocation_id == allocation_id)
+        before = shard.copies[position].unassigned
+        failed = before.failed_attempts if before else 0
         shard = unassign(shard, position, UnassignedInfo(reason=reason, at=now_ms, failed_attempts=failed))
     return shard
 

@@ -1,0 +1,58 @@
+"""Level-triggered upkeep: whatever the objects look like (a crash between two writes, an object made by hand), bring them in order.
+
+Run at every start, after foreign changes and as the second half of a deletion. Idempotent.
+"""
+
+from __future__ import annotations
+
+from msgspec.structs import replace
+
+from quidditch.controlplane.core import routing as transitions
+from quidditch.controlplane.core.aliases import drop_members
+from quidditch.controlplane.core.allocation import allocate
+from quidditch.controlplane.core.draft import Draft
+from quidditch.model.objects import Index
+
+
+def repair(draft: Draft) -> None:
+    """Finishes deletions, clears away what belongs to no index, gives every index its routing."""
+    for index in list(draft.state.indices.values()):
+        if index.deleting:
+            finish_deletion(draft, index)
+    _drop_orphans(draft)
+    for index in draft.state.indices.values():
+        _ensure_routing(draft, index)
+    allocate(draft)
+
+
+def finish_deletion(draft: Draft, index: Index) -> None:
+    """Routing and alias entries of a marked index, then its finalizer: the store lets it go with the last one."""
+    for alias in list(draft.state.aliases_of(index.name)):
+        drop_members(draft, alias, [index.name], group=index.name)
+    routing = draft.state.routing.get(index.name)
+    if routing is not None and routing.spec.uuid == index.uuid:
+        draft.remove(routing)
+    draft.release(index)
+
+
+def _drop_orphans(draft: Draft) -> None:
+    for routing in list(draft.state.routing.values()):
+        index = draft.state.indices.get(routing.spec.index)
+        if index is None or index.uuid != routing.spec.uuid:
+            draft.remove(routing)
+    for alias in list(draft.state.aliases.values()):
+        gone = [name for name in alias.spec.indices if name not in draft.state.indices]
+        if gone:
+            drop_members(draft, alias, gone)
+
+
+def _ensure_routing(draft: Draft, index: Index) -> None:
+    known = draft.state.routing.get(index.name)
+    if known is None:
+        draft.put(transitions.new_routing(index, draft.env.now_ms))
+        return
+    shards = tuple(
+        transitions.with_replicas(shard, index.number_of_replicas, draft.env.now_ms) for shard in known.spec.shards
+    )
+    if shards != known.spec.shards:
+        draft.put(replace(known, spec=replace(known.spec, shards=shards)))
