@@ -10,12 +10,11 @@ import msgspec
 from quidditch.controlplane.core.commands import (
     Acknowledged,
     AddAlias,
-    IndicesOptions,
     RemoveAlias,
     RemoveIndex,
     UpdateAliases,
 )
-from quidditch.controlplane.core.draft import Draft, alias_members, index_spec
+from quidditch.controlplane.core.draft import Draft, alias_members
 from quidditch.controlplane.core.names import check_alias_name
 from quidditch.model import expressions, wildcard
 from quidditch.model.errors import ApiError, illegal_argument
@@ -135,22 +134,28 @@ def update_aliases(draft: Draft, command: UpdateAliases) -> Acknowledged:
             removed |= not absent
     if missing and not removed and all(isinstance(a, RemoveAlias) and a.must_exist is None for a in command.actions):
         raise aliases_missing(missing)
-    touched = _touched(before, draft.state)
-    for name in touched:
-        index = draft.state.indices[name]
-        draft.put(index_spec(index, aliases_version=index.spec.aliases_version + 1))
-    return Acknowledged(tuple(touched))
+    return Acknowledged(tuple(_touched(before, draft.state)))
 
 
 def delete_index(draft: Draft, index: Index) -> None:
-    """Marks the index for deletion; what belongs to it goes with `repair`."""
-    from quidditch.controlplane.core.repair import finish_deletion
-
+    """Marks the index for deletion, and what `repair` would do then: its routing and alias entries, then the index itself."""
     draft.remove(index)
     finish_deletion(draft, index)
 
 
-def _resolve(state: ClusterState, names: Sequence[str], options: IndicesOptions, now_ms: int) -> list[Index]:
+def finish_deletion(draft: Draft, index: Index) -> None:
+    """Routing and alias entries of a marked index, then its finalizer: the store lets it go with the last one."""
+    for alias in list(draft.state.aliases_of(index.name)):
+        drop_members(draft, alias, [index.name], group=index.name)
+    routing = draft.state.routing.get(index.name)
+    if routing is not None and routing.spec.uuid == index.uuid:
+        draft.remove(routing)
+    draft.release(index)
+
+
+def _resolve(
+    state: ClusterState, names: Sequence[str], options: expressions.IndicesOptions, now_ms: int
+) -> list[Index]:
     return expressions.resolve(state, names, options, now_ms)
 
 

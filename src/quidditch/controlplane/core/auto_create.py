@@ -28,5 +28,9 @@ def auto_create_problem(draft: Draft, name: str) -> str | None:
         allow = not written.startswith("-")
         pattern = written[1:] if written[:1] in "+-" else written
         if wildcard.matches(pattern, name):
-            return None if allow else f"[action.auto_create_index] contains [{written}] which forbids automatic creation of the index"
+            return (
+                None
+                if allow
+                else f"[action.auto_create_index] contains [{written}] which forbids automatic creation of the index"
+            )
     return f"[action.auto_create_index] ([{','.join(patterns)}]) doesn't match"

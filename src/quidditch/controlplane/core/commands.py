@@ -177,7 +177,10 @@ class PutClusterSettings(_Command, frozen=True, kw_only=True):
 
 
 class RegisterNode(_Command, frozen=True, kw_only=True):
+    """`fresh`: the process has just started and has no shard open; also a new `ephemeral_id` says so."""
+
     node: NodeSpec
+    fresh: bool = False
 
 
 class NodeLeft(_Command, frozen=True, kw_only=True):
@@ -196,7 +199,10 @@ class ShardStarted(_Command, frozen=True, kw_only=True):
 
 
 class ShardFailed(_Command, frozen=True, kw_only=True):
-    """A copy failed, says its node or (with its own `primary_term`) the primary that could not reach it."""
+    """A copy failed, says its node or (with its own `primary_term`) the primary that could not reach it.
+
+    `mark_stale`: the copy missed a write and leaves the in-sync set.
+    """
 
     index: str
     uuid: str

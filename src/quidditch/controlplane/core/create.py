@@ -9,14 +9,14 @@ from quidditch.controlplane.core import routing, template_resolution
 from quidditch.controlplane.core.aliases import NewAlias, add_members, parse_alias_bodies
 from quidditch.controlplane.core.allocation import allocate
 from quidditch.controlplane.core.auto_create import check_auto_create
+from quidditch.controlplane.core.blocks import cluster_blocks
 from quidditch.controlplane.core.commands import CreateIndex, IndexCreated
 from quidditch.controlplane.core.draft import Draft
 from quidditch.controlplane.core.limits import check_shard_limit
 from quidditch.controlplane.core.names import check_new_index_name
 from quidditch.controlplane.core.replicas import auto_expanded
-from quidditch.controlplane.core.settings_text import index_settings, without_nulls
 from quidditch.controlplane.core.wait import wait_spec
-from quidditch.mapping import Limits, RootMapping, compose, parse, settings
+from quidditch.mapping import RootMapping, compose, parse, settings
 from quidditch.mapping import check as check_mapping
 from quidditch.mapping.parse import wrap_create_error
 from quidditch.model import datemath, expressions
@@ -39,8 +39,9 @@ def create_index(draft: Draft, command: CreateIndex) -> IndexCreated:
         check_auto_create(draft, name)
     check_new_index_name(draft.state, name)
     resolved = template_resolution.resolve(draft.state, name, hidden=_asks_hidden(command.settings))
+    template_resolution.refuse_data_stream(resolved, name)
     _check_create_block(draft.state)
-    flat = _settings(draft, command, name, resolved.settings)
+    flat = _settings(draft, command, resolved.settings)
     uuid = flat["index.uuid"]
     mappings = _mappings(draft, [*resolved.mappings, command.mappings], flat)
     index = Index(
@@ -53,7 +54,7 @@ def create_index(draft: Draft, command: CreateIndex) -> IndexCreated:
             routing_num_shards=_routing_shards(flat),
         ),
     )
-    new_aliases = _aliases(draft, index, command.aliases, resolved.aliases)
+    new_aliases = _aliases(index, command.aliases, resolved.aliases)
     check_shard_limit(draft.state, index.number_of_shards * (1 + index.number_of_replicas))
     for alias in new_aliases:
         add_members(draft, alias, [index], group=name)
@@ -76,24 +77,23 @@ def _allocate_first(draft: Draft, index: Index) -> None:
 
 
 def _asks_hidden(body: Mapping[str, Any]) -> bool:
-    return index_settings(body).get("index.hidden") == "true"
+    return settings.normalize(body).get("index.hidden") == "true"
 
 
 def _check_create_block(state: ClusterState) -> None:
     if str(state.settings.get("cluster.blocks.create_index") or "false") == "true":
-        raise ApiError(403, "index_create_block_exception", "blocked by: [FORBIDDEN/10/cluster create-index blocked (api)];")
-    for setting, level, text in (
-        ("cluster.blocks.read_only", 6, "cluster read-only (api)"),
-        ("cluster.blocks.read_only_allow_delete", 13, "cluster read-only / allow delete (api)"),
-    ):
-        if str(state.settings.get(setting) or "false") == "true":
-            raise ApiError(403, "cluster_block_exception", f"blocked by: [FORBIDDEN/{level}/{text}];")
+        raise ApiError(
+            403, "index_create_block_exception", "blocked by: [FORBIDDEN/10/cluster create-index blocked (api)];"
+        )
+    everywhere = [block for block in cluster_blocks(state) if "metadata_write" in block.levels]
+    if everywhere:
+        texts = "".join(block.text for block in everywhere)
+        raise ApiError(403, "cluster_block_exception", f"blocked by: {texts}")
 
 
-def _settings(draft: Draft, command: CreateIndex, name: str, template: Mapping[str, Any]) -> dict[str, Any]:
-    own = index_settings(command.settings)
-    settings.check_create(own)
-    flat = without_nulls({**template, **own})
+def _settings(draft: Draft, command: CreateIndex, template: Mapping[str, Any]) -> dict[str, Any]:
+    own = settings.normalize(command.settings)
+    flat: dict[str, Any] = dict(settings.check_create({**template, **own}, draft.env.checks.analysis))
     flat.setdefault("index.number_of_shards", str(draft.state.settings.get("cluster.default_number_of_shards") or 1))
     default_replicas = draft.state.settings.get("cluster.default_number_of_replicas")
     flat.setdefault("index.number_of_replicas", str(1 if default_replicas is None else default_replicas))
@@ -105,24 +105,17 @@ def _settings(draft: Draft, command: CreateIndex, name: str, template: Mapping[s
         "index.uuid": draft.env.ids.uuid(),
         "index.version.created": VERSION_CREATED,
     }
-    settings.check_created(flat)
-    draft.env.checks.analysis(flat)
     return auto_expanded(flat, len([node for node in draft.state.nodes.values() if node.holds_data]))
 
 
 def _mappings(draft: Draft, bodies: list[Mapping[str, Any]], flat: Mapping[str, Any]) -> RootMapping:
     given = [body for body in bodies if body]
-    ctx = draft.env.checks.parse_context(flat)
+    ctx = settings.parse_context(flat, draft.env.checks.date_format)
     try:
         mapping = compose(given, ctx) if len(given) > 1 else parse(given[0] if given else None, ctx)
     except ApiError as error:
         raise wrap_create_error(error) from None
-    return check_mapping(mapping, limits_of(flat))
-
-
-def limits_of(flat: Mapping[str, Any]) -> Limits:
-    """The mapping limits that an index's settings say."""
-    return settings.mapping_limits(flat)
+    return check_mapping(mapping, settings.limits(flat))
 
 
 def _routing_shards(flat: Mapping[str, Any]) -> int:
@@ -130,28 +123,12 @@ def _routing_shards(flat: Mapping[str, Any]) -> int:
     shards = int(flat["index.number_of_shards"])
     given = flat.get("index.number_of_routing_shards")
     if given is not None:
-        return _checked_routing_shards(int(given), shards)
+        return int(given)
     exponent = max(1, 10 - (shards - 1).bit_length())
     return shards * (1 << exponent)
 
 
-def _checked_routing_shards(routing_shards: int, shards: int) -> int:
-    if routing_shards < shards:
-        raise ApiError(
-            400,
-            "illegal_argument_exception",
-            f"index.number_of_routing_shards [{routing_shards}] must be >= index.number_of_shards [{shards}]",
-        )
-    if routing_shards % shards:
-        raise ApiError(
-            400, "illegal_argument_exception", f"the number of source shards [{shards}] must be a factor of [{routing_shards}]"
-        )
-    return routing_shards
-
-
-def _aliases(
-    draft: Draft, index: Index, own: Mapping[str, Any], template: Mapping[str, Mapping[str, Any]]
-) -> list[NewAlias]:
+def _aliases(index: Index, own: Mapping[str, Any], template: Mapping[str, Mapping[str, Any]]) -> list[NewAlias]:
     merged = {**{name.replace("{index}", index.name): body for name, body in template.items()}, **own}
     parsed = parse_alias_bodies(merged)
     for alias in parsed:

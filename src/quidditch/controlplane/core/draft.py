@@ -8,12 +8,11 @@ something that `repair` completes or clears away. Operations of different groups
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import msgspec
 
 from quidditch.controlplane.core.commands import Acknowledged, Result
-from quidditch.mapping import UNCHECKED, ParseContext
 from quidditch.model.objects import Alias, Index, Object, Routing
 from quidditch.model.state import Change, ClusterState, Deleted
 
@@ -29,10 +28,6 @@ def _accept(*_: Any) -> None:
     """A check that needs what is not there."""
 
 
-def _unchecked(_: Mapping[str, Any]) -> ParseContext:
-    return UNCHECKED
-
-
 class Checks(msgspec.Struct, frozen=True):
     """What only other parts of the program can check; each raises :class:`ApiError`.
 
@@ -42,7 +37,7 @@ class Checks(msgspec.Struct, frozen=True):
 
     analysis: Callable[[Mapping[str, Any]], None] = _accept
     alias_filter: Callable[[str, Mapping[str, Any], Index], None] = _accept
-    parse_context: Callable[[Mapping[str, Any]], ParseContext] = _unchecked
+    date_format: Callable[[str], None] | None = None
 
 
 class Env(msgspec.Struct, frozen=True):
@@ -57,8 +52,14 @@ class Env(msgspec.Struct, frozen=True):
 
 
 class Op(msgspec.Struct, frozen=True):
-    """One write: the object as it shall be, or its removal. The versions to compare are the writer's to know."""
+    """One write; the versions to compare are the writer's to know.
 
+    `put`: the object as it shall be. `remove`: its deletion, which an object with finalizers outlives, marked.
+    `release`: takes our finalizer
+    from the marked object.
+    """
+
+    action: Literal["put", "remove", "release"]
     change: Change
     name: str
     group: str
@@ -86,29 +87,35 @@ class Draft:
 
     def put(self, obj: Object, group: str | None = None) -> None:
         """Writes the object, new or changed; nothing if it is as it was."""
-        if self.state.objects(obj.kind).get(obj.key) == obj:
-            return
-        self._add(Op(obj, obj.metadata.name, group if group is not None else _group(obj)))
+        if self.state.objects(obj.kind).get(obj.key) != obj:
+            self._add(Op("put", obj, obj.metadata.name, _group(obj, group)))
 
     def remove(self, obj: Object, group: str | None = None) -> None:
-        self._add(Op(Deleted(obj.kind, obj.key), obj.metadata.name, group if group is not None else _group(obj)))
+        self._add(Op("remove", Deleted(obj.kind, obj.key), obj.metadata.name, _group(obj, group)))
+
+    def release(self, obj: Object, group: str | None = None) -> None:
+        """Lets a marked object go."""
+        self._add(Op("release", Deleted(obj.kind, obj.key), obj.metadata.name, _group(obj, group)))
 
     def _add(self, op: Op) -> None:
         self.state = self.state.apply([op.change], self.state.version)
-        for position in range(len(self._ops) - 1, -1, -1):
-            known = self._ops[position]
-            if known.target == op.target and known.group == op.group and not isinstance(op.change, Deleted | Index):
-                self._ops[position] = op
-                return
-            if known.group == op.group:
-                break
+        if op.action == "put":
+            for position in range(len(self._ops) - 1, -1, -1):
+                known = self._ops[position]
+                if known.target == op.target or known.group == op.group:
+                    if known.action == "put" and known.target == op.target and known.group == op.group:
+                        self._ops[position] = op
+                        return
+                    break
         self._ops.append(op)
 
     def decision(self, result: Result | None = None) -> Decision:
         return Decision(self.state, tuple(self._ops), result if result is not None else Acknowledged())
 
 
-def _group(obj: Object) -> str:
+def _group(obj: Object, given: str | None) -> str:
+    if given is not None:
+        return given
     return obj.key if isinstance(obj, Index | Routing) else f"{obj.kind}/{obj.key}"
 
 

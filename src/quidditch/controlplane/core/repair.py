@@ -8,7 +8,7 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from quidditch.controlplane.core import routing as transitions
-from quidditch.controlplane.core.aliases import drop_members
+from quidditch.controlplane.core.aliases import drop_members, finish_deletion
 from quidditch.controlplane.core.allocation import allocate
 from quidditch.controlplane.core.draft import Draft
 from quidditch.model.objects import Index
@@ -23,16 +23,6 @@ def repair(draft: Draft) -> None:
     for index in draft.state.indices.values():
         _ensure_routing(draft, index)
     allocate(draft)
-
-
-def finish_deletion(draft: Draft, index: Index) -> None:
-    """Routing and alias entries of a marked index, then its finalizer: the store lets it go with the last one."""
-    for alias in list(draft.state.aliases_of(index.name)):
-        drop_members(draft, alias, [index.name], group=index.name)
-    routing = draft.state.routing.get(index.name)
-    if routing is not None and routing.spec.uuid == index.uuid:
-        draft.remove(routing)
-    draft.release(index)
 
 
 def _drop_orphans(draft: Draft) -> None:

@@ -16,7 +16,11 @@ def parse_range(text: str) -> tuple[int, int | None] | None:
         return None
     low, dash, high = text.partition("-")
     if not dash:
-        raise ApiError(400, "illegal_argument_exception", f"failed to parse [index.auto_expand_replicas] from value: [{text}] at index -1")
+        raise ApiError(
+            400,
+            "illegal_argument_exception",
+            f"failed to parse [index.auto_expand_replicas] from value: [{text}] at index -1",
+        )
     try:
         least, most = int(low), None if high == "all" else int(high)
     except ValueError:

@@ -91,14 +91,33 @@ def unassign(shard: ShardRouting, position: int, info: UnassignedInfo) -> ShardR
     return replace(shard, copies=_with(shard.copies, position, gone))
 
 
-def restarted(shard: ShardRouting, node: str, now_ms: int, reason: str) -> ShardRouting:
+def restarted(shard: ShardRouting, node: str, now_ms: int, reason: str, details: str | None = None) -> ShardRouting:
     """The node's copies lose their process, not their data: unassigned, to be opened again."""
     for allocation_id in [copy.allocation_id for copy in shard.copies if copy.node == node]:
         position = next(n for n, copy in enumerate(shard.copies) if copy.node and copy.allocation_id == allocation_id)
         before = shard.copies[position].unassigned
         failed = before.failed_attempts if before else 0
-        shard = unassign(shard, position, UnassignedInfo(reason=reason, at=now_ms, failed_attempts=failed))
+        shard = unassign(
+            shard, position, UnassignedInfo(reason=reason, at=now_ms, details=details, failed_attempts=failed)
+        )
     return shard
+
+
+def out_of_sync(shard: ShardRouting, allocation_id: str) -> ShardRouting:
+    """The copy missed a write: its data may not become a primary any more. Never the last one."""
+    rest = tuple(each for each in shard.in_sync if each != allocation_id)
+    return replace(shard, in_sync=rest) if rest else shard
+
+
+def forgive(shard: ShardRouting) -> ShardRouting:
+    """Forgets how often unassigned copies failed."""
+    copies = tuple(
+        replace(copy, unassigned=replace(copy.unassigned, failed_attempts=0))
+        if copy.unassigned and copy.unassigned.failed_attempts and not copy.assigned
+        else copy
+        for copy in shard.copies
+    )
+    return replace(shard, copies=copies)
 
 
 def find(shard: ShardRouting, allocation_id: str) -> int | None:

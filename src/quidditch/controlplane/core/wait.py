@@ -44,7 +44,9 @@ def wait_spec(requested: str | None, index: Index) -> str:
 
 
 def enough_active(state: ClusterState, names: Iterable[str], spec: str | None = None) -> bool:
-    """Whether each shard of the indices has so many active copies (`spec` None: as each index's settings say). Deleted ones count as done."""
+    """Whether each shard of the indices has so many active copies (`spec` None: as each index's settings say).
+    Deleted ones count as done.
+    """
     for name in names:
         index, routing = state.indices.get(name), state.routing.get(name)
         if index is None:

@@ -1,0 +1,60 @@
+"""Cluster settings: persistent and transient, known keys only, values checked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from msgspec.structs import replace
+
+from quidditch.controlplane.core.allocation import allocate
+from quidditch.controlplane.core.cluster_setting_catalog import STATIC, parser
+from quidditch.controlplane.core.commands import PutClusterSettings, SettingsChanged
+from quidditch.controlplane.core.draft import Draft
+from quidditch.mapping.settings import flatten
+from quidditch.model import wildcard
+from quidditch.model.errors import ApiError, validation
+from quidditch.model.objects import SettingsSpec
+
+
+def put_cluster_settings(draft: Draft, command: PutClusterSettings) -> SettingsChanged:
+    persistent, transient = flatten(command.persistent), flatten(command.transient)
+    if not persistent and not transient:
+        raise validation("no settings to update")
+    known = draft.state.settings
+    _check("transient", transient)
+    _check("persistent", persistent)
+    new = SettingsSpec(
+        persistent=_merged(known.spec.persistent, persistent), transient=_merged(known.spec.transient, transient)
+    )
+    draft.put(replace(known, spec=new))
+    allocate(draft)
+    return SettingsChanged(_set(persistent), _set(transient))
+
+
+def _set(update: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in update.items() if value is not None}
+
+
+def _merged(old: Mapping[str, Any], update: Mapping[str, Any]) -> dict[str, Any]:
+    merged = dict(old)
+    for key, value in update.items():
+        if value is None:
+            for found in [name for name in merged if wildcard.matches(key, name)]:
+                del merged[found]
+        else:
+            merged[key] = value
+    return dict(sorted(merged.items()))
+
+
+def _check(kind: str, update: Mapping[str, Any]) -> None:
+    for key, value in update.items():
+        if "*" in key and value is None:
+            continue
+        parse = parser(key)
+        if parse is None:
+            static = key in STATIC or key.startswith(("node.attr.", "path.", "node."))
+            problem = "not dynamically updateable" if static else "not recognized"
+            raise ApiError(400, "settings_exception", f"{kind} setting [{key}], {problem}")
+        if value is not None:
+            parse(key, value)

@@ -1,0 +1,66 @@
+"""`decide(state, command, env) -> Decision`: the whole control plane, seen from outside."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from quidditch.controlplane.core import (
+    aliases,
+    cluster_settings,
+    commands,
+    create,
+    indices,
+    named,
+    nodes,
+    templates,
+)
+from quidditch.controlplane.core.commands import Command
+from quidditch.controlplane.core.draft import Decision, Draft, Env
+from quidditch.controlplane.core.repair import repair
+from quidditch.model.objects import Cluster, ClusterSpec, metadata_for
+from quidditch.model.state import ClusterState
+
+_HANDLERS: Mapping[type, Callable[[Draft, Any], commands.Result]] = {
+    commands.CreateIndex: create.create_index,
+    commands.DeleteIndices: indices.delete_indices,
+    commands.OpenIndices: indices.open_indices,
+    commands.CloseIndices: indices.close_indices,
+    commands.PutMapping: indices.put_mapping,
+    commands.GrowMapping: indices.grow_mapping,
+    commands.UpdateIndexSettings: indices.update_settings,
+    commands.AddBlock: indices.add_block,
+    commands.UpdateAliases: aliases.update_aliases,
+    commands.PutTemplate: templates.put_template,
+    commands.DeleteTemplate: templates.delete_template,
+    commands.PutNamed: named.put_named,
+    commands.DeleteNamed: named.delete_named,
+    commands.PutClusterSettings: cluster_settings.put_cluster_settings,
+    commands.RegisterNode: nodes.register_node,
+    commands.NodeLeft: nodes.node_left,
+    commands.ShardStarted: nodes.shard_started,
+    commands.ShardFailed: nodes.shard_failed,
+    commands.Reroute: nodes.reroute,
+}
+
+
+def decide(state: ClusterState, command: Command, env: Env) -> Decision:
+    """What the command makes of the state. Raises :class:`ApiError` for what cannot be; then nothing changes."""
+    draft = Draft(state, env)
+    result = _HANDLERS[type(command)](draft, command)
+    return draft.decision(result)
+
+
+def upkeep(state: ClusterState, env: Env) -> Decision:
+    """What brings the objects in order, whatever happened to them. Idempotent: nothing to do for an orderly state."""
+    draft = Draft(state, env)
+    repair(draft)
+    return draft.decision()
+
+
+def bootstrap(state: ClusterState, name: str, env: Env) -> Decision:
+    """A new cluster's first object. A cluster that exists keeps its uuid and takes the name."""
+    draft = Draft(state, env)
+    if state.cluster is None:
+        draft.put(Cluster(metadata=metadata_for(Cluster.NAME), spec=ClusterSpec(name=name, uuid=env.ids.uuid())))
+    return draft.decision()

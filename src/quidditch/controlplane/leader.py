@@ -1,0 +1,382 @@
+"""The leader: one queue of commands, decided by the pure core on the newest state, written to the store, published.
+
+Commands that wait together are decided one after the other and written together. The state that others see moves only when a
+whole batch is in the store. What another writer changes arrives by the watch and is brought in order by `upkeep`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import itertools
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, cast
+
+import msgspec
+import structlog
+
+from quidditch.controlplane.api import Subscriber
+from quidditch.controlplane.core.commands import Command, Result
+from quidditch.controlplane.core.decide import bootstrap, decide, upkeep
+from quidditch.controlplane.core.draft import Checks, Decision, Env, Ids
+from quidditch.controlplane.describe import describe
+from quidditch.controlplane.publisher import Publisher
+from quidditch.controlplane.writer import Outcome, Writer
+from quidditch.lib.clock import Clock
+from quidditch.model.errors import ApiError
+from quidditch.model.objects import Object
+from quidditch.model.state import Change, ClusterState, Deleted
+from quidditch.store import api
+
+_log = structlog.get_logger(__name__)
+_BATCH = 256
+_ATTEMPTS = 5
+
+
+class Task(msgspec.Struct, eq=False):
+    """A command in the queue, as `_cluster/pending_tasks` shows it."""
+
+    command: Command
+    future: asyncio.Future[Result]
+    insert_order: int
+    since: float
+    executing: bool = False
+    attempts: int = 0
+
+    @property
+    def priority(self) -> str:
+        return describe(self.command)[0]
+
+    @property
+    def source(self) -> str:
+        return describe(self.command)[1]
+
+
+class Leader:
+    """A control plane in this process; use it through :class:`quidditch.controlplane.api.ControlPlane`.
+
+    `holder` names this process in the lease; `lease_seconds` is how long others wait for it after it died.
+    """
+
+    def __init__(
+        self,
+        store: api.Store,
+        *,
+        cluster_name: str,
+        holder: str,
+        clock: Clock,
+        ids: Ids,
+        checks: Checks | None = None,
+        config: Mapping[str, Any] | None = None,
+        lease_seconds: float = 15.0,
+    ) -> None:
+        self._store = store
+        self._cluster_name = cluster_name
+        self._holder = holder
+        self._clock = clock
+        self._ids = ids
+        self._checks = checks or Checks()
+        self._config = dict(config or {})
+        self._lease_seconds = lease_seconds
+        self._publisher = Publisher()
+        self._queue: deque[Task] = deque()
+        self._foreign: deque[api.Event] = deque()
+        self._wake = asyncio.Event()
+        self._numbers = itertools.count(1)
+        self._tasks: list[asyncio.Task[None]] = []
+        self._watch: asyncio.Task[None] | None = None
+        self._writer: Writer | None = None
+        self._lease: api.Lease | None = None
+        self._executing: list[Task] = []
+        self._stopping = False
+        self._watch_lost = False
+
+    # --- what a node sees -------------------------------------------------------------------------------------------
+
+    @property
+    def state(self) -> ClusterState:
+        return self._publisher.state
+
+    @property
+    def leading(self) -> bool:
+        return self._writer is not None
+
+    def subscribe(self, callback: Subscriber) -> Callable[[], None]:
+        return self._publisher.subscribe(callback)
+
+    async def wait_for(self, predicate: Callable[[ClusterState], bool], timeout: float) -> bool:
+        return await self._publisher.wait_for(predicate, timeout)
+
+    def pending_tasks(self) -> list[Task]:
+        return [*self._executing, *self._queue]
+
+    async def submit(self, command: Command, timeout: float | None = None) -> Any:
+        if self._stopping:
+            raise _unavailable("the node is closing")
+        future: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
+        task = Task(command, future, next(self._numbers), self._clock.monotonic())
+        self._queue.append(task)
+        self._wake.set()
+        if timeout is None:
+            return await future
+        done, _ = await asyncio.wait([future], timeout=timeout)
+        if not done and not task.executing:
+            self._queue.remove(task)
+            raise ApiError(
+                503,
+                "process_cluster_event_timeout_exception",
+                f"failed to process cluster event ({task.source}) within {_seconds(timeout)}",
+            )
+        return await future
+
+    # --- life -------------------------------------------------------------------------------------------------------
+
+    async def start(self) -> None:
+        """Takes the lease, reads the store, finishes what a predecessor left half done, and begins to serve.
+
+        Raises :class:`StoreError`.
+        """
+        await self._lead()
+        self._tasks = [
+            asyncio.create_task(self._serve(), name="leader"),
+            asyncio.create_task(self._renew(), name="lease"),
+        ]
+
+    async def stop(self) -> None:
+        """Serves what is queued, then ends; the store stays open."""
+        self._stopping = True
+        self._wake.set()
+        if self._tasks:
+            await self._tasks[0]
+        for task in (*self._tasks[1:], self._watch):
+            if task is not None:
+                task.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    await task
+        if self._lease is not None:
+            with contextlib.suppress(api.StoreError):
+                await self._store.release(self._lease)
+
+    async def _lead(self) -> None:
+        self._writer = None
+        while True:
+            lease = await self._store.acquire(self._holder, self._clock.now_ms() / 1000, self._lease_seconds)
+            if lease is not None:
+                break
+            await asyncio.sleep(self._lease_seconds / 10)
+        self._lease = lease
+        self._writer = Writer(self._store, lease.epoch)
+        await self._resync()
+
+    async def _resync(self) -> None:
+        """Reads everything anew, starts a new watch from there, and brings the objects in order."""
+        if self._watch is not None:
+            self._watch.cancel()
+        listing = await self._store.list()
+        state = ClusterState().apply(listing.objects, _number(listing.version))
+        self._foreign.clear()
+        self._executing = []
+        self._watch_lost = False
+        if self._writer is not None:
+            self._writer.own.clear()
+        state = await self._settle(state, lambda s: bootstrap(s, self._cluster_name, self._env()))
+        state = await self._settle(state, lambda s: upkeep(s, self._env()))
+        self._publisher.publish(state)
+        self._watch = asyncio.create_task(self._follow(listing.version), name="watch")
+
+    async def _settle(self, state: ClusterState, step: Callable[[ClusterState], Decision]) -> ClusterState:
+        """Writes what `step` decides. Raises the store's error."""
+        decision = step(state)
+        if not decision.ops:
+            return state
+        (outcome,) = await self._require_writer().write(state, [decision.ops])
+        if outcome.error is not None:
+            raise outcome.error
+        return _applied(state, outcome.changes)
+
+    def _require_writer(self) -> Writer:
+        if self._writer is None:
+            raise api.Fenced("this node does not lead")
+        return self._writer
+
+    def _env(self) -> Env:
+        return Env(self._clock.now_ms(), self._ids, self._checks, self._config)
+
+    # --- the loop ---------------------------------------------------------------------------------------------------
+
+    async def _serve(self) -> None:
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            while self._queue or self._foreign or self._watch_lost:
+                await self._turn()
+            if self._stopping:
+                return
+
+    async def _turn(self) -> None:
+        try:
+            if self._watch_lost:
+                await self._resync()
+            await self._take_foreign()
+            await self._batch()
+        except api.Fenced:
+            await self._recover(self._lead)
+        except api.StoreError:
+            await self._recover(self._resync)
+        except Exception as error:
+            # A bug must not end the loop: its victims are answered, the rest goes on from what the store says.
+            _log.exception("control plane failed")
+            for task in self._executing:
+                _set(task.future, error=error)
+            await self._recover(self._resync)
+
+    async def _recover(self, action: Callable[[], Any]) -> None:
+        """Repeats the action until the store plays along; what is queued waits, or fails if the node is closing."""
+        while True:
+            try:
+                await action()
+                return
+            except api.Fenced:
+                action = self._lead
+            except api.StoreError as error:
+                if self._stopping:
+                    self._fail(list(self._queue), error)
+                    self._queue.clear()
+                    return
+                await asyncio.sleep(0.2)
+
+    async def _batch(self) -> None:
+        """Decides, writes and publishes what waits."""
+        tasks: list[Task] = []
+        works: list[Decision] = []
+        state = self.state
+        while self._queue and len(tasks) < _BATCH:
+            task = self._queue.popleft()
+            if task.future.done():
+                continue
+            task.executing = True
+            decision = self._decide(state, task)
+            if decision is not None:
+                state = decision.state
+                tasks.append(task)
+                works.append(decision)
+        if tasks:
+            self._executing = tasks
+            await self._commit(tasks, works)
+            self._executing = []
+
+    def _decide(self, state: ClusterState, task: Task) -> Decision | None:
+        try:
+            return decide(state, task.command, self._env())
+        except ApiError as error:
+            _set(task.future, error=error)
+        except Exception as error:
+            _set(task.future, error=error)
+        return None
+
+    async def _commit(self, tasks: Sequence[Task], works: Sequence[Decision]) -> None:
+        base = self.state
+        outcomes = await self._require_writer().write(base, [work.ops for work in works])
+        changes = [change for outcome in outcomes for change in outcome.changes]
+        failed = [(task, outcome.error) for task, outcome in zip(tasks, outcomes, strict=True) if outcome.error]
+        if not failed:
+            if changes:
+                self._publisher.publish(_applied(base, changes))
+            for task, work in zip(tasks, works, strict=True):
+                _set(task.future, result=work.result)
+            return
+        await self._retry(tasks, works, outcomes)
+
+    async def _retry(self, tasks: Sequence[Task], works: Sequence[Decision], outcomes: Sequence[Outcome]) -> None:
+        """After a failed write the store is read anew; commands that met a conflict are decided again on what is there."""
+        again: list[Task] = []
+        worst: api.StoreError | None = None
+        for task, outcome in zip(tasks, outcomes, strict=True):
+            error = outcome.error
+            if error is None:
+                continue
+            task.attempts += 1
+            retryable = isinstance(error, api.Conflict | api.NotFound | api.Fenced)
+            if retryable and task.attempts < _ATTEMPTS:
+                task.executing = False
+                again.append(task)
+            else:
+                self._fail([task], error)
+            worst = error if worst is None or isinstance(error, api.Fenced) else worst
+        self._queue.extendleft(reversed(again))
+        await self._recover(self._lead if isinstance(worst, api.Fenced) else self._resync)
+        for task, work, outcome in zip(tasks, works, outcomes, strict=True):
+            if outcome.error is None:
+                _set(task.future, result=work.result)
+
+    def _fail(self, tasks: Sequence[Task], error: api.StoreError) -> None:
+        for task in tasks:
+            _set(task.future, error=_unavailable(str(error)))
+
+    # --- other writers ----------------------------------------------------------------------------------------------
+
+    async def _follow(self, version: str) -> None:
+        try:
+            async for event in self._store.watch(version):
+                if event.object is not None:
+                    self._foreign.append(event)
+                    self._wake.set()
+        except api.StoreError:
+            self._watch_lost = True
+            self._wake.set()
+
+    async def _take_foreign(self) -> None:
+        """Applies what others wrote; this leader's own writes come by too and are let pass."""
+        writer = self._require_writer()
+        changes: list[Change] = []
+        while self._foreign:
+            event = self._foreign.popleft()
+            obj = cast(Object, event.object)
+            if event.version in writer.own:
+                writer.own.discard(event.version)
+                continue
+            known = self.state.objects(obj.kind).get(obj.key)
+            if event.type == "deleted":
+                if known is not None and known.metadata.uid == obj.metadata.uid:
+                    changes.append(Deleted(obj.kind, obj.key))
+            elif known is None or known.metadata.resource_version != event.version:
+                changes.append(obj)
+        if changes:
+            state = await self._settle(_applied(self.state, changes), lambda s: upkeep(s, self._env()))
+            self._publisher.publish(state)
+
+    async def _renew(self) -> None:
+        while True:
+            await asyncio.sleep(self._lease_seconds / 3)
+            with contextlib.suppress(api.StoreError):
+                lease = await self._store.acquire(self._holder, self._clock.now_ms() / 1000, self._lease_seconds)
+                if lease != self._lease and self._writer is not None:
+                    # Another led in between: what is written now fails by the fence, and the loop leads anew.
+                    self._lease = lease
+
+
+def _applied(state: ClusterState, changes: Sequence[Change]) -> ClusterState:
+    versions = [_number(change.metadata.resource_version) for change in changes if not isinstance(change, Deleted)]
+    return state.apply(changes, max([state.version + 1, *versions]))
+
+
+def _number(version: str) -> int:
+    return int(version) if version.isdigit() else 0
+
+
+def _set(future: asyncio.Future[Result], result: Result | None = None, error: BaseException | None = None) -> None:
+    if future.done():
+        return
+    if error is not None:
+        future.set_exception(error)
+    else:
+        future.set_result(cast(Result, result))
+
+
+def _seconds(timeout: float) -> str:
+    return f"{int(timeout)}s" if timeout == int(timeout) else f"{int(timeout * 1000)}ms"
+
+
+def _unavailable(reason: str) -> ApiError:
+    return ApiError(503, "cluster_manager_not_discovered_exception", reason)
