@@ -10,7 +10,7 @@ from typing import Any
 from quidditch.controlplane.core.commands import Command, RegisterNode, ShardStarted
 from quidditch.controlplane.leader import Leader
 from quidditch.lib.clock import ManualClock
-from quidditch.lib.ids import CountedIds
+from quidditch.lib.ids import RandomIds
 from quidditch.model.objects import NodeSpec
 from quidditch.model.state import ClusterState
 from quidditch.store.api import Store
@@ -20,7 +20,7 @@ NODE = NodeSpec(id="node-1", name="one", roles=("data", "ingest"), ephemeral_id=
 
 
 def leader(store: Store, clock: ManualClock | None = None) -> Leader:
-    return Leader(store, cluster_name="test", holder="node-1", clock=clock or ManualClock(), ids=CountedIds())
+    return Leader(store, cluster_name="test", holder="node-1", clock=clock or ManualClock(), ids=RandomIds())
 
 
 def starts_shards(control: Leader, node: str = "node-1") -> None:
