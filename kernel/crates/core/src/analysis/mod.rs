@@ -3,6 +3,7 @@
 pub mod analyzer;
 pub mod charfilters;
 pub mod classes;
+mod explain;
 pub mod filters;
 pub mod registry;
 pub mod settings;
@@ -10,4 +11,5 @@ pub mod tokenizers;
 pub mod tokens;
 
 pub use analyzer::{Analyzer, IndexTokenizer, TokenOut};
+pub use explain::analyze;
 pub use registry::Analyzers;

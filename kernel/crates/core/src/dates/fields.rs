@@ -1,6 +1,6 @@
 //! What a parser found in a date, before it is an instant.
 
-use super::civil::{days_from_civil, days_in_month, iso_week_start};
+use super::civil::{days_from_civil, days_in_month, is_leap, iso_week_start};
 
 pub const NANOS: i128 = 1_000_000_000;
 
@@ -12,58 +12,125 @@ pub enum Zone {
     Named(jiff::tz::TimeZone),
 }
 
+/// Parts of a date by their name; values are as written, their ranges are checked when they become an instant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Part {
+    Year,
+    YearOfEra,
+    WeekYear,
+    Month,
+    Quarter,
+    Day,
+    DayOfYear,
+    Week,
+    Weekday,
+    Hour,
+    /// 1 to 24.
+    ClockHour,
+    /// 0 to 11.
+    HalfHour,
+    /// 1 to 12.
+    ClockHalfHour,
+    /// 0 (am) or 1.
+    AmPm,
+    Minute,
+    Second,
+    Nano,
+    MilliOfDay,
+    NanoOfDay,
+}
+
+const PARTS: usize = 19;
+
+/// Name in Java and range of each part, in the order of [`Part`].
+const RANGES: [(&str, i64, i64); PARTS] = [
+    ("Year", -999_999_999, 999_999_999),
+    ("YearOfEra", 1, 999_999_999),
+    ("WeekBasedYear", -999_999_999, 999_999_999),
+    ("MonthOfYear", 1, 12),
+    ("QuarterOfYear", 1, 4),
+    ("DayOfMonth", 1, 31),
+    ("DayOfYear", 1, 366),
+    ("WeekOfWeekBasedYear", 1, 53),
+    ("DayOfWeek", 1, 7),
+    ("HourOfDay", 0, 23),
+    ("ClockHourOfDay", 1, 24),
+    ("HourOfAmPm", 0, 11),
+    ("ClockHourOfAmPm", 1, 12),
+    ("AmPmOfDay", 0, 1),
+    ("MinuteOfHour", 0, 59),
+    ("SecondOfMinute", 0, 59),
+    ("NanoOfSecond", 0, 999_999_999),
+    ("MilliOfDay", 0, 86_399_999),
+    ("NanoOfDay", 0, 86_399_999_999_999),
+];
+
 #[derive(Debug, Clone, Default)]
 pub struct Fields {
-    pub year: Option<i64>,
-    pub month: Option<u8>,
-    pub day: Option<u8>,
-    pub day_of_year: Option<u16>,
-    pub week_year: Option<i64>,
-    pub week: Option<u8>,
-    pub weekday: Option<u8>,
-    pub hour: Option<u8>,
-    pub minute: Option<u8>,
-    pub second: Option<u8>,
-    pub nano: Option<u32>,
-    pub pm: Option<bool>,
-    /// Hour of a half day, 0 to 11.
-    pub half_hour: Option<u8>,
-    pub nano_of_day: Option<i64>,
+    values: [Option<i64>; PARTS],
     pub zone: Option<Zone>,
-    /// The whole instant, from epoch formats: nanoseconds, and the width of its last digit.
-    pub instant: Option<(i128, i128)>,
+    /// The whole instant, from epoch formats: nanoseconds.
+    pub instant: Option<i128>,
 }
 
 impl Fields {
-    /// Nanoseconds since the epoch. Missing parts take their least value, or their greatest if `round_up`; `default_zone` where the text names none.
-    pub fn resolve(&self, round_up: bool, default_zone: &Zone) -> Result<i128, String> {
-        if let Some((instant, unit)) = self.instant {
-            return Ok(if round_up && unit > 1 { instant + unit - 1 } else { instant });
+    /// A whole instant.
+    pub fn at(nanos: i128) -> Self {
+        Self { instant: Some(nanos), ..Self::default() }
+    }
+
+    #[inline]
+    pub fn get(&self, part: Part) -> Option<i64> {
+        self.values[part as usize]
+    }
+
+    #[inline]
+    pub fn set(&mut self, part: Part, value: i64) {
+        self.values[part as usize] = Some(value);
+    }
+
+    /// Java's sentence for the first part out of its range.
+    fn check(&self) -> Result<(), String> {
+        for (value, (name, low, high)) in self.values.iter().zip(RANGES) {
+            if let Some(value) = value.filter(|v| !(low..=high).contains(v)) {
+                return Err(format!("Invalid value for {name} (valid values {low} - {high}): {value}"));
+            }
         }
-        let days = self.days(round_up)?;
-        let local = i128::from(days) * 86_400 * NANOS + self.nano_of_day(round_up)?;
+        Ok(())
+    }
+
+    /// Nanoseconds since the epoch. Missing parts of a date take their first value; missing parts of the time too, or their last if
+    /// `round_up`; `default_zone` holds where the text names none.
+    pub fn resolve(&self, round_up: bool, default_zone: &Zone) -> Result<i128, String> {
+        if let Some(instant) = self.instant {
+            return Ok(instant);
+        }
+        self.check()?;
+        let local = i128::from(self.days()?) * 86_400 * NANOS + self.nano_of_day(round_up)?;
         let zone = self.zone.as_ref().unwrap_or(default_zone);
         Ok(super::zone::to_utc(zone, local))
     }
 
-    fn days(&self, round_up: bool) -> Result<i64, String> {
-        if let (Some(year), Some(day)) = (self.year, self.day_of_year) {
-            let limit = if super::civil::is_leap(year) { 366 } else { 365 };
-            if day > limit {
-                return Err(format!("Invalid date 'DayOfYear {day}' as '{year}' is not a leap year"));
+    fn days(&self) -> Result<i64, String> {
+        let year = self.get(Part::Year).or(self.get(Part::YearOfEra));
+        if let (Some(year), Some(day)) = (year, self.get(Part::DayOfYear)) {
+            if day == 366 && !is_leap(year) {
+                return Err(format!("Invalid date 'DayOfYear 366' as '{year}' is not a leap year"));
             }
-            return Ok(days_from_civil(year, 1, 1) + i64::from(day) - 1);
+            return Ok(days_from_civil(year, 1, 1) + day - 1);
         }
-        if let Some(year) = self.week_year {
-            let week = self.week.unwrap_or(if round_up { 52 } else { 1 });
-            let weekday = self.weekday.unwrap_or(if round_up { 7 } else { 1 });
-            return Ok(iso_week_start(year, week) + i64::from(weekday) - 1);
+        if let Some(year) = self.get(Part::WeekYear) {
+            let week = self.get(Part::Week).unwrap_or(1);
+            if week == 53 && super::civil::iso_week(iso_week_start(year, 53)).0 != year {
+                return Err(format!("Invalid value for WeekOfWeekBasedYear (valid values 1 - 52): {week}"));
+            }
+            return Ok(iso_week_start(year, week as u8) + self.get(Part::Weekday).unwrap_or(1) - 1);
         }
-        let year = self.year.unwrap_or(1970);
-        let month = self.month.unwrap_or(if round_up { 12 } else { 1 });
-        let last = days_in_month(year, month);
-        let day = self.day.unwrap_or(if round_up { last } else { 1 });
-        if day > last {
+        let year = year.unwrap_or(1970);
+        let quarter = self.get(Part::Quarter).map_or(1, |q| q * 3 - 2);
+        let month = self.get(Part::Month).unwrap_or(quarter) as u8;
+        let day = self.get(Part::Day).unwrap_or(1) as u8;
+        if day > days_in_month(year, month) {
             return Err(match (month, day) {
                 (2, 29) => format!("Invalid date 'February 29' as '{year}' is not a leap year"),
                 _ => format!("Invalid date '{} {day}'", MONTHS[usize::from(month) - 1].to_uppercase()),
@@ -73,17 +140,20 @@ impl Fields {
     }
 
     fn nano_of_day(&self, round_up: bool) -> Result<i128, String> {
-        if let Some(nanos) = self.nano_of_day {
+        if let Some(nanos) = self.get(Part::NanoOfDay) {
             return Ok(i128::from(nanos));
         }
-        let fill = |value: Option<u8>, most: u8| i128::from(value.unwrap_or(if round_up { most } else { 0 }));
-        let hour = match (self.hour, self.half_hour) {
-            (Some(hour), _) => i128::from(hour),
-            (None, Some(half)) => i128::from(half) + if self.pm == Some(true) { 12 } else { 0 },
-            (None, None) => fill(None, 23),
-        };
-        let nano = i128::from(self.nano.unwrap_or(if round_up { 999_999_999 } else { 0 }));
-        Ok(((hour * 60 + fill(self.minute, 59)) * 60 + fill(self.second, 59)) * NANOS + nano)
+        if let Some(millis) = self.get(Part::MilliOfDay) {
+            return Ok(i128::from(millis) * 1_000_000);
+        }
+        let fill = |value: Option<i64>, last: i64| i128::from(value.unwrap_or(if round_up { last } else { 0 }));
+        let half = self.get(Part::HalfHour).or(self.get(Part::ClockHalfHour).map(|h| h % 12));
+        let hour = self
+            .get(Part::Hour)
+            .or(self.get(Part::ClockHour).map(|h| h % 24))
+            .or(half.map(|h| h + 12 * self.get(Part::AmPm).unwrap_or(0)));
+        let minutes = fill(hour, 23) * 60 + fill(self.get(Part::Minute), 59);
+        Ok((minutes * 60 + fill(self.get(Part::Second), 59)) * NANOS + fill(self.get(Part::Nano), 999_999_999))
     }
 }
 
@@ -101,3 +171,5 @@ pub const MONTHS: [&str; 12] = [
     "November",
     "December",
 ];
+
+pub const WEEKDAYS: [&str; 7] = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"];

@@ -1,19 +1,20 @@
 //! The fast path: `strict_date_optional_time`, read byte by byte.
 
-use super::fields::{Fields, NANOS, Zone};
+use super::fields::{Fields, NANOS, Part, Zone};
 
 /// Parses `yyyy[-MM[-dd['T'HH[:mm[:ss[.SSSSSSSSS]]][zone]]]]`. None: not of this form, or a part out of its range.
 pub fn parse(text: &str) -> Option<Fields> {
     let mut at = Cursor { bytes: text.as_bytes(), pos: 0 };
-    let mut fields = Fields { year: Some(at.year()?), ..Fields::default() };
+    let mut fields = Fields::default();
+    fields.set(Part::Year, at.year()?);
     if at.eat(b'-') {
-        fields.month = Some(at.two(1, 12)?);
+        fields.set(Part::Month, at.two(1, 12)?);
         if at.eat(b'-') {
-            fields.day = Some(at.two(1, 31)?);
+            fields.set(Part::Day, at.two(1, 31)?);
         }
     }
     if at.eat(b'T') {
-        fields.day?;
+        fields.get(Part::Day)?;
         if at.done() {
             return Some(fields);
         }
@@ -23,13 +24,13 @@ pub fn parse(text: &str) -> Option<Fields> {
 }
 
 fn time(at: &mut Cursor<'_>, fields: &mut Fields) -> Option<()> {
-    fields.hour = Some(at.two(0, 23)?);
+    fields.set(Part::Hour, at.two(0, 23)?);
     if at.eat(b':') {
-        fields.minute = Some(at.two(0, 59)?);
+        fields.set(Part::Minute, at.two(0, 59)?);
         if at.eat(b':') {
-            fields.second = Some(at.two(0, 59)?);
+            fields.set(Part::Second, at.two(0, 59)?);
             if at.eat(b'.') || at.eat(b',') {
-                fields.nano = Some(at.fraction()?);
+                fields.set(Part::Nano, at.fraction()?);
             }
         }
     }
@@ -64,8 +65,8 @@ impl Cursor<'_> {
     }
 
     #[inline]
-    fn two(&mut self, low: u8, high: u8) -> Option<u8> {
-        let value = (self.digit()? * 10 + self.digit()?) as u8;
+    fn two(&mut self, low: i64, high: i64) -> Option<i64> {
+        let value = i64::from(self.digit()? * 10 + self.digit()?);
         (low..=high).contains(&value).then_some(value)
     }
 
@@ -90,13 +91,13 @@ impl Cursor<'_> {
         Some(if negative { -year } else { year })
     }
 
-    fn fraction(&mut self) -> Option<u32> {
-        let mut nano = self.digit()? * (NANOS as u32 / 10);
-        let mut unit = NANOS as u32 / 10;
+    fn fraction(&mut self) -> Option<i64> {
+        let mut nano = i64::from(self.digit()?) * (NANOS as i64 / 10);
+        let mut unit = NANOS as i64 / 10;
         while unit > 1 {
             let Some(d) = self.digit() else { break };
             unit /= 10;
-            nano += d * unit;
+            nano += i64::from(d) * unit;
         }
         Some(nano)
     }

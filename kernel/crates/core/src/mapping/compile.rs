@@ -36,6 +36,7 @@ impl Mapping {
             aliases: found.aliases,
             nested_paths: found.nested,
             analyzers,
+            given: Arc::new((mapping_json.clone(), settings.clone())),
             source_enabled: flag(source, "enabled", true),
             routing_required: flag(mapping_json.get("_routing"), "required", false),
             order,
@@ -43,6 +44,11 @@ impl Mapping {
             source_excludes: strings(source.and_then(|s| s.get("excludes"))),
             tree,
         }))
+    }
+
+    /// The same mapping with its fields in the order that a shard has already given them; fields it does not know yet go behind.
+    pub fn reordered(&self, order: &[String]) -> Result<Arc<Mapping>> {
+        Self::compile_ordered(&self.given.0, &self.given.1, order)
     }
 }
 

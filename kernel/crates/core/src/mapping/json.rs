@@ -28,6 +28,9 @@ pub type JsonResult<T> = Result<T, JsonError>;
 /// Nesting beyond this is refused before the stack is in danger.
 pub const MAX_NESTING: u32 = 1000;
 
+/// What Jackson says of a source that it does not show.
+pub const SOURCE: &str = "REDACTED (`StreamReadFeature.INCLUDE_SOURCE_IN_LOCATION` disabled)";
+
 pub struct Reader<'a> {
     text: &'a str,
     pos: usize,
@@ -116,7 +119,12 @@ impl<'a> Reader<'a> {
                 self.skip_ws();
             }
             Some(c) if !*first => return Err(self.unexpected(c, "was expecting comma to separate Object entries")),
-            None => return Err(self.error("Unexpected end-of-input: expected close marker for Object".to_owned())),
+            None => {
+                return Err(self.error(format!(
+                    "Unexpected end-of-input: expected close marker for Object {}",
+                    self.open_marker()
+                )));
+            }
             _ => {}
         }
         *first = false;
@@ -151,7 +159,10 @@ impl<'a> Reader<'a> {
                 Ok(true)
             }
             Some(c) => Err(self.unexpected(c, "was expecting comma to separate Array entries")),
-            None => Err(self.error("Unexpected end-of-input: expected close marker for Array".to_owned())),
+            None => {
+                Err(self
+                    .error(format!("Unexpected end-of-input: expected close marker for Array {}", self.open_marker())))
+            }
         }
     }
 
@@ -214,7 +225,7 @@ impl<'a> Reader<'a> {
             return Err(self.bad_number("expected digit (0-9) to follow minus sign, for valid numeric value"));
         }
         if bytes[int_from] == b'0' && i > int_from + 1 {
-            self.pos = i;
+            self.pos = int_from + 1;
             return Err(self.error("Invalid numeric value: Leading zeroes not allowed".to_owned()));
         }
         if bytes.get(i) == Some(&b'.') {
@@ -274,7 +285,7 @@ impl<'a> Reader<'a> {
             }
             i += 1;
             // Back to eight at a time after the odd byte that stopped it.
-            if i % 64 == 0 {
+            if i.is_multiple_of(64) {
                 while let Some(chunk) = bytes.get(i..i + 8) {
                     if has_special(u64::from_le_bytes(chunk.try_into().expect("eight bytes"))) {
                         break;
@@ -353,6 +364,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Nothing but white space may follow the root value.
+    #[cfg(test)]
     pub fn end(&mut self) -> JsonResult<()> {
         match self.peek() {
             None => Ok(()),
@@ -392,8 +404,34 @@ impl<'a> Reader<'a> {
         let before = &self.text.as_bytes()[..pos];
         let line = before.iter().filter(|b| **b == b'\n').count() + 1;
         let column = pos - before.iter().rposition(|b| *b == b'\n').map_or(0, |i| i + 1) + 1;
-        let source = "REDACTED (`StreamReadFeature.INCLUDE_SOURCE_IN_LOCATION` disabled)";
-        JsonError { message: format!("{message}\n at [Source: {source}; line: {line}, column: {column}]") }
+        JsonError { message: format!("{message}\n at [Source: {SOURCE}; line: {line}, column: {column}]") }
+    }
+
+    /// As [`Reader::error`], at the end of the member name that was just read.
+    pub fn error_before_colon(&mut self, message: String) -> JsonError {
+        let end = self.text[..self.pos].trim_end_matches(':').trim_end().len();
+        self.pos = end;
+        self.error(message)
+    }
+
+    /// Where the innermost open object or array starts, for the message about its missing end.
+    fn open_marker(&self) -> String {
+        let mut open = vec![];
+        let (mut quoted, mut escaped) = (false, false);
+        for (at, b) in self.text.bytes().enumerate() {
+            match b {
+                _ if escaped => escaped = false,
+                b'\\' if quoted => escaped = true,
+                b'"' => quoted = !quoted,
+                b'{' | b'[' if !quoted => open.push(at),
+                b'}' | b']' if !quoted => {
+                    open.pop();
+                }
+                _ => {}
+            }
+        }
+        let (line, column) = self.location(open.last().copied().unwrap_or(0));
+        format!("(start marker at [Source: {SOURCE}; line: {line}, column: {column}])")
     }
 
     /// Line and column of a byte offset, as `1:6`.

@@ -97,7 +97,11 @@ fn other(leaf: &Leaf, kind: FieldKind, token: &Token<'_>) -> Result<Parsed, Faul
         FieldKind::Boolean => boolean(token),
         FieldKind::Date | FieldKind::DateNanos => date(leaf, kind, &text(token)?),
         FieldKind::Ip => ip(&text(token)?).map(|ip| Parsed::Value(IndexValue::Ip(ip))),
-        FieldKind::Binary => binary(&text(token)?),
+        FieldKind::Binary => {
+            // Only `_source` keeps it: nothing to decode.
+            text(token)?;
+            Ok(Parsed::Nothing)
+        }
         _ => number(leaf, kind, token),
     }
 }
@@ -167,7 +171,15 @@ fn date(leaf: &Leaf, kind: FieldKind, value: &str) -> Result<Parsed, Fault> {
     let parsed = if kind == FieldKind::DateNanos { format.parse_nanos(value) } else { format.parse_millis(value) };
     match parsed {
         Ok(instant) => Ok(Parsed::Value(IndexValue::I64(instant))),
-        Err(e) => Err(Fault::argument(e.reason).caused_by(Fault::new("date_time_parse_exception", e.cause))),
+        Err(e) => Err(date_fault(e)),
+    }
+}
+
+fn date_fault(e: crate::dates::DateError) -> Fault {
+    let fault = Fault::new(e.kind, e.reason);
+    match e.cause {
+        Some(cause) => fault.caused_by(date_fault(*cause)),
+        None => fault,
     }
 }
 
@@ -180,17 +192,4 @@ pub fn ip(value: &str) -> Result<Ipv6Addr, Fault> {
         Ok(IpAddr::V6(v6)) => Ok(v6),
         Err(_) => Err(Fault::argument(format!("'{value}' is not an IP string literal."))),
     }
-}
-
-fn binary(value: &str) -> Result<Parsed, Fault> {
-    let body = value.trim_end_matches('=');
-    let padding = value.len() - body.len();
-    let legal = |b: u8| b.is_ascii_alphanumeric() || b == b'+' || b == b'/';
-    if let Some(bad) = body.bytes().find(|b| !legal(*b)) {
-        return Err(Fault::argument(format!("Illegal base64 character {bad:x}")));
-    }
-    if padding > 2 || body.len() % 4 == 1 || (padding > 0 && value.len() % 4 != 0) {
-        return Err(Fault::argument("Input byte array has wrong 4-byte ending unit"));
-    }
-    Ok(Parsed::Value(IndexValue::Bytes(vec![])))
 }

@@ -46,10 +46,8 @@ fn not_a_number(text: &str) -> Fault {
 /// byte, short, integer and long.
 pub fn integer(kind: FieldKind, number: Number<'_>, coerce: bool) -> Result<i64, Fault> {
     if let Ok(value) = number.text().parse::<i64>() {
-        if let Number::Text(_) = number {
-            if !coerce {
-                return Err(as_string(kind));
-            }
+        if matches!(number, Number::Text(_)) && !coerce {
+            return Err(as_string(kind));
         }
         return in_range(kind, value, number);
     }
@@ -67,6 +65,12 @@ fn in_range(kind: FieldKind, value: i64, number: Number<'_>) -> Result<i64, Faul
         return Ok(value);
     }
     let text = number.text();
+    if kind == FieldKind::Short && i32::try_from(value).is_ok() && matches!(number, Number::Literal(_)) {
+        return Err(Fault::new(
+            "input_coercion_exception",
+            format!("Numeric value ({text}) out of range of Java short"),
+        ));
+    }
     if i32::try_from(value).is_err() && matches!(number, Number::Literal(_)) {
         return Err(coercion(text, "int", i32::MIN.to_string(), i32::MAX.to_string()));
     }
@@ -81,10 +85,8 @@ fn coercion(text: &str, java: &str, low: String, high: String) -> Fault {
 fn narrow(kind: FieldKind, number: Number<'_>, coerce: bool) -> Result<i64, Fault> {
     let text = number.text();
     let value = java_parse(text).ok_or_else(|| not_a_number(text))?;
-    if let Number::Text(_) = number {
-        if !coerce {
-            return Err(as_string(kind));
-        }
+    if matches!(number, Number::Text(_)) && !coerce {
+        return Err(as_string(kind));
     }
     if !coerce && value.fract() != 0.0 {
         return Err(lossy(kind, value));

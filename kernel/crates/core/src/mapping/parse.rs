@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use super::docs::Docs;
 use super::fault::Fault;
-use super::json::{Reader, Token};
+use super::json::{Reader, SOURCE, Token};
 use super::leaf::{self, Parsed};
 use super::preview::preview;
 use super::tree::{Dynamic, Leaf, Node, ObjectNode};
@@ -84,9 +84,11 @@ impl<'m, 'a> Walk<'m, 'a> {
 
     fn document(&mut self) -> Done {
         let root = &self.mapping.tree.root;
-        if self.json.value()? != Token::ObjectStart {
-            return Err(Fault::mapper("Malformed content, must start with an object"));
+        if self.json.peek() != Some(b'{') {
+            let reason = "Compressor detection can only be called on some xcontent bytes or compressed xcontent bytes";
+            return Err(Fault::new("not_x_content_exception", reason));
         }
+        self.json.value()?;
         if root.enabled {
             self.members(root)?;
         } else {
@@ -108,7 +110,7 @@ impl<'m, 'a> Walk<'m, 'a> {
             return Ok(None);
         };
         if self.keys[from..].contains(&key) {
-            return Err(self.json.error(format!("Duplicate field '{key}'")).into());
+            return Err(self.json.error_before_colon(format!("Duplicate field '{key}'")).into());
         }
         self.keys.push(key.clone());
         Ok(Some(key))
@@ -154,22 +156,39 @@ impl<'m, 'a> Walk<'m, 'a> {
     /// A name without a child of its own: metadata, a dotted path, or a field that the mapping lacks.
     fn unmapped(&mut self, object: &'m ObjectNode, key: &str) -> Done {
         if object.path.is_empty() && METADATA.contains(&key) {
-            return Err(Fault::mapper(format!(
-                "Field [{key}] is a metadata field and cannot be added inside a document. Use the index API request parameters."
-            )));
+            return Err(self.metadata(key));
         }
         self.check_name(key)?;
         if key.contains('.') { self.dotted(object, key) } else { self.grow(object, key) }
+    }
+
+    #[cold]
+    fn metadata(&mut self, key: &str) -> Fault {
+        self.json.skip_ws();
+        let at = self.json.pos();
+        if let Err(broken) = self.json.skip_value() {
+            return broken.into();
+        }
+        let shown = preview(self.json.slice(at, self.json.pos()));
+        let id = self.id;
+        Fault::mapper(format!(
+            "failed to parse field [{key}] of type [{key}] in document with id '{id}'. Preview of field's value: '{shown}'"
+        ))
+        .caused_by(Fault::mapper(format!(
+            "Field [{key}] is a metadata field and cannot be added inside a document. Use the index API request parameters."
+        )))
     }
 
     pub(super) fn check_name(&self, key: &str) -> Done {
         if key.is_empty() {
             return Err(Fault::argument("field name cannot be an empty string"));
         }
-        if key.split('.').any(|part| !part.is_empty() && part.trim().is_empty()) {
+        if key.contains('.') && key.split('.').any(|part| !part.is_empty() && part.trim().is_empty()) {
             return Err(Fault::argument(format!("object field cannot contain only whitespace: ['{key}']")));
         }
-        if key.starts_with('.') || key.ends_with('.') || key.contains("..") {
+        // A dot at the end is cut off, as Java's split does.
+        let kept = key.trim_end_matches('.');
+        if kept.is_empty() || kept.starts_with('.') || kept.contains("..") {
             return Err(Fault::argument(format!(
                 "object field starting or ending with a [.] makes object resolution ambiguous: [{key}]"
             )));
@@ -179,7 +198,7 @@ impl<'m, 'a> Walk<'m, 'a> {
 
     fn dotted(&mut self, from: &'m ObjectNode, key: &str) -> Done {
         let mut object = from;
-        let mut rest = key;
+        let mut rest = key.trim_end_matches('.');
         while let Some((head, tail)) = rest.split_once('.') {
             match object.children.get(head) {
                 Some(Node::Object(child)) => {
@@ -321,13 +340,14 @@ impl<'m, 'a> Walk<'m, 'a> {
 
     #[cold]
     fn failed(&mut self, leaf: &Leaf, token: &Token<'a>, at: usize, fault: Fault) -> Fault {
+        let fault = match fault.kind {
+            "illegal_state_exception" => self.located(fault, at),
+            "json_parse_exception" | "input_coercion_exception" => self.located(fault, self.json.pos()),
+            _ => fault,
+        };
         if let Err(broken) = self.json.skip_rest(token) {
             return broken.into();
         }
-        let fault = match fault.kind {
-            "illegal_state_exception" | "json_parse_exception" | "input_coercion_exception" => self.located(fault, at),
-            _ => fault,
-        };
         let shown = preview(self.json.slice(at, self.json.pos()));
         Fault::mapper(format!(
             "failed to parse field [{}] of type [{}] in document with id '{}'. Preview of field's value: '{shown}'",
@@ -344,8 +364,7 @@ impl<'m, 'a> Walk<'m, 'a> {
         if fault.kind == "illegal_state_exception" {
             fault.reason = format!("{} at {line}:{column}", fault.reason);
         } else {
-            let source = "REDACTED (`StreamReadFeature.INCLUDE_SOURCE_IN_LOCATION` disabled)";
-            fault.reason = format!("{}\n at [Source: {source}; line: {line}, column: {column}]", fault.reason);
+            fault.reason = format!("{}\n at [Source: {SOURCE}; line: {line}, column: {column}]", fault.reason);
         }
         fault
     }

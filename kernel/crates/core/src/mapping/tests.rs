@@ -160,8 +160,8 @@ fn errors_read_as_opensearch_writes_them() {
         ),
         (
             r#"{"_id":"x"}"#,
+            "failed to parse field [_id] of type [_id] in document with id '1'. Preview of field's value: 'x'",
             "Field [_id] is a metadata field and cannot be added inside a document. Use the index API request parameters.",
-            "",
         ),
         (
             r#"{"n.a":1}"#,
@@ -169,7 +169,11 @@ fn errors_read_as_opensearch_writes_them() {
             "",
         ),
         (r#"{"al":1}"#, "failed to parse", "Cannot write to a field alias [al]."),
-        ("[1]", "Malformed content, must start with an object", ""),
+        (
+            "[1]",
+            "failed to parse",
+            "Compressor detection can only be called on some xcontent bytes or compressed xcontent bytes",
+        ),
         ("", "failed to parse, document is empty", ""),
         ("{} 1", "failed to parse", "Malformed content, found extra data after parsing: VALUE_NUMBER_INT"),
     ] {

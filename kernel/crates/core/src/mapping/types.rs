@@ -133,6 +133,8 @@ pub struct Mapping {
     /// Patterns of `_source.includes` and `_source.excludes`.
     pub source_includes: Vec<String>,
     pub source_excludes: Vec<String>,
+    /// Mapping and settings as they were given.
+    pub(crate) given: Arc<(serde_json::Value, serde_json::Value)>,
     /// The document parser's own tree.
     pub(crate) tree: super::tree::Tree,
 }
