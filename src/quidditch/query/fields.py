@@ -145,7 +145,8 @@ def term_query(field: Field, value: Any, ctx: QueryContext) -> Op:
         return _date_term(field, value, ctx)
     if kind == "ip":
         return _ip_term(path, text_of(value))
-    return ops.term(path, keyword_of(field, value, ctx))
+    op = ops.term(path, keyword_of(field, value, ctx))
+    return op if ctx.in_filter or field.params.get("use_similarity") else ops.const(op)
 
 
 def _date_term(field: Field, value: Any, ctx: QueryContext) -> Op:

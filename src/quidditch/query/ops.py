@@ -21,7 +21,10 @@ def term(field: str, value: Any) -> Op:
 
 
 def const(query: Op, boost: float = 1.0) -> Op:
-    return {"const": {"query": query, "boost": boost}}
+    arguments: dict[str, Any] = {"query": query}
+    if boost != 1.0:
+        arguments["boost"] = boost
+    return {"const": arguments}
 
 
 def any_of(queries: Sequence[Op], minimum: int = 1) -> Op:

@@ -168,7 +168,7 @@ def _boolean(field: Field, value: str, options: MatchOptions, ctx: QueryContext)
     tokens = ctx.analyze(analyzer, value)
     if not tokens:
         return zero_terms(options)
-    clauses = text.clauses(field.path, tokens, _term_maker(field, options, ctx), options.synonym_phrases)
+    clauses = text.clauses(field.path, tokens, term_maker(field, options, ctx), options.synonym_phrases)
     return combine(clauses, options, ctx)
 
 
@@ -183,7 +183,7 @@ def combine(clauses: list[Op], options: MatchOptions, ctx: QueryContext) -> Op:
     return {"bool": {"should": clauses, "minimum_should_match": max(1, needed)}}
 
 
-def _term_maker(field: Field, options: MatchOptions, ctx: QueryContext) -> text.TermMaker | None:
+def term_maker(field: Field, options: MatchOptions, ctx: QueryContext) -> text.TermMaker | None:
     edits = options.fuzziness
     if edits is None:
         return None if field.type in TEXTS else lambda term: term_query(field, term, ctx)
