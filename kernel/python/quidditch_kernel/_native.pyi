@@ -178,9 +178,20 @@ class Outcome:
     total: int
     last_sort: bytes | None
     scroll: bytes | None
+    """Where the next page begins, if the plan says `"scroll": true`."""
 
-def search(readers: Sequence[tuple[str, int, str, Reader]], plan: Plan) -> Outcome:
-    """Query, merge, fetch and render over local shards: (index, shard, node id, reader)."""
+def search(
+    readers: Sequence[tuple[str, int, str, Reader]],
+    plan: Plan,
+    plans: Sequence[Plan] | None = None,
+    cursor: bytes | None = None,
+) -> Outcome:
+    """Query, merge, fetch and render over local shards: (index, shard, node id, reader).
+
+    `plans`: the plan of each reader, where indices differ in their mappings; `plan` then merges and renders. `cursor`: the `Outcome.scroll` of
+    the page before over the same readers; the answer goes on behind it (ties by shard and document), totals and aggregations of a page
+    with a cursor count everything as on the first page.
+    """
 
 def query(reader: Reader, plan: Plan) -> bytes: ...
 def merge(plan: Plan, blocks: Sequence[bytes]) -> bytes: ...
