@@ -10,12 +10,18 @@ from quidditch_kernel import Mapping, Shard
 
 @dataclass(slots=True)
 class LocalShard:
-    """One copy of a shard: the kernel's shard and what the control plane knows it by."""
+    """One copy of a shard: the kernel's shard and what the control plane knows it by.
+
+    `recovery` says where its data came from; `opened_at_ms` and `opening_ms`, when and how long that took.
+    """
 
     number: int
     allocation_id: str
     primary_term: int
     kernel: Shard
+    recovery: str = "EXISTING_STORE"
+    opened_at_ms: int = 0
+    opening_ms: int = 0
 
 
 @dataclass(slots=True)

@@ -145,6 +145,7 @@ class DataNode:
             allocation = str(copy.allocation_id)
             if allocation in local.failed:
                 return
+            started = time.monotonic()
             try:
                 kernel = await self._open(local, number, copy, primary_term)
             except (KernelError, OSError, ValueError) as error:
@@ -152,7 +153,10 @@ class DataNode:
                 local.failed.add(allocation)
                 await self._report_failed(index, number, copy, primary_term, _sentence(error))
                 return
-            local.shards[number] = LocalShard(number, allocation, primary_term, kernel)
+            took = int((time.monotonic() - started) * 1000)
+            opened = time.time_ns() // 1_000_000 - took
+            source = copy.recovery or "EXISTING_STORE"
+            local.shards[number] = LocalShard(number, allocation, primary_term, kernel, source, opened, took)
             if local.index is not index:
                 kernel.set_mapping(local.mapping)
                 kernel.configure(shard_config(local.index, number, primary_term))

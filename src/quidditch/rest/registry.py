@@ -12,6 +12,16 @@ FAMILIES = [
     "update",
     "bulk",
     "mget",
+    "indices_admin",
+    "indices_aliases",
+    "indices_mapping",
+    "indices_settings",
+    "indices_shards",
+    "indices_stats",
+    "indices_recovery",
+    "templates",
+    "template_simulate",
+    "analyze",
 ]
 
 

@@ -1,0 +1,265 @@
+"""`_stats`: the numbers of indices, by metric and level; `_segments`; `_shard_stores`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from itertools import groupby
+from typing import Any
+
+import msgspec
+import orjson
+
+from quidditch.model.errors import illegal_argument
+from quidditch.model.expressions import STRICT_EXPAND_OPEN, STRICT_EXPAND_OPEN_FORBID_CLOSED
+from quidditch.model.objects import Copy, Index
+from quidditch.rest import human, shard_stats
+from quidditch.rest import index_params as common
+from quidditch.rest.node import Node
+from quidditch.rest.params import similarity
+from quidditch.rest.request import Request
+from quidditch.rest.response import Response
+from quidditch.rest.route import Route
+from quidditch.rest.shard_stats import ShardStats, Stats
+from quidditch.transport.shards import ShardMissing
+
+_SECTIONS = {name: name for name in shard_stats.EMPTY} | {"merge": "merges"}
+_SECTIONS.pop("merges")
+_LEVELS = ("cluster", "indices", "shards")
+
+
+# --- _stats ---------------------------------------------------------------------------------------------------------
+
+
+def _metrics(request: Request) -> tuple[str, ...]:
+    """The sections asked for. Raises illegal_argument_exception for metrics that there are not."""
+    asked = common.names(request, "metric")
+    if not asked or asked == ("_all",):
+        return tuple(_SECTIONS.values())
+    if "_all" in asked:
+        raise illegal_argument(
+            f"request [{request.path}] contains _all and individual metrics [{','.join(sorted(set(asked)))}]"
+        )
+    unknown = sorted(metric for metric in asked if metric not in _SECTIONS)
+    if unknown:
+        plural = "s" if len(unknown) > 1 else ""
+        listed = ", ".join(f"[{metric}]{_suggestion(metric)}" for metric in unknown)
+        raise illegal_argument(f"request [{request.path}] contains unrecognized metric{plural}: {listed}")
+    return tuple(section for metric, section in _SECTIONS.items() if metric in asked)
+
+
+def _suggestion(metric: str) -> str:
+    scored = sorted((-similarity(metric, known), known) for known in _SECTIONS)
+    close = [known for score, known in scored if -score > 0.5]
+    if not close:
+        return ""
+    return f" -> did you mean [{close[0]}]?" if len(close) == 1 else f" -> did you mean any of [{', '.join(close)}]?"
+
+
+class _View(msgspec.Struct):
+    """What is shown of each set of numbers."""
+
+    sections: tuple[str, ...]
+    fields: bool
+    files: bool
+
+    def show(self, stats: Stats) -> dict[str, Any]:
+        shown = {section: dict(stats.get(section, {})) for section in self.sections}
+        if "get" in shown:
+            shown["get"] = _with_get_time(shown["get"])
+        if self.fields:
+            for section in ("fielddata", "completion"):
+                if section in shown:
+                    shown[section].setdefault("fields", {})
+        if "segments" in shown and not self.files:
+            shown["segments"]["file_sizes"] = {}
+        return shown
+
+
+def _with_get_time(section: dict[str, Any]) -> dict[str, Any]:
+    """`getTime` is always there, a readable duration."""
+    total = section.pop("total", 0)
+    return {"total": total, "getTime": human.duration(section.get("time_in_millis", 0)), **section}
+
+
+async def stats(request: Request, node: Node) -> Response:
+    level = request.query.get("level", "indices")
+    if level not in _LEVELS:
+        raise illegal_argument(f"level parameter must be one of [cluster] or [indices] or [shards] but was [{level}]")
+    view = _View(
+        sections=_metrics(request),
+        fields=any(request.query.get(name) for name in ("fields", "fielddata_fields", "completion_fields")),
+        files=request.flag("include_segment_file_sizes"),
+    )
+    forbids = request.flag("forbid_closed_indices", default=True)
+    defaults = STRICT_EXPAND_OPEN_FORBID_CLOSED if forbids else STRICT_EXPAND_OPEN
+    shards = shard_stats.collect(node, common.resolve(request, node, defaults))
+    for shard in shards:
+        if shard.stats is None and not shard.index.open and shard.copy.primary:
+            shard.stats = shard_stats.empty()
+    answer: dict[str, Any] = {"_shards": _counts(shards), "_all": _pair(shards, view)}
+    if level != "cluster":
+        answer["indices"] = {
+            group[0].index.name: _index(node, group, view, with_shards=level == "shards") for group in _by_index(shards)
+        }
+    return Response.json(human.with_units(answer) if request.flag("human") else answer)
+
+
+def _counts(shards: Sequence[ShardStats]) -> dict[str, int]:
+    return {"total": len(shards), "successful": sum(each.stats is not None for each in shards), "failed": 0}
+
+
+def _pair(shards: Sequence[ShardStats], view: _View) -> dict[str, Any]:
+    if not any(each.stats is not None for each in shards):
+        return {"primaries": {}, "total": {}}
+    return {
+        "primaries": view.show(shard_stats.primaries(shards)),
+        "total": view.show(shard_stats.everything(shards)),
+    }
+
+
+def _by_index(shards: Iterable[ShardStats]) -> list[list[ShardStats]]:
+    groups = [list(group) for _, group in groupby(shards, key=lambda each: each.index.name)]
+    return [group for group in groups if any(each.stats is not None for each in group)]
+
+
+def _index(node: Node, shards: Sequence[ShardStats], view: _View, with_shards: bool) -> dict[str, Any]:
+    shown = {"uuid": shards[0].index.uuid, **_pair(shards, view)}
+    if with_shards:
+        numbers: dict[str, list[Any]] = {}
+        for each in shards:
+            if each.stats is not None:
+                numbers.setdefault(str(each.number), []).append(_shard(node, each, view))
+        shown["shards"] = numbers
+    return shown
+
+
+def routing_json(copy: Copy) -> dict[str, Any]:
+    return {
+        "state": copy.state,
+        "primary": copy.primary,
+        "node": copy.node,
+        "relocating_node": copy.relocating_node,
+    }
+
+
+def _shard(node: Node, each: ShardStats, view: _View) -> dict[str, Any]:
+    path = str(node.data.folder.shard(each.index.uuid, each.number))
+    term = 0
+    routing = node.control.state.routing.get(each.index.name)
+    if routing is not None:
+        term = routing.spec.shards[each.number].primary_term
+    documents = (each.stats or {}).get("docs", {}).get("count", 0)
+    commit = {"id": each.index.uuid, "generation": 1, "user_data": {}, "num_docs": documents, **each.commit}
+    return {
+        "routing": routing_json(each.copy),
+        **view.show(each.stats or shard_stats.empty()),
+        "commit": commit,
+        "seq_no": {"max_seq_no": -1, "local_checkpoint": -1, "global_checkpoint": -1, **each.seq_no},
+        "retention_leases": {"primary_term": term, "version": 0, "leases": []},
+        "shard_path": {"state_path": path, "data_path": path, "is_custom_data_path": False},
+    }
+
+
+# --- _segments ------------------------------------------------------------------------------------------------------
+
+
+async def segments(request: Request, node: Node) -> Response:
+    found = common.resolve(request, node, STRICT_EXPAND_OPEN_FORBID_CLOSED)
+    shown: dict[str, Any] = {}
+    total = successful = 0
+    for index in found:
+        routing = node.control.state.routing.get(index.name)
+        numbers: dict[str, list[Any]] = {}
+        for number, shard in enumerate(routing.spec.shards if routing else ()):
+            for copy in shard.copies:
+                total += 1
+                entry = _shard_segments(node, index, number, copy)
+                if entry is not None:
+                    successful += 1
+                    numbers.setdefault(str(number), []).append(entry)
+        if numbers:
+            shown[index.name] = {"shards": numbers}
+    answer = {"_shards": {"total": total, "successful": successful, "failed": 0}, "indices": shown}
+    return Response.json(human.with_units(answer) if request.flag("human") else answer)
+
+
+def _shard_segments(node: Node, index: Index, number: int, copy: Copy) -> dict[str, Any] | None:
+    if copy.node != node.id or not copy.active:
+        return None
+    try:
+        raw: dict[str, Any] = orjson.loads(node.data.segments(index.uuid, number))
+    except ShardMissing:
+        return None
+    routing = {"state": copy.state, "primary": copy.primary, "node": copy.node}
+    return {"routing": routing, **raw}
+
+
+# --- _shard_stores --------------------------------------------------------------------------------------------------
+
+_STATUSES = ("green", "yellow", "red", "all")
+
+
+async def shard_stores(request: Request, node: Node) -> Response:
+    """Where copies of shards are on disk; without `status` only of indices that lack copies."""
+    wanted = common.names(request, "status") or ("yellow", "red")
+    for status in wanted:
+        if status not in _STATUSES:
+            raise illegal_argument(f"unknown cluster health status [{status}]")
+    shown: dict[str, Any] = {}
+    for index in common.resolve(request, node, STRICT_EXPAND_OPEN):
+        routing = node.control.state.routing.get(index.name)
+        numbers = {}
+        for number, shard in enumerate(routing.spec.shards if routing else ()):
+            if "all" in wanted or _status(shard.copies) in wanted:
+                numbers[str(number)] = {"stores": [_store(node, copy) for copy in shard.copies if copy.node]}
+        if numbers:
+            shown[index.name] = {"shards": numbers}
+    return Response.json({"indices": shown})
+
+
+def _status(copies: Sequence[Copy]) -> str:
+    if not any(copy.primary and copy.active for copy in copies):
+        return "red"
+    return "green" if all(copy.active for copy in copies) else "yellow"
+
+
+def _store(node: Node, copy: Copy) -> dict[str, Any]:
+    holder = node.control.state.nodes.get(str(copy.node))
+    about: dict[str, Any] = {}
+    if holder is not None:
+        about = {
+            "name": holder.name,
+            "ephemeral_id": holder.spec.ephemeral_id,
+            "transport_address": holder.spec.transport_address,
+            "attributes": dict(holder.spec.attributes),
+        }
+    return {
+        str(copy.node): about,
+        "allocation_id": copy.allocation_id,
+        "allocation": "primary" if copy.primary else "replica",
+    }
+
+
+_STATS = (
+    *common.EXPAND,
+    "completion_fields",
+    "fielddata_fields",
+    "fields",
+    "forbid_closed_indices",
+    "groups",
+    "include_segment_file_sizes",
+    "include_unloaded_segments",
+    "level",
+    "types",
+)
+ROUTES = [
+    *(
+        Route("GET", path, stats, _STATS)
+        for path in ("/_stats", "/_stats/{metric}", "/{index}/_stats", "/{index}/_stats/{metric}")
+    ),
+    *(Route("GET", path, segments, (*common.EXPAND, "verbose")) for path in ("/_segments", "/{index}/_segments")),
+    *(
+        Route("GET", path, shard_stores, (*common.EXPAND, "status"))
+        for path in ("/_shard_stores", "/{index}/_shard_stores")
+    ),
+]
