@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from quidditch.controlplane.core.blocks import blocked
 from quidditch.controlplane.core.commands import Acknowledged, Command
 from quidditch.controlplane.core.wait import enough_active, parse_wait
 from quidditch.model import expressions
@@ -31,6 +32,16 @@ def resolve(request: Request, node: Node, defaults: IndicesOptions) -> list[Inde
     """The concrete indices that the request names, by name."""
     found = expressions.resolve(node.control.state, names(request), options(request, defaults), node.clock.now_ms())
     return sorted(found, key=lambda index: index.name)
+
+
+def readable(request: Request, node: Node, defaults: IndicesOptions) -> list[Index]:
+    """As `resolve`, for requests that read metadata. Raises cluster_block_exception where that is blocked."""
+    found = resolve(request, node, defaults)
+    for index in found:
+        refused = blocked(node.control.state, index, "metadata_read")
+        if refused is not None:
+            raise refused
+    return found
 
 
 def manager_timeout(request: Request) -> float:

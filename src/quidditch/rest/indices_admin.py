@@ -65,7 +65,7 @@ async def create(request: Request, node: Node) -> Response:
 async def get(request: Request, node: Node) -> Response:
     flat, human = request.flag("flat_settings"), request.flag("human")
     answer: dict[str, Any] = {}
-    for index in common.resolve(request, node, STRICT_EXPAND_OPEN):
+    for index in common.readable(request, node, STRICT_EXPAND_OPEN):
         shown: dict[str, Any] = {
             "aliases": view.aliases_json(node.control.state, index.name),
             "mappings": index.spec.mappings,
@@ -82,7 +82,7 @@ async def get(request: Request, node: Node) -> Response:
 async def exists(request: Request, node: Node) -> Response:
     """404 for what does not exist; a wildcard always does."""
     try:
-        common.resolve(request, node, STRICT_EXPAND_OPEN)
+        common.readable(request, node, STRICT_EXPAND_OPEN)
     except ApiError as error:
         if error.status != 404:
             raise
@@ -166,7 +166,7 @@ def _resolved_index(node: Node, name: str) -> dict[str, Any]:
     aliases = [alias.name for alias in state.aliases_of(name)]
     if aliases:
         shown["aliases"] = aliases
-    shown["attributes"] = ["open" if index.open else "closed", *(["hidden"] if index.hidden else [])]
+    shown["attributes"] = [*(["hidden"] if index.hidden else []), "open" if index.open else "closed"]
     return shown
 
 

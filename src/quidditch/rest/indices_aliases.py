@@ -103,7 +103,7 @@ async def exists(request: Request, node: Node) -> Response:
 
 
 def _index_names(request: Request, node: Node) -> list[str]:
-    return [index.name for index in common.resolve(request, node, STRICT_EXPAND_HIDDEN)]
+    return [index.name for index in common.readable(request, node, STRICT_EXPAND_HIDDEN)]
 
 
 def _found(request: Request, node: Node) -> dict[str, dict[str, Any]]:

@@ -34,7 +34,7 @@ METADATA_FIELDS = (
 
 
 async def get(request: Request, node: Node) -> Response:
-    found = common.resolve(request, node, STRICT_EXPAND_OPEN)
+    found = common.readable(request, node, STRICT_EXPAND_OPEN)
     return Response.json({index.name: {"mappings": index.spec.mappings} for index in found})
 
 
@@ -61,12 +61,11 @@ async def put(request: Request, node: Node) -> Response:
 async def get_fields(request: Request, node: Node) -> Response:
     patterns = common.names(request, "fields")
     defaults = request.flag("include_defaults")
-    return Response.json(
-        {
-            index.name: {"mappings": _fields(parse(index.spec.mappings), patterns, defaults)}
-            for index in common.resolve(request, node, STRICT_EXPAND_OPEN)
-        }
-    )
+    answer = {
+        index.name: {"mappings": _fields(parse(index.spec.mappings), patterns, defaults)}
+        for index in common.readable(request, node, STRICT_EXPAND_OPEN)
+    }
+    return Response.json(answer, 200 if answer else 404)
 
 
 def _fields(mapping: RootMapping, patterns: tuple[str, ...], defaults: bool) -> dict[str, Any]:

@@ -20,7 +20,7 @@ async def get(request: Request, node: Node) -> Response:
     patterns = common.names(request, "name")
     keep = view.matches_name(patterns)
     answer: dict[str, Any] = {}
-    for index in common.resolve(request, node, STRICT_EXPAND):
+    for index in common.readable(request, node, STRICT_EXPAND):
         shown = {"settings": view.settings_json(index, flat=flat, human=human, keep=keep)}
         if request.flag("include_defaults"):
             shown["defaults"] = view.defaults_json(index, flat=flat, keep=keep)

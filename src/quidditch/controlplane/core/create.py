@@ -26,8 +26,8 @@ from quidditch.model.state import ClusterState
 
 FINALIZER = "quidditch.io/index"
 """Holds an index object until its routing and alias entries are gone."""
-VERSION_CREATED = "137237827"
-"""OpenSearch's number of the version whose behaviour indices have: 3.1.0."""
+VERSION_CREATED = "137277827"
+"""OpenSearch's number of the version whose behaviour indices have: 3.6.0."""
 
 
 def create_index(draft: Draft, command: CreateIndex) -> IndexCreated:
