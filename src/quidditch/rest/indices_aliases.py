@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from quidditch.controlplane.core.commands import AddAlias, AliasAction, RemoveAlias, UpdateAliases
+from quidditch.controlplane.core.commands import RemoveAlias, UpdateAliases
 from quidditch.model import expressions
 from quidditch.model.errors import ApiError, illegal_argument
 from quidditch.model.expressions import STRICT_EXPAND_HIDDEN
@@ -27,8 +27,6 @@ _MEMBERS = ("index", "alias", "routing", "index_routing", "search_routing", "fil
 async def update(request: Request, node: Node) -> Response:
     timeout = common.manager_timeout(request)
     actions = alias_actions.parse(request.json_object())
-    for action in actions:
-        _check_filter(node, action)
     await node.control.submit(UpdateAliases(actions=tuple(actions)), timeout)
     return Response.json({"acknowledged": True})
 
@@ -47,25 +45,8 @@ async def put(request: Request, node: Node) -> Response:
     if not alias:
         raise illegal_argument("[alias] can't be empty string")
     action = alias_actions.add(tuple(indices), (alias,), body)
-    _check_filter(node, action)
     await node.control.submit(UpdateAliases(actions=(action,)), timeout)
     return Response.json({"acknowledged": True})
-
-
-def _check_filter(node: Node, action: AliasAction) -> None:
-    """The filter must be a query; whether its fields exist is not asked."""
-    check = node.extra.get("check_query")
-    if check is None or not isinstance(action, AddAlias) or not action.filter:
-        return
-    try:
-        check(action.filter)
-    except ApiError as error:
-        raise ApiError(
-            400,
-            "illegal_argument_exception",
-            f"failed to parse filter for alias [{action.aliases[0]}]",
-            {"caused_by": error.body()},
-        ) from None
 
 
 async def delete(request: Request, node: Node) -> Response:
@@ -84,13 +65,17 @@ async def get(request: Request, node: Node) -> Response:
     found = _found(request, node)
     asked = common.names(request, "name")
     if not asked or asked == ("_all",):
-        everything = {index: found.get(index, {}) for index in _index_names(request, node)}
-        return Response.json(everything if not asked else {index: each for index, each in everything.items() if each})
+        names = found if asked else _index_names(request, node)
+        return Response.json(_shown({index: found.get(index, {}) for index in names}))
     missing = _missing(asked, found)
     if not missing:
-        return Response.json(found)
+        return Response.json(_shown(found))
     text = f"alias{'es' if len(missing) > 1 else ''} [{','.join(missing)}] missing"
-    return Response.json({"error": text, "status": 404, **found}, 404)
+    return Response.json({"error": text, "status": 404, **_shown(found)}, 404)
+
+
+def _shown(found: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    return {index: {"aliases": aliases} for index, aliases in found.items()}
 
 
 async def exists(request: Request, node: Node) -> Response:

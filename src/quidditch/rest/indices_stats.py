@@ -36,9 +36,7 @@ def _metrics(request: Request) -> tuple[str, ...]:
     if not asked or asked == ("_all",):
         return tuple(_SECTIONS.values())
     if "_all" in asked:
-        raise illegal_argument(
-            f"request [{request.path}] contains _all and individual metrics [{','.join(asked)}]"
-        )
+        raise illegal_argument(f"request [{request.path}] contains _all and individual metrics [{','.join(asked)}]")
     unknown = sorted(metric for metric in asked if metric not in _SECTIONS)
     if unknown:
         plural = "s" if len(unknown) > 1 else ""

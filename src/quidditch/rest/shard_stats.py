@@ -127,7 +127,7 @@ def empty() -> Stats:
 
 def collect(node: Node, indices: Iterable[Index]) -> list[ShardStats]:
     """All copies of the indices in order, with the numbers of those that are open here."""
-    found = []
+    found: list[ShardStats] = []
     for index in indices:
         routing = node.control.state.routing.get(index.name)
         for number, shard in enumerate(routing.spec.shards if routing else ()):

@@ -11,6 +11,7 @@ from quidditch.controlplane.core.aliases import parse_alias_bodies
 from quidditch.controlplane.core.commands import Acknowledged, DeleteTemplate, PutTemplate
 from quidditch.controlplane.core.draft import Draft
 from quidditch.mapping import ParseContext, compose, parse_for_create, settings
+from quidditch.mapping.parse import wrap_create_error
 from quidditch.model import wildcard
 from quidditch.model.errors import ApiError, illegal_argument, validation
 from quidditch.model.objects import Template, TemplateKind, TemplateSpec, metadata_for, template_key
@@ -63,7 +64,7 @@ def checked_body(draft: Draft, kind: TemplateKind, name: str, body: Mapping[str,
         raise illegal_argument("Required [template]")
     stored = {key: value for key, value in body.items() if value is not None}
     if part is not None:
-        stored["template"] = _checked_part(draft, part)
+        stored["template"] = _checked_part(draft, part, kind)
     if kind == "index":
         _check_composable(draft, name, stored)
     else:
@@ -84,17 +85,17 @@ def _check_members(kind: TemplateKind, body: Mapping[str, Any]) -> None:
         raise illegal_argument("Malformed [version] value, should be an integer")
 
 
-def _checked_part(draft: Draft, part: Any) -> dict[str, Any]:
+def _checked_part(draft: Draft, part: Any, kind: TemplateKind) -> dict[str, Any]:
     if not isinstance(part, Mapping):
         raise ApiError(400, "x_content_parse_exception", "[1:1] [template] an object is expected")
     for key in part:
         if key not in _PARTS:
             raise ApiError(400, "x_content_parse_exception", f"[1:1] [template] unknown field [{key}]")
-    return _checked_parts(draft, part)
+    return _checked_parts(draft, part, kind)
 
 
-def _checked_parts(draft: Draft, part: Mapping[str, Any]) -> dict[str, Any]:
-    """Settings, mappings and aliases, each checked by itself."""
+def _checked_parts(draft: Draft, part: Mapping[str, Any], kind: TemplateKind) -> dict[str, Any]:
+    """Settings, mappings and aliases, each checked by itself; the mapping of a composable template is checked composed."""
     stored: dict[str, Any] = {}
     flat = settings.normalize(part.get("settings") or {})
     settings.check_values(flat)
@@ -105,7 +106,8 @@ def _checked_parts(draft: Draft, part: Mapping[str, Any]) -> dict[str, Any]:
         if not isinstance(mapping, Mapping):
             raise ApiError(400, "parse_exception", "mappings must be an object")
         # Analyzers may come from another template, so only the template's own form is checked here.
-        parse_for_create(mapping, ParseContext(check_date_format=draft.env.checks.date_format))
+        if kind != "index":
+            parse_for_create(mapping, ParseContext(check_date_format=draft.env.checks.date_format))
         stored["mappings"] = dict(mapping)
     if part.get("aliases") is not None:
         stored["aliases"] = {
@@ -214,7 +216,7 @@ def _check_composed(draft: Draft, state: ClusterState, name: str, body: Mapping[
     resolved = template_resolution.compose_body(state, body)
     try:
         flat = settings.check_create(resolved.settings, draft.env.checks.analysis)
-        compose(list(resolved.mappings), settings.parse_context(flat, draft.env.checks.date_format))
+        _check_composed_mappings(name, resolved.mappings, settings.parse_context(flat, draft.env.checks.date_format))
     except ApiError as error:
         where = f" with components [{', '.join(body['composed_of'])}]" if body.get("composed_of") else ""
         cause = {"type": error.type, "reason": error.reason, **error.details}
@@ -223,6 +225,18 @@ def _check_composed(draft: Draft, state: ClusterState, name: str, body: Mapping[
             "illegal_argument_exception",
             f"composable template [{name}] template after composition{where} is invalid",
             {"caused_by": cause},
+        ) from None
+
+
+def _check_composed_mappings(name: str, mappings: Sequence[Mapping[str, Any]], ctx: ParseContext) -> None:
+    try:
+        compose(list(mappings), ctx)
+    except ApiError as error:
+        raise ApiError(
+            400,
+            "illegal_argument_exception",
+            f"invalid composite mappings for [{name}]",
+            {"caused_by": wrap_create_error(error).body()},
         ) from None
 
 
@@ -292,7 +306,7 @@ def _check_users(draft: Draft, name: str, body: Mapping[str, Any]) -> None:
 
 
 def _checked_legacy(draft: Draft, name: str, body: Mapping[str, Any]) -> dict[str, Any]:
-    patterns = patterns_of(body.get("index_patterns") or [])
+    patterns = patterns_of(body.get("index_patterns") or body.get("template") or [])
     if not patterns:
         raise validation("index patterns are missing")
     problems = [*name_problems(name), *_pattern_problems(patterns)]
@@ -306,7 +320,7 @@ def _checked_legacy(draft: Draft, name: str, body: Mapping[str, Any]) -> dict[st
     stored: dict[str, Any] = {"order": order}
     if body.get("version") is not None:
         stored["version"] = body["version"]
-    parts = _checked_parts(draft, body)
+    parts = _checked_parts(draft, body, "legacy")
     return {
         **stored,
         "index_patterns": patterns,
