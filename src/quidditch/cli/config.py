@@ -1,0 +1,163 @@
+"""The configuration of a node: defaults, a YAML file, the environment, flags; each over the one before.
+
+Names are OpenSearch's where it has the setting. In the file they may be nested or dotted; in the environment `http.port` is
+`QUIDDITCH_HTTP_PORT`.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+from quidditch.lib.units import parse_bytes
+
+
+class ConfigError(Exception):
+    """The configuration cannot be used; the message is one sentence for the user."""
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One setting: its default and what it is for."""
+
+    default: str
+    meaning: str
+
+
+SETTINGS: dict[str, Setting] = {
+    "cluster.name": Setting("quidditch", "name of the cluster"),
+    "node.name": Setting("", "name of the node; empty for the name of the host"),
+    "path.data": Setting("data", "folder of all data"),
+    "http.host": Setting("127.0.0.1", "address to listen on"),
+    "http.port": Setting("9200-9300", "port, or a range of which the first free one is taken"),
+    "http.max_content_length": Setting("100mb", "largest request body"),
+    "controlPlane.mode": Setting("auto", "where the cluster's state lives: auto or embedded"),
+    "indices.memory.index_buffer_size": Setting("10%", "memory for documents not yet in segments"),
+    "thread_pool.write.size": Setting("0", "threads for writes; 0 for one more than there are cores"),
+    "thread_pool.search.size": Setting("0", "threads for searches; 0 for 1.5 times the cores"),
+    "thread_pool.search.queue_size": Setting("1000", "searches in flight before new ones are refused"),
+    "logger.level": Setting("warning", "debug, info, warning or error"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """Effective values, and for each where it came from."""
+
+    values: Mapping[str, str]
+    sources: Mapping[str, str]
+
+    def __getitem__(self, name: str) -> str:
+        return self.values[name]
+
+    def number(self, name: str) -> int:
+        try:
+            return int(self.values[name])
+        except ValueError:
+            raise ConfigError(f"[{name}] must be a number, not [{self.values[name]}]") from None
+
+    def size(self, name: str) -> int:
+        """Bytes; a percentage is one of the machine's memory."""
+        text = self.values[name].strip()
+        try:
+            if text.endswith("%"):
+                return int(memory_bytes() * float(text[:-1]) / 100)
+            return parse_bytes(text)
+        except ValueError:
+            raise ConfigError(f"[{name}] must be a size such as 512mb, not [{text}]") from None
+
+    @property
+    def node_name(self) -> str:
+        return self.values["node.name"] or socket.gethostname()
+
+    @property
+    def data_path(self) -> Path:
+        return Path(self.values["path.data"]).expanduser().absolute()
+
+    def ports(self) -> range:
+        text = self.values["http.port"]
+        first, _, last = text.partition("-")
+        try:
+            ports = range(int(first), int(last or first) + 1)
+            if not ports or ports[0] < 0 or ports[-1] > 65535:
+                raise ValueError
+        except ValueError:
+            raise ConfigError(f"[http.port] must be a port or a range such as 9200-9300, not [{text}]") from None
+        return ports
+
+
+def load(file: Path | None, environment: Mapping[str, str], flags: Mapping[str, str | None]) -> Config:
+    """The effective configuration. Raises :class:`ConfigError`."""
+    values = {name: setting.default for name, setting in SETTINGS.items()}
+    sources = dict.fromkeys(SETTINGS, "default")
+    layers: list[tuple[str, Mapping[str, str]]] = []
+    if file is not None:
+        layers.append((str(file), _from_file(file)))
+    layers.append(("environment", _from_environment(environment)))
+    layers.append(("flag", {name: value for name, value in flags.items() if value is not None}))
+    for source, layer in layers:
+        for name, value in layer.items():
+            _check_known(name, source)
+            values[name] = value
+            sources[name] = source
+    return Config(values, sources)
+
+
+def _check_known(name: str, source: str) -> None:
+    if name not in SETTINGS:
+        near = get_close_matches(name, SETTINGS, n=1)
+        hint = f", did you mean [{near[0]}]?" if near else ""
+        raise ConfigError(f"unknown setting [{name}] ({source}){hint}")
+
+
+def _from_file(file: Path) -> dict[str, str]:
+    import yaml
+
+    try:
+        content = yaml.safe_load(file.read_bytes())
+    except OSError as error:
+        raise ConfigError(f"cannot read the configuration {file}: {error.strerror}") from None
+    except yaml.YAMLError as error:
+        raise ConfigError(f"the configuration {file} is not valid YAML: {' '.join(str(error).split())}") from None
+    if content is None:
+        return {}
+    if not isinstance(content, dict):
+        raise ConfigError(f"the configuration {file} must be a mapping of settings")
+    flat: dict[str, str] = {}
+    _flatten("", content, flat)
+    return flat
+
+
+def _flatten(prefix: str, value: Any, flat: dict[str, str]) -> None:
+    if isinstance(value, dict):
+        for name, member in value.items():
+            _flatten(f"{prefix}.{name}" if prefix else str(name), member, flat)
+    elif value is not None:
+        flat[prefix] = str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _from_environment(environment: Mapping[str, str]) -> dict[str, str]:
+    names = {environment_name(name): name for name in SETTINGS}
+    return {names[key]: value for key, value in environment.items() if key in names}
+
+
+def environment_name(setting: str) -> str:
+    return "QUIDDITCH_" + setting.replace(".", "_").upper()
+
+
+def memory_bytes() -> int:
+    """Memory that this process may use: the machine's, or less if a control group says so."""
+    total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    for path in ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"):
+        try:
+            text = Path(path).read_text().strip()
+        except OSError:
+            continue
+        if text.isdigit():
+            total = min(total, int(text))
+    return total
