@@ -1,8 +1,8 @@
 """`quidditch import`: documents of a file, a line each, into an index by `_bulk`.
 
-The place up to which everything is acknowledged is kept in a file beside the source (`<file>.quidditch-import`), so that the same command goes
-on after an interruption. Without an id field a document's id is made of the source and its number, so that the bulk that was under way is not
-indexed twice.
+The place up to which everything is acknowledged is kept in a file beside the source (`<file>.quidditch-import`), so that
+the same command goes on after an interruption. Without an id field a document's id is made of the source and its number,
+so that the bulk that was under way is not indexed twice.
 """
 
 from __future__ import annotations
