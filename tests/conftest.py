@@ -1,0 +1,24 @@
+"""Fixtures that several folders of tests share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.support.client import Client
+from tests.support.node import Node
+
+
+@pytest.fixture(scope="module")
+def node() -> Iterator[Node]:
+    """A real node of the test module."""
+    with Node.temporary() as running:
+        yield running
+
+
+@pytest.fixture
+def client(node: Node) -> Iterator[Client]:
+    connected = Client(node.url)
+    yield connected
+    connected.close()
