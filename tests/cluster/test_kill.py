@@ -1,7 +1,8 @@
 """`kill -9` at any moment loses no acknowledged write.
 
-Writers change documents of their own, one after the other, and note what was acknowledged. The node is killed again and again and started on
-the same folder; then every document must have its last acknowledged content, or that of the one write that was under way when it died.
+Writers change documents of their own, one after the other, and note what was acknowledged. The node is killed again and
+again and started on the same folder; then every document must have its last acknowledged content, or that of the one
+write that was under way when it died.
 """
 
 from __future__ import annotations
@@ -14,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
 from tests.support.client import Client
 from tests.support.node import Node
 

@@ -8,7 +8,6 @@ import threading
 from pathlib import Path
 
 import pytest
-
 from tests.support.client import Answer, Client
 from tests.support.node import Node, free_port
 

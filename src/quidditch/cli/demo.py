@@ -37,14 +37,23 @@ MAPPINGS = {
     }
 }
 SEARCHES: list[tuple[str, dict[str, Any]]] = [
-    ("what opens a file?", {"query": {"multi_match": {"query": "open a file for reading", "fields": ["name^2", "doc"]}}}),
-    ("classes about sockets", {"query": {"bool": {"must": {"match": {"doc": "socket"}}, "filter": {"term": {"kind": "class"}}}}}),
+    (
+        "what opens a file?",
+        {"query": {"multi_match": {"query": "open a file for reading", "fields": ["name^2", "doc"]}}},
+    ),
+    (
+        "classes about sockets",
+        {"query": {"bool": {"must": {"match": {"doc": "socket"}}, "filter": {"term": {"kind": "class"}}}}},
+    ),
     ("the phrase “event loop”", {"query": {"match_phrase": {"doc": "event loop"}}}),
     ("a name mistyped: “serialzie”", {"query": {"match": {"doc": {"query": "serialzie", "fuzziness": "AUTO"}}}}),
 ]
 AGGREGATIONS: list[tuple[str, dict[str, Any]]] = [
     ("packages with the most documentation", {"terms": {"field": "package", "size": 5}}),
-    ("kinds, and how long their documentation is", {"terms": {"field": "kind"}, "aggs": {"length": {"avg": {"field": "length"}}}}),
+    (
+        "kinds, and how long their documentation is",
+        {"terms": {"field": "kind"}, "aggs": {"length": {"avg": {"field": "length"}}}},
+    ),
 ]
 
 
@@ -163,7 +172,9 @@ def _walk(node: ast.AST, path: str, shared: dict[str, Any]) -> Iterator[tuple[st
     if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)):
         doc = ast.get_docstring(node)
         if doc:
-            kind = "module" if isinstance(node, ast.Module) else "class" if isinstance(node, ast.ClassDef) else "function"
+            kind = (
+                "module" if isinstance(node, ast.Module) else "class" if isinstance(node, ast.ClassDef) else "function"
+            )
             line = getattr(node, "lineno", 1)
             document = {"name": path, "kind": kind, "doc": doc, "line": line, "length": len(doc), **shared}
             if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
@@ -177,7 +188,9 @@ def _walk(node: ast.AST, path: str, shared: dict[str, Any]) -> Iterator[tuple[st
 def _search(client: _Client, console: Console) -> None:
     for title, body in SEARCHES:
         answer = client.call("POST", f"/{INDEX}/_search", {**body, "size": 3, "_source": ["name", "kind", "doc"]})
-        table = Table(title=f"{title}  ({answer['hits']['total']['value']:,} hits, {answer['took']} ms)", title_justify="left")
+        table = Table(
+            title=f"{title}  ({answer['hits']['total']['value']:,} hits, {answer['took']} ms)", title_justify="left"
+        )
         for heading in ("score", "kind", "name", "documentation"):
             table.add_column(heading, no_wrap=heading != "documentation")
         for hit in answer["hits"]["hits"]:
@@ -194,7 +207,7 @@ def _search(client: _Client, console: Console) -> None:
         for name in inner:
             table.add_column(name, justify="right")
         for bucket in answer["aggregations"]["found"]["buckets"]:
-            table.add_row(str(bucket["key"]), f"{bucket['doc_count']:,}", *(f"{bucket[name]['value']:,.0f}" for name in inner))
+            table.add_row(
+                str(bucket["key"]), f"{bucket['doc_count']:,}", *(f"{bucket[name]['value']:,.0f}" for name in inner)
+            )
         console.print(table)
-
-

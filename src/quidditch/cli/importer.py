@@ -225,7 +225,9 @@ class _Failures:
                     self.count += 1
                     if self.count <= _SHOWN_ERRORS:
                         error = result["error"]
-                        self._console.print(f"refused [{result['_id']}]: {error['type']}: {error['reason']}", style="red")
+                        self._console.print(
+                            f"refused [{result['_id']}]: {error['type']}: {error['reason']}", style="red"
+                        )
 
     def summary(self) -> str:
         return f", {self.count:,} were refused" if self.count else ""

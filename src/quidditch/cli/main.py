@@ -90,7 +90,9 @@ def import_file(
     kind: Annotated[str | None, typer.Option("--format", help="ndjson or csv; otherwise told by the name.")] = None,
     id_field: Annotated[str | None, typer.Option("--id-field", help="Field that gives the document's id.")] = None,
     batch: Annotated[int, typer.Option("--batch", min=1, help="Documents in one request.")] = 2000,
-    restart: Annotated[bool, typer.Option("--restart", help="Begin anew instead of where the last import ended.")] = False,
+    restart: Annotated[
+        bool, typer.Option("--restart", help="Begin anew instead of where the last import ended.")
+    ] = False,
 ) -> None:
     """Index the documents of a file. An interrupted import goes on where it was."""
     from quidditch.cli.importer import ImportProblem, run_import

@@ -1,4 +1,4 @@
-"""`quidditch run`: puts a node together, serves it, and takes it apart again."""
+"""`quidditch run`: serves a node until it is told to end."""
 
 from __future__ import annotations
 
@@ -6,41 +6,93 @@ import asyncio
 import gc
 import logging
 import os
+import socket
 import sys
 import time
 from collections.abc import Callable
 
-import orjson
+import structlog
 import uvloop
-from quidditch_kernel import Runtime
 
 from quidditch import __version__
 from quidditch.cli import listen
-from quidditch.cli.config import Config
-from quidditch.coordinator.get import Getter
-from quidditch.coordinator.mappings import Mappings
-from quidditch.coordinator.shards import Shards
-from quidditch.coordinator.write import Writer
+from quidditch.cli.compose import open_node
+from quidditch.cli.config import Config, ConfigError
 from quidditch.datanode.folder import DataFolder
-from quidditch.datanode.node import DataNode
-from quidditch.rest.node import Node
-from quidditch.rest.pressure import Pressure
+from quidditch.model.codec import FormatError
 from quidditch.rest.registry import all_routes
 from quidditch.rest.server import App
+from quidditch.store.api import StoreError
 
 Ready = Callable[[str, Callable[[], None]], None]
 """Called with the node's URL, and with what ends it (from any thread), once it answers."""
 
 
 def serve(config: Config, ready: Ready | None = None) -> None:
-    """Runs a node until it is told to end. Raises ConfigError or FolderError before it serves."""
-    logging.basicConfig(
-        level=config["logger.level"].upper(), format="%(asctime)s %(levelname)-7s %(name)s: %(message)s", stream=sys.stderr
-    )
+    """Runs a node. Raises ConfigError or FolderError if it cannot be started."""
+    _log_to_stderr(config["logger.level"])
     started = time.monotonic()
-    folder = DataFolder(config.data_path)
+    if config["controlPlane.mode"] not in ("auto", "embedded"):
+        raise ConfigError(f"[controlPlane.mode] is auto or embedded, not [{config['controlPlane.mode']}]")
+    listener = listen.bind(config)
     try:
-        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(_serve(config, folder, ready, started))
+        folder = DataFolder(config.data_path)
+        try:
+            with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+                runner.run(_serve(config, folder, listener, ready, started))
+        except (StoreError, FormatError) as error:
+            raise ConfigError(f"the cluster's state in {folder.path} cannot be used: {error}") from None
+        finally:
+            folder.close()
     finally:
-        folder.close()
+        listener.close()
+
+
+async def _serve(
+    config: Config, folder: DataFolder, listener: socket.socket, ready: Ready | None, started: float
+) -> None:
+    host, port = listener.getsockname()[:2]
+    address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    parts = await open_node(config, folder, address)
+    try:
+        app = App(parts.node, all_routes(), config.size("http.max_content_length"))
+        server = listen.server(app)
+        _announce(config, folder, f"http://{address}", started)
+        gc.collect()
+        gc.freeze()
+        if ready is not None:
+            loop = asyncio.get_running_loop()
+            ready(f"http://{address}", lambda: _end(loop, server))
+        await server.serve([listener])
+    finally:
+        await parts.close()
+
+
+def _end(loop: asyncio.AbstractEventLoop, server: listen.HttpServer) -> None:
+    def ask() -> None:
+        server.should_exit = True
+
+    loop.call_soon_threadsafe(ask)
+
+
+def _announce(config: Config, folder: DataFolder, url: str, started: float) -> None:
+    took = time.monotonic() - started
+    print(f"quidditch {__version__}, node {config.node_name} of cluster {config['cluster.name']}, pid {os.getpid()}")
+    print(f"data in {folder.path}")
+    print(f"listening on {url} (after {took:.2f} s); try:")
+    print(f"  curl '{url}/?pretty'", flush=True)
+
+
+def _log_to_stderr(level: str) -> None:
+    numbers = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
+    number = numbers.get(level.lower())
+    if number is None:
+        raise ConfigError(f"[logger.level] is one of {', '.join(numbers)}, not [{level}]")
+    text = "%(asctime)s %(levelname)-7s %(name)s: %(message)s"
+    logging.basicConfig(level=number, format=text, stream=sys.stderr)
+    logging.getLogger("uvicorn").setLevel(max(number, logging.ERROR))
+    structlog.configure(
+        wrapper_class=structlog.make_filtering_bound_logger(number),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=True,
+    )

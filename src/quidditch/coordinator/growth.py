@@ -13,11 +13,12 @@ from quidditch.coordinator.errors import error_object
 from quidditch.coordinator.mappings import Mappings
 from quidditch.coordinator.shards import Shards
 from quidditch.mapping import RootMapping
+from quidditch.mapping.dynamic import UnknownField
 from quidditch.model.errors import ApiError
 from quidditch.model.objects import Index
 from quidditch_kernel import Slice, SliceResult
 
-Grow = Callable[[RootMapping, list[dict[str, Any]]], dict[str, Any] | None]
+Grow = Callable[[RootMapping, list[UnknownField]], dict[str, Any] | None]
 """Decides what unknown fields become: the body of a mapping update, or None if nothing changes."""
 
 _MAX_ROUNDS = 64
@@ -51,7 +52,7 @@ class Growth:
 
     async def _grow_all(self, index: Index, unknown: list[tuple[int, bytes]]) -> bool:
         """One change of the mapping for all items; the first to bring a field decides its type."""
-        fields: dict[str, dict[str, Any]] = {}
+        fields: dict[str, UnknownField] = {}
         for _, found in unknown:
             for field in orjson.loads(found):
                 fields.setdefault(field["path"], field)
@@ -61,7 +62,7 @@ class Growth:
             return False
         return True
 
-    async def _grow(self, index: Index, fields: list[dict[str, Any]]) -> None:
+    async def _grow(self, index: Index, fields: list[UnknownField]) -> None:
         current = self._control.state.index_by_uuid(index.uuid)
         if current is None:
             raise ApiError(404, "index_not_found_exception", f"no such index [{index.name}]", {"index": index.name})

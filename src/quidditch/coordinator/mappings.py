@@ -9,6 +9,7 @@ import orjson
 import quidditch_kernel
 from quidditch import mapping
 from quidditch.mapping.root import RootMapping
+from quidditch.mapping.settings import nested_for_kernel
 from quidditch.model.objects import Index
 
 _KEEP = 4096
@@ -49,25 +50,9 @@ class Mappings:
 
     def _compile(self, index: Index) -> IndexMapping:
         root = mapping.parse(index.spec.mappings)
-        return IndexMapping(root, quidditch_kernel.Mapping(root.kernel_json(), kernel_settings(index.spec.settings)))
+        settings = orjson.dumps(nested_for_kernel(index.spec.settings))
+        return IndexMapping(root, quidditch_kernel.Mapping(root.kernel_json(), settings))
 
 
 def _analysis(index: Index) -> dict[str, Any]:
     return {key: value for key, value in index.spec.settings.items() if key.startswith("index.analysis.")}
-
-
-def kernel_settings(flat: dict[str, Any]) -> bytes:
-    """Flat settings as the kernel takes them: `{"analysis": {…}, "index": {…}}`."""
-    index: dict[str, Any] = {}
-    for key, value in flat.items():
-        target = index
-        *parents, last = key.removeprefix("index.").split(".")
-        for parent in parents:
-            below = target.get(parent)
-            if not isinstance(below, dict):
-                below = target[parent] = {}
-            target = below
-        if not isinstance(target.get(last), dict):
-            target[last] = value
-    analysis = index.pop("analysis", {})
-    return orjson.dumps({"analysis": analysis, "index": index})

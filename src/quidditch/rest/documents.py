@@ -177,6 +177,8 @@ def get_options(request: Request) -> GetOptions:
             "[_source] to load the field from _source"
         )
     stored = request.list("stored_fields")
+    if stored == ["_none_"]:
+        return GetOptions(realtime=request.flag("realtime", True), refresh=request.flag("refresh"), source=False)
     kind = query.get("version_type")
     return GetOptions(
         realtime=request.flag("realtime", True),

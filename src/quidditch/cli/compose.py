@@ -1,0 +1,165 @@
+"""Puts a node together out of its parts, and takes it apart again in the opposite order."""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+import quidditch_kernel
+from quidditch import __version__
+from quidditch.cli.config import Config, memory_bytes
+from quidditch.controlplane.core.commands import RegisterNode
+from quidditch.controlplane.core.draft import Checks
+from quidditch.controlplane.leader import Leader
+from quidditch.coordinator.errors import from_kernel
+from quidditch.coordinator.get import Getter
+from quidditch.coordinator.mappings import Mappings
+from quidditch.coordinator.shards import Shards
+from quidditch.coordinator.write import Writer
+from quidditch.datanode.folder import DataFolder
+from quidditch.datanode.node import DataNode
+from quidditch.lib.clock import SystemClock
+from quidditch.lib.ids import RandomIds
+from quidditch.mapping.dynamic import UnknownField, grow
+from quidditch.mapping.root import RootMapping
+from quidditch.mapping.settings import nested_for_kernel
+from quidditch.model.objects import NodeSpec
+from quidditch.rest.node import Node
+from quidditch.rest.pressure import Pressure
+from quidditch.store.sqlite import SqliteStore
+from quidditch_kernel import KernelError, Runtime
+
+ROLES = ("cluster_manager", "data", "ingest", "remote_cluster_client")
+
+
+@dataclass(slots=True)
+class Parts:
+    """A running node."""
+
+    node: Node
+    store: SqliteStore
+    leader: Leader
+
+    async def close(self) -> None:
+        """Shards first, so that what was acknowledged is flushed while the control plane still answers."""
+        await self.node.data.close()
+        await self.leader.stop()
+        await self.store.close()
+
+
+async def open_node(config: Config, folder: DataFolder, http_address: str) -> Parts:
+    """Opens the store, takes the lead, opens the shards that belong here."""
+    clock, ids = SystemClock(), RandomIds()
+    checks = Checks(analysis=check_analysis, date_format=check_date_format)
+    store = await SqliteStore.open(folder.path / "cluster.sqlite")
+    leader: Any = Leader(
+        store,
+        cluster_name=config["cluster.name"],
+        holder=folder.node_id,
+        clock=clock,
+        ids=ids,
+        checks=checks,
+    )
+    await leader.start()
+    mappings = Mappings()
+    data = DataNode(folder, _runtime(config), mappings.kernel, leader, _threads(config))
+    leader.subscribe(data.apply)
+    data.apply(data.state, leader.state)
+    shards = Shards(leader, data, data.id)
+    node = Node(
+        name=config.node_name,
+        id=data.id,
+        config=config,
+        clock=clock,
+        control=leader,
+        data=data,
+        shards=shards,
+        mappings=mappings,
+        write=Writer(leader, shards, mappings, decide_growth),
+        get=Getter(leader, shards, mappings),
+        search=None,
+        pressure=_pressure(config),
+        http_address=http_address,
+        started_ms=clock.now_ms(),
+        extra={"checks": checks},
+    )
+    spec = _node_spec(config, data.id, ids.uuid(), http_address)
+    await leader.submit(RegisterNode(node=spec, fresh=True))
+    return Parts(node, store, leader)
+
+
+def _runtime(config: Config) -> Runtime:
+    settings = {
+        "indexing_buffer_bytes": max(config.size("indices.memory.index_buffer_size"), 48 << 20),
+        "merge_threads": max(1, (os.cpu_count() or 1) // 2),
+        "node_name": config.node_name,
+    }
+    return Runtime(orjson.dumps(settings))
+
+
+def _threads(config: Config) -> int:
+    return config.number("thread_pool.write.size") or (os.cpu_count() or 1) + 1
+
+
+def _pressure(config: Config) -> Pressure:
+    memory = memory_bytes()
+    largest = config.size("http.max_content_length")
+    return Pressure(
+        max_body_bytes=max(memory // 4, 2 * largest),
+        max_write_bytes=max(memory // 10, largest),
+        max_searches=config.number("thread_pool.search.queue_size"),
+    )
+
+
+def _node_spec(config: Config, node_id: str, ephemeral_id: str, http_address: str) -> NodeSpec:
+    host = http_address.rpartition(":")[0].strip("[]")
+    return NodeSpec(
+        id=node_id,
+        name=config.node_name,
+        ephemeral_id=ephemeral_id,
+        roles=ROLES,
+        host=host,
+        ip=host,
+        transport_address=http_address,
+        http_address=http_address,
+        attributes={"os": platform.system().lower(), "arch": platform.machine()},
+        version=__version__,
+    )
+
+
+# --- what the pure parts ask of the kernel ------------------------------------------------------------------------------
+
+
+def check_analysis(settings: Mapping[str, Any]) -> None:
+    """Builds all analyzers of index settings. Raises ApiError."""
+    if any(key.startswith("index.analysis.") for key in settings):
+        try:
+            quidditch_kernel.check_analysis(orjson.dumps(nested_for_kernel(settings)))
+        except KernelError as error:
+            raise from_kernel(error) from None
+
+
+def check_date_format(text: str) -> None:
+    """Raises ApiError for a date format that nobody understands."""
+    try:
+        quidditch_kernel.check_date_format(text)
+    except KernelError as error:
+        raise from_kernel(error) from None
+
+
+def parses_date(text: str, format: str) -> bool:
+    try:
+        quidditch_kernel.parse_date(text, format, 0, False, None, False)
+    except KernelError:
+        return False
+    return True
+
+
+def decide_growth(root: RootMapping, unknown: list[UnknownField]) -> dict[str, Any] | None:
+    """What unknown fields of a document become."""
+    return grow(root, unknown, parses_date)
