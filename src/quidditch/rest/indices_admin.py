@@ -16,6 +16,7 @@ from quidditch.model.errors import ApiError, illegal_argument, validation
 from quidditch.model.expressions import STRICT_EXPAND, STRICT_EXPAND_OPEN, IndicesOptions
 from quidditch.rest import index_params as common
 from quidditch.rest import index_view as view
+from quidditch.rest import tasks
 from quidditch.rest.node import Node
 from quidditch.rest.request import Request
 from quidditch.rest.response import Response
@@ -101,7 +102,15 @@ async def delete(request: Request, node: Node) -> Response:
 async def open_(request: Request, node: Node) -> Response:
     options = common.options(request, _OPEN)
     wait = common.active_shards(request)
-    names = await common.change(request, node, OpenIndices(indices=common.names(request), options=options))
+    command = OpenIndices(indices=common.names(request), options=options)
+    if not request.flag("wait_for_completion", default=True):
+        what = f"open indices [{', '.join(command.indices)}]"
+        return tasks.start(node, "indices:admin/open", what, lambda: _open(request, node, command, wait))
+    return await _open(request, node, command, wait)
+
+
+async def _open(request: Request, node: Node, command: OpenIndices, wait: str | None) -> Response:
+    names = await common.change(request, node, command)
     return Response.json(
         {"acknowledged": True, "shards_acknowledged": await common.wait_active(request, node, names, wait)}
     )
@@ -138,9 +147,10 @@ async def resolve_index(request: Request, node: Node) -> Response:
         expand_closed=options.expand_closed,
         expand_hidden=options.expand_hidden,
     )
-    found = expressions.resolve_names(
-        state, common.names(request, "name"), options, node.clock.now_ms(), keep_aliases=True
-    )
+    asked = common.names(request, "name")
+    found = expressions.resolve_names(state, asked, options, node.clock.now_ms(), keep_aliases=True)
+    if expressions.is_all(asked) and (options.expand_open or options.expand_closed):
+        found = [*found, *(alias.name for alias in state.aliases.values() if options.expand_hidden or not alias.hidden)]
     indices = [_resolved_index(node, name) for name in sorted(set(found)) if name in state.indices]
     aliases = [
         {"name": name, "indices": sorted(state.aliases[name].spec.indices)}

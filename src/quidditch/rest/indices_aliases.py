@@ -104,32 +104,40 @@ def _found(request: Request, node: Node) -> dict[str, dict[str, Any]]:
     return answer
 
 
+def _parts(asked: tuple[str, ...]) -> list[tuple[bool, str]]:
+    """(takes away, pattern) of each part: `-` takes away in a pattern, or behind one."""
+    parts = []
+    pattern_seen = False
+    for part in asked:
+        pattern_seen |= is_pattern(part)
+        takes = part.startswith("-") and pattern_seen
+        parts.append((takes, part[1:] if takes else part))
+    return parts
+
+
 def _choose(asked: tuple[str, ...], names: list[str]) -> list[str]:
-    """The names that are asked for; `-pattern` takes away what earlier parts chose."""
+    """The names that are asked for."""
     if not asked:
         return names
     chosen: set[str] = set()
-    for position, part in enumerate(asked):
-        if part == "_all":
-            chosen.update(names)
-        elif part.startswith("-") and position:
-            chosen = {name for name in chosen if not matches(part[1:], name)}
-        else:
-            chosen.update(name for name in names if matches(part, name))
+    for takes, pattern in _parts(asked):
+        matching = {name for name in names if pattern == "_all" or matches(pattern, name)}
+        chosen = chosen - matching if takes else chosen | matching
     return [name for name in names if name in chosen]
 
 
 def _missing(asked: tuple[str, ...], found: Mapping[str, Mapping[str, Any]]) -> list[str]:
-    """Names written out that nothing was found for, sorted; those that a later exclusion takes away do not count."""
+    """Names written out that nothing was found for, sorted; those that a later part takes away do not count."""
     shown = {name for aliases in found.values() for name in aliases}
-    missing = []
-    for position, part in enumerate(asked):
-        if part == "_all" or is_pattern(part) or part in shown or (part.startswith("-") and position):
+    parts = _parts(asked)
+    missing = set()
+    for position, (takes, name) in enumerate(parts):
+        if takes or name == "_all" or is_pattern(name) or name in shown:
             continue
-        later = [other[1:] for other in asked[position + 1 :] if other.startswith("-")]
-        if not matches_any(later, part):
-            missing.append(part)
-    return sorted(set(missing))
+        later = [pattern for taken, pattern in parts[position + 1 :] if taken]
+        if not matches_any(later, name):
+            missing.add(name)
+    return sorted(missing)
 
 
 _LOOK = (*common.EXPAND, "local")

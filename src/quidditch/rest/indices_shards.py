@@ -6,11 +6,17 @@ from quidditch.model.errors import validation
 from quidditch.model.expressions import STRICT_EXPAND_OPEN_FORBID_CLOSED
 from quidditch.model.objects import Index
 from quidditch.rest import index_params as common
+from quidditch.rest import tasks
 from quidditch.rest.node import Node
 from quidditch.rest.request import Request
 from quidditch.rest.response import Response
 from quidditch.rest.route import Route
 from quidditch.transport.shards import ShardCalls
+
+_EXPUNGE_AND_COUNT = (
+    "setting only_expunge_deletes and max_num_segments at the same time is deprecated "
+    "and will be rejected in a future version"
+)
 
 
 def _indices(request: Request, node: Node) -> list[Index]:
@@ -41,10 +47,29 @@ async def force_merge(request: Request, node: Node) -> Response:
     expunge = request.flag("only_expunge_deletes")
     flushes = request.flag("flush", default=True)
 
+    primary_only = request.flag("primary_only")
+    indices = _indices(request, node)
+
     async def call(shards: ShardCalls, uuid: str, number: int) -> None:
         await shards.force_merge(uuid, number, -1 if segments is None else segments, expunge, flushes)
 
-    return Response.json({"_shards": await node.shards.broadcast(_indices(request, node), call)})
+    async def work() -> Response:
+        answer = await node.shards.broadcast(indices, call)
+        if primary_only:
+            answer["total"] = sum(index.number_of_shards for index in indices)
+        response = Response.json({"_shards": answer})
+        return response.warning(_EXPUNGE_AND_COUNT) if expunge and segments != -1 else response
+
+    if request.flag("wait_for_completion", default=True):
+        return await work()
+    names = ", ".join(common.names(request))
+    options = f"onlyExpungeDeletes[{_text(expunge)}], flush[{_text(flushes)}], primaryOnly[{_text(primary_only)}]"
+    what = f"Force-merge indices [{names}], maxSegments[{segments}], {options}"
+    return tasks.start(node, "indices:admin/forcemerge", what, work)
+
+
+def _text(flag: bool) -> str:
+    return "true" if flag else "false"
 
 
 async def clear_cache(request: Request, node: Node) -> Response:

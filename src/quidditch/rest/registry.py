@@ -22,6 +22,7 @@ FAMILIES = [
     "templates",
     "template_simulate",
     "analyze",
+    "tasks",
 ]
 
 
