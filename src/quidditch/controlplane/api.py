@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Protocol, overload
 
 from quidditch.controlplane.core.commands import (
@@ -22,11 +22,16 @@ Subscriber = Callable[[ClusterState, ClusterState], None]
 class PendingTask(Protocol):
     """A command that waits for its turn, as `_cluster/pending_tasks` shows it."""
 
-    insert_order: int
-    priority: str
-    source: str
-    executing: bool
-    time_in_queue_ms: int
+    @property
+    def insert_order(self) -> int: ...
+    @property
+    def priority(self) -> str: ...
+    @property
+    def source(self) -> str: ...
+    @property
+    def executing(self) -> bool: ...
+    @property
+    def time_in_queue_ms(self) -> int: ...
 
 
 class ControlPlane(Protocol):
@@ -58,4 +63,4 @@ class ControlPlane(Protocol):
     async def wait_for(self, predicate: Callable[[ClusterState], bool], timeout: float) -> bool:
         """Until the predicate holds for the state; False after `timeout` seconds."""
 
-    def pending_tasks(self) -> list[PendingTask]: ...
+    def pending_tasks(self) -> Sequence[PendingTask]: ...

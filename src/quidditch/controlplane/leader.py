@@ -41,12 +41,17 @@ class Task(msgspec.Struct, eq=False):
     future: asyncio.Future[Result]
     insert_order: int
     since: float
+    clock: Clock
     executing: bool = False
     attempts: int = 0
 
     @property
     def priority(self) -> str:
         return describe(self.command)[0]
+
+    @property
+    def time_in_queue_ms(self) -> int:
+        return int((self.clock.monotonic() - self.since) * 1000)
 
     @property
     def source(self) -> str:
@@ -108,14 +113,14 @@ class Leader:
     async def wait_for(self, predicate: Callable[[ClusterState], bool], timeout: float) -> bool:
         return await self._publisher.wait_for(predicate, timeout)
 
-    def pending_tasks(self) -> list[Task]:
+    def pending_tasks(self) -> Sequence[Task]:
         return [*self._executing, *self._queue]
 
     async def submit(self, command: Command, timeout: float | None = None) -> Any:
         if self._stopping:
             raise _unavailable("the node is closing")
         future: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
-        task = Task(command, future, next(self._numbers), self._clock.monotonic())
+        task = Task(command, future, next(self._numbers), self._clock.monotonic(), self._clock)
         self._queue.append(task)
         self._wake.set()
         if timeout is None:

@@ -23,6 +23,17 @@ FAMILIES = [
     "template_simulate",
     "analyze",
     "tasks",
+    "cluster_health",
+    "cluster_state",
+    "cluster_settings",
+    "cluster_stats",
+    "cluster_allocation",
+    "nodes_info",
+    "nodes_stats",
+    "cat_cluster",
+    "cat_indices",
+    "cat_shards",
+    "cat_nodes",
 ]
 
 

@@ -110,12 +110,13 @@ def shard_health(number: int, shard: ShardRouting) -> ShardHealth:
         counts.initializing += copy.state == "INITIALIZING"
         counts.unassigned += copy.state == "UNASSIGNED"
         counts.delayed += bool(copy.unassigned and copy.unassigned.delayed and copy.state == "UNASSIGNED")
-    primary = shard.primary
-    if primary.active:
-        status = "green" if counts.active == len(shard.copies) else "yellow"
-    else:
-        status = "yellow" if _only_new(shard) else "red"
-    return ShardHealth(number, status, primary.active, counts)
+    return ShardHealth(number, _status(shard, counts.active), shard.primary.active, counts)
+
+
+def _status(shard: ShardRouting, active: int) -> str:
+    if active == len(shard.copies):
+        return "green"
+    return "yellow" if shard.primary.active or _only_new(shard) else "red"
 
 
 def _only_new(shard: ShardRouting) -> bool:

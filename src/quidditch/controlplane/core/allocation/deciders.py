@@ -92,13 +92,12 @@ def in_sync_copy(_problem: Problem, each: ShardCopy, node: Node) -> Verdict:
 
 def same_shard(problem: Problem, each: ShardCopy, node: Node) -> Verdict:
     """Never two copies of a shard on one node (with `same_shard.host`: on one host)."""
-    others = [copy.node for position, copy in enumerate(each.shard.copies) if position != each.position and copy.node]
-    if node.id in others:
-        return Verdict(
-            "same_shard",
-            "NO",
-            f"a copy of this shard is already allocated to this node [[{each.index.name}][{each.number}]]",
-        )
+    others = {copy.node: copy for at, copy in enumerate(each.shard.copies) if at != each.position and copy.node}
+    held = others.get(node.id)
+    if held is not None:
+        where = f"[{each.index.name}][{each.number}], node[{node.id}], [{'P' if held.primary else 'R'}]"
+        text = f"[{where}, s[{held.state}], a[id={held.allocation_id}]]"
+        return Verdict("same_shard", "NO", f"a copy of this shard is already allocated to this node {text}")
     by_host = str(problem.setting("cluster.routing.allocation.same_shard.host", "false")) == "true"
     hosts = {problem.nodes[other].spec.host for other in others if other in problem.nodes} if by_host else set()
     if node.spec.host in hosts:

@@ -1,0 +1,198 @@
+"""`_cat/shards`, `_cat/segments`, `_cat/allocation`, `_cat/recovery`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+
+from quidditch.controlplane.core.blocks import blocked
+from quidditch.lib import machine
+from quidditch.model import expressions
+from quidditch.model.expressions import STRICT_EXPAND_HIDDEN, STRICT_EXPAND_OPEN, STRICT_EXPAND_OPEN_FORBID_CLOSED
+from quidditch.model.objects import Copy, Index
+from quidditch.rest import shard_stats
+from quidditch.rest.cat_columns import ALLOCATION, RECOVERY, SEGMENTS
+from quidditch.rest.cat_columns_stats import SHARDS
+from quidditch.rest.cat_indices import iso_time
+from quidditch.rest.cat_table import PARAMS, Bytes, Millis, Row, endpoint
+from quidditch.rest.node import Node
+from quidditch.rest.node_filter import select_nodes
+from quidditch.rest.request import Request
+from quidditch.rest.route import Route
+from quidditch.rest.shard_stats import ShardStats
+from quidditch.rest.stats_cells import fill
+from quidditch.transport.shards import ShardMissing
+from quidditch_kernel import KernelError
+
+
+def _found(request: Request, node: Node, options: expressions.IndicesOptions) -> list[Index]:
+    names = expressions.split(request.param("index"))
+    options = expressions.parse_options(request.query, options)
+    found = expressions.resolve(node.control.state, names, options, node.clock.now_ms())
+    return sorted(found, key=lambda index: index.name)
+
+
+async def shards(request: Request, node: Node) -> list[Row]:
+    return [_shard_row(node, each) for each in shard_stats.collect(node, _found(request, node, STRICT_EXPAND_HIDDEN))]
+
+
+def _shard_row(node: Node, each: ShardStats) -> Row:
+    copy = each.copy
+    row: Row = {
+        "index": each.index.name,
+        "shard": each.number,
+        "prirep": "p" if copy.primary else "r",
+        "state": copy.state,
+        **_place(node, copy),
+    }
+    if copy.unassigned is not None:
+        info = copy.unassigned
+        row["unassigned.reason"] = info.reason
+        row["unassigned.at"] = iso_time(info.at)
+        row["unassigned.for"] = Millis(max(0, node.clock.now_ms() - info.at))
+        row["unassigned.details"] = info.details
+    row["recoverysource.type"] = copy.recovery
+    if each.stats is None:
+        return row
+    row["docs"] = each.stats["docs"]["count"]
+    row["store"] = Bytes(int(each.stats["store"]["size_in_bytes"]))
+    row["seq_no.max"] = each.seq_no.get("max_seq_no")
+    row["seq_no.local_checkpoint"] = each.seq_no.get("local_checkpoint")
+    row["seq_no.global_checkpoint"] = each.seq_no.get("global_checkpoint")
+    path = node.data.folder.shard(each.index.uuid, each.number)
+    row["path.data"] = str(path.parent.parent)
+    row["path.state"] = str(path.parent.parent)
+    fill(row, SHARDS, each.stats)
+    return row
+
+
+def _place(node: Node, copy: Copy) -> Row:
+    known = node.control.state.nodes.get(copy.node or "")
+    if known is None:
+        return {}
+    return {"ip": known.spec.ip, "id": known.id, "node": known.name}
+
+
+async def segments(request: Request, node: Node) -> list[Row]:
+    found = _found(request, node, STRICT_EXPAND_OPEN_FORBID_CLOSED)
+    for index in found:
+        error = blocked(node.control.state, index, "metadata_read")
+        if error is not None:
+            raise error
+    return [row for each in shard_stats.collect(node, found) for row in _segment_rows(node, each)]
+
+
+def _segment_rows(node: Node, each: ShardStats) -> list[Row]:
+    if each.stats is None:
+        return []
+    try:
+        found: dict[str, Any] = orjson.loads(node.data.segments(each.index.uuid, each.number))["segments"]
+    except (ShardMissing, KernelError):
+        return []
+    place = _place(node, each.copy)
+    return [
+        {
+            "index": each.index.name,
+            "shard": each.number,
+            "prirep": "p" if each.copy.primary else "r",
+            "ip": place.get("ip"),
+            "id": place.get("id"),
+            "segment": name,
+            "generation": segment.get("generation", 0),
+            "docs.count": segment.get("num_docs", 0),
+            "docs.deleted": segment.get("deleted_docs", 0),
+            "size": Bytes(int(segment.get("size_in_bytes", 0))),
+            "size.memory": segment.get("memory_in_bytes", 0),
+            "committed": bool(segment.get("committed")),
+            "searchable": bool(segment.get("search")),
+            "version": segment.get("version"),
+            "compound": bool(segment.get("compound")),
+        }
+        for name, segment in found.items()
+    ]
+
+
+async def allocation(request: Request, node: Node) -> list[Row]:
+    state = node.control.state
+    wanted = select_nodes(state, request.param("node_id"), node.id)
+    held: dict[str | None, int] = {}
+    for routing in state.routing.values():
+        for shard in routing.spec.shards:
+            for copy in shard.copies:
+                held[copy.node] = held.get(copy.node, 0) + 1
+    rows: list[Row] = []
+    for known in wanted:
+        if not known.holds_data:
+            continue
+        row: Row = {"shards": held.get(known.id, 0), "host": known.spec.host, "ip": known.spec.ip, "node": known.name}
+        if known.id == node.id:
+            row.update(_disk(node))
+        rows.append(row)
+    if held.get(None) and request.param("node_id") is None:
+        rows.append({"shards": held[None], "node": "UNASSIGNED"})
+    return rows
+
+
+def _disk(node: Node) -> Row:
+    usage = machine.disk(node.data.folder.path)
+    stats = shard_stats.everything(shard_stats.collect(node, node.control.state.indices.values()))
+    return {
+        "disk.indices": Bytes(int(stats["store"]["size_in_bytes"])),
+        "disk.used": Bytes(usage.used),
+        "disk.avail": Bytes(usage.available),
+        "disk.total": Bytes(usage.total),
+        "disk.percent": round(100 * usage.used / usage.total),
+    }
+
+
+async def recovery(request: Request, node: Node) -> list[Row]:
+    """The recovery of each copy that is on a node. Local recoveries move no files."""
+    rows = []
+    for each in shard_stats.collect(node, _found(request, node, STRICT_EXPAND_OPEN)):
+        if each.copy.assigned and not (request.flag("active_only") and each.copy.active):
+            rows.append(_recovery_row(node, each))
+    return rows
+
+
+def _recovery_row(node: Node, each: ShardStats) -> Row:
+    known = node.control.state.nodes.get(each.copy.node or "")
+    existing = node.control.state.routing[each.index.name].spec.shards[each.number].primary_term > 1
+    return {
+        "index": each.index.name,
+        "shard": each.number,
+        "time": Millis(0),
+        "type": "existing_store" if existing else "empty_store",
+        "stage": "done" if each.copy.active else "translog",
+        "source_host": "n/a",
+        "source_node": "n/a",
+        "target_host": known.spec.host if known else "n/a",
+        "target_node": known.name if known else "n/a",
+        "repository": "n/a",
+        "snapshot": "n/a",
+        "files": 0,
+        "files_recovered": 0,
+        "files_percent": "0.0%",
+        "files_total": 0,
+        "bytes": Bytes(0),
+        "bytes_recovered": Bytes(0),
+        "bytes_percent": "0.0%",
+        "bytes_total": Bytes(0),
+        "translog_ops": 0,
+        "translog_ops_recovered": 0,
+        "translog_ops_percent": "100.0%",
+    }
+
+
+_EXPAND = ("ignore_unavailable", "allow_no_indices", "expand_wildcards")
+_ALL = (*PARAMS, *_EXPAND)
+ROUTES = [
+    Route("GET", "/_cat/shards", endpoint(SHARDS, shards), _ALL, text=True),
+    Route("GET", "/_cat/shards/{index}", endpoint(SHARDS, shards), _ALL, text=True),
+    Route("GET", "/_cat/segments", endpoint(SEGMENTS, segments), _ALL, text=True),
+    Route("GET", "/_cat/segments/{index}", endpoint(SEGMENTS, segments), _ALL, text=True),
+    Route("GET", "/_cat/allocation", endpoint(ALLOCATION, allocation), PARAMS, text=True),
+    Route("GET", "/_cat/allocation/{node_id}", endpoint(ALLOCATION, allocation), PARAMS, text=True),
+    Route("GET", "/_cat/recovery", endpoint(RECOVERY, recovery), (*_ALL, "active_only", "detailed"), text=True),
+    Route("GET", "/_cat/recovery/{index}", endpoint(RECOVERY, recovery), (*_ALL, "active_only", "detailed"), text=True),
+]

@@ -1,0 +1,174 @@
+"""`_cluster/stats`: the cluster in numbers."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from quidditch.controlplane.core.health import cluster_health
+from quidditch.lib import machine
+from quidditch.mapping import settings
+from quidditch.model.objects import Index
+from quidditch.rest import human, shard_stats
+from quidditch.rest.info import COMPATIBLE_VERSION
+from quidditch.rest.machine_stats import heap_max, jvm_version, percent, uptime_ms
+from quidditch.rest.node import Node
+from quidditch.rest.node_filter import select_nodes
+from quidditch.rest.request import Request
+from quidditch.rest.response import Response
+from quidditch.rest.route import Route
+
+_SECTIONS = ("docs", "store", "fielddata", "query_cache", "completion", "segments")
+_ANALYSIS = ("char_filter", "tokenizer", "filter", "analyzer")
+
+
+async def stats(request: Request, node: Node) -> Response:
+    state = node.control.state
+    nodes = select_nodes(state, request.param("node_id"), node.id)
+    body: dict[str, Any] = {
+        "_nodes": {"total": len(nodes), "successful": len(nodes), "failed": 0},
+        "cluster_name": state.cluster_name,
+        "cluster_uuid": state.cluster_uuid,
+        "timestamp": node.clock.now_ms(),
+        "status": cluster_health(state).status,
+        "indices": _indices(node),
+        "nodes": _nodes(node, [known.spec.roles for known in nodes]),
+    }
+    return Response.json(human.with_units(body) if request.flag("human") else body)
+
+
+def _indices(node: Node) -> dict[str, Any]:
+    indices = list(node.control.state.indices.values())
+    collected = shard_stats.collect(node, [index for index in indices if index.open])
+    numbers = shard_stats.everything(collected)
+    return {
+        "count": len(indices),
+        "shards": _shards(node, indices),
+        **{name: numbers[name] for name in _SECTIONS},
+        "mappings": {"field_types": _field_types(indices)},
+        "analysis": _analysis(indices),
+    }
+
+
+def _shards(node: Node, indices: Sequence[Index]) -> dict[str, Any]:
+    """Counts of active copies."""
+    primaries: list[int] = []
+    copies: list[int] = []
+    for index in indices:
+        routing = node.control.state.routing.get(index.name)
+        active = [copy for shard in (routing.spec.shards if routing else ()) for copy in shard.copies if copy.active]
+        if active:
+            primaries.append(sum(copy.primary for copy in active))
+            copies.append(len(active))
+    if not copies:
+        return {}
+    total, of_primaries = sum(copies), sum(primaries)
+    replication = [(every - main) / main if main else 0.0 for every, main in zip(copies, primaries, strict=True)]
+    return {
+        "total": total,
+        "primaries": of_primaries,
+        "replication": (total - of_primaries) / of_primaries if of_primaries else 0.0,
+        "index": {"shards": _spread(copies), "primaries": _spread(primaries), "replication": _spread(replication)},
+    }
+
+
+def _spread(values: Sequence[float]) -> dict[str, float]:
+    return {"min": min(values), "max": max(values), "avg": sum(values) / len(values)}
+
+
+def _field_types(indices: Sequence[Index]) -> list[dict[str, Any]]:
+    counts: Counter[str] = Counter()
+    used: Counter[str] = Counter()
+    for index in indices:
+        own: Counter[str] = Counter()
+        _count_types(index.spec.mappings, own)
+        counts.update(own)
+        used.update(own.keys())
+    return [{"name": name, "count": counts[name], "index_count": used[name]} for name in sorted(counts)]
+
+
+def _count_types(node: Mapping[str, Any], counts: Counter[str]) -> None:
+    for key in ("properties", "fields"):
+        for field in node.get(key, {}).values():
+            counts[field.get("type", "object")] += 1
+            _count_types(field, counts)
+
+
+def _analysis(indices: Sequence[Index]) -> dict[str, Any]:
+    """Types of the components that indices define themselves."""
+    found: dict[str, Any] = {}
+    for kind in _ANALYSIS:
+        counts: Counter[str] = Counter()
+        used: Counter[str] = Counter()
+        for index in indices:
+            defined = settings.nested_for_kernel(index.spec.settings).get("analysis", {}).get(kind, {})
+            types = [str(each.get("type", "custom")) for each in defined.values() if isinstance(each, dict)]
+            counts.update(types)
+            used.update(set(types))
+        found[f"{kind}_types"] = [
+            {"name": name, "count": counts[name], "index_count": used[name]} for name in sorted(counts)
+        ]
+    return found | {f"built_in_{kind}s": [] for kind in _ANALYSIS}
+
+
+def _nodes(node: Node, roles: Sequence[Sequence[str]]) -> dict[str, Any]:
+    total = len(roles)
+    memory, disk = machine.memory(), machine.disk(node.data.folder.path)
+    name, pretty, _, _ = machine.system()
+    files = machine.open_files()
+    managers = sum("cluster_manager" in each for each in roles)
+    return {
+        "count": {
+            "total": total,
+            "cluster_manager": managers,
+            "coordinating_only": sum(not each for each in roles),
+            "data": sum("data" in each for each in roles),
+            "ingest": sum("ingest" in each for each in roles),
+            "master": managers,
+            "remote_cluster_client": sum("remote_cluster_client" in each for each in roles),
+            "search": sum("search" in each for each in roles),
+            "warm": sum("warm" in each for each in roles),
+        },
+        "versions": [COMPATIBLE_VERSION],
+        "os": {
+            "available_processors": machine.processors() * total,
+            "allocated_processors": machine.allowed_processors() * total,
+            "names": [{"name": name, "count": total}],
+            "pretty_names": [{"pretty_name": pretty, "count": total}],
+            "mem": {
+                "total_in_bytes": memory.total,
+                "free_in_bytes": memory.available,
+                "used_in_bytes": memory.used,
+                "free_percent": 100 - memory.used_percent,
+                "used_percent": memory.used_percent,
+            },
+        },
+        "process": {
+            "cpu": {"percent": percent(node)[1]},
+            "open_file_descriptors": {"min": files, "max": files, "avg": files},
+        },
+        "jvm": {
+            "max_uptime_in_millis": uptime_ms(node),
+            "versions": [{**jvm_version(), "bundled_jdk": False, "using_bundled_jdk": None, "count": total}],
+            "mem": {"heap_used_in_bytes": machine.resident_bytes(), "heap_max_in_bytes": heap_max()},
+            "threads": machine.threads(),
+        },
+        "fs": {
+            "total_in_bytes": disk.total,
+            "free_in_bytes": disk.free,
+            "available_in_bytes": disk.available,
+            "cache_reserved_in_bytes": 0,
+        },
+        "plugins": [],
+        "network_types": {"transport_types": {"memory": total}, "http_types": {"uvicorn": total}},
+        "discovery_types": {"single-node": total},
+        "packaging_types": [{"type": "python", "count": total}],
+        "ingest": {"number_of_pipelines": len(node.control.state.pipelines), "processor_stats": {}},
+    }
+
+
+ROUTES = [
+    Route("GET", "/_cluster/stats", stats, ("timeout", "flat_settings")),
+    Route("GET", "/_cluster/stats/nodes/{node_id}", stats, ("timeout", "flat_settings")),
+]

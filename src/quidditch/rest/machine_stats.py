@@ -1,0 +1,131 @@
+"""The machine and the process in OpenSearch's members. There is no JVM: what clients read of one is told of this process."""
+
+from __future__ import annotations
+
+import gc
+import platform
+import sys
+from typing import Any
+
+from quidditch.lib import machine
+from quidditch.rest.node import Node
+
+
+def percent(node: Node) -> tuple[int, int]:
+    """Percent of the processors in use: by the machine, by this process."""
+    load: machine.ProcessorLoad = node.extra.setdefault("processor_load", machine.ProcessorLoad())
+    return load.percent()
+
+
+def uptime_ms(node: Node) -> int:
+    return max(1, int(node.clock.now_ms()) - node.started_ms)
+
+
+def heap_max() -> int:
+    """What the process may use: the machine's memory."""
+    return machine.memory().total
+
+
+def jvm_version() -> dict[str, str]:
+    return {
+        "version": platform.python_version(),
+        "vm_name": platform.python_implementation(),
+        "vm_version": platform.python_version(),
+        "vm_vendor": "Python Software Foundation",
+    }
+
+
+def os_info() -> dict[str, Any]:
+    name, pretty, arch, version = machine.system()
+    return {
+        "refresh_interval_in_millis": 1000,
+        "name": name,
+        "pretty_name": pretty,
+        "arch": arch,
+        "version": version,
+        "available_processors": machine.processors(),
+        "allocated_processors": machine.allowed_processors(),
+    }
+
+
+def os_stats(node: Node) -> dict[str, Any]:
+    memory = machine.memory()
+    one, five, fifteen = machine.load()
+    return {
+        "timestamp": node.clock.now_ms(),
+        "cpu": {
+            "percent": percent(node)[0],
+            "load_average": {"1m": round(one, 2), "5m": round(five, 2), "15m": round(fifteen, 2)},
+        },
+        "mem": {
+            "total_in_bytes": memory.total,
+            "free_in_bytes": memory.available,
+            "used_in_bytes": memory.used,
+            "free_percent": 100 - memory.used_percent,
+            "used_percent": memory.used_percent,
+        },
+        "swap": {
+            "total_in_bytes": memory.swap_total,
+            "free_in_bytes": memory.swap_free,
+            "used_in_bytes": memory.swap_total - memory.swap_free,
+        },
+    }
+
+
+def process_stats(node: Node) -> dict[str, Any]:
+    return {
+        "timestamp": node.clock.now_ms(),
+        "open_file_descriptors": machine.open_files(),
+        "max_file_descriptors": machine.max_files(),
+        "cpu": {"percent": percent(node)[1], "total_in_millis": machine.processor_ms()},
+        "mem": {"total_virtual_in_bytes": machine.virtual_bytes()},
+    }
+
+
+def jvm_stats(node: Node) -> dict[str, Any]:
+    used, most = machine.resident_bytes(), heap_max()
+    pool = {"used_in_bytes": used, "max_in_bytes": most, "peak_used_in_bytes": used, "peak_max_in_bytes": most}
+    return {
+        "timestamp": node.clock.now_ms(),
+        "uptime_in_millis": uptime_ms(node),
+        "mem": {
+            "heap_used_in_bytes": used,
+            "heap_used_percent": round(100 * used / most) if most else 0,
+            "heap_committed_in_bytes": used,
+            "heap_max_in_bytes": most,
+            "non_heap_used_in_bytes": 0,
+            "non_heap_committed_in_bytes": 0,
+            "pools": {"old": pool},
+        },
+        "threads": {"count": machine.threads(), "peak_count": machine.threads()},
+        "gc": {"collectors": {"old": {"collection_count": _collections(), "collection_time_in_millis": 0}}},
+        "buffer_pools": {
+            "mapped": {"count": 0, "used_in_bytes": 0, "total_capacity_in_bytes": 0},
+            "direct": {"count": 0, "used_in_bytes": 0, "total_capacity_in_bytes": 0},
+        },
+        "classes": {
+            "current_loaded_count": len(sys.modules),
+            "total_loaded_count": len(sys.modules),
+            "total_unloaded_count": 0,
+        },
+    }
+
+
+def _collections() -> int:
+    return sum(int(generation["collections"]) for generation in gc.get_stats())
+
+
+def fs_stats(node: Node) -> dict[str, Any]:
+    disk = machine.disk(node.data.folder.path)
+    sizes = {
+        "total_in_bytes": disk.total,
+        "free_in_bytes": disk.free,
+        "available_in_bytes": disk.available,
+        "cache_reserved_in_bytes": 0,
+    }
+    return {
+        "timestamp": node.clock.now_ms(),
+        "total": sizes,
+        "data": [{"path": str(node.data.folder.path), **sizes}],
+        "io_stats": {},
+    }

@@ -1,0 +1,233 @@
+"""`_nodes/stats`: the nodes in numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from quidditch.lib.units import format_bytes
+from quidditch.model.errors import illegal_argument
+from quidditch.model.objects import Node as ClusterNode
+from quidditch.rest import human, machine_stats, shard_stats
+from quidditch.rest.node import Node
+from quidditch.rest.node_filter import select_nodes
+from quidditch.rest.nodes_info import thread_pools
+from quidditch.rest.params import similarity
+from quidditch.rest.request import Request
+from quidditch.rest.response import Response
+from quidditch.rest.route import Route
+
+_INDEX_METRICS = {name: name for name in shard_stats.EMPTY} | {"merge": "merges"}
+_LEVELS = ("node", "indices", "shards")
+
+
+async def stats(request: Request, node: Node) -> Response:
+    state = node.control.state
+    metrics = _checked(request, "metric", (*SECTIONS, "indices"), "metric")
+    index_metrics = _checked(request, "index_metric", tuple(_INDEX_METRICS), "index metric")
+    if index_metrics and request.param("metric") not in ("indices", "_all"):
+        raise illegal_argument(
+            f"request [{request.path}] contains index metrics [{request.param('index_metric')}] but indices stats not requested"
+        )
+    level = request.query.get("level", "node").lower()
+    if level not in _LEVELS:
+        raise illegal_argument(f"level parameter must be one of [indices] or [node] or [shards] but was [{level}]")
+    nodes = select_nodes(state, request.param("node_id"), node.id)
+    body = {
+        "_nodes": {"total": len(nodes), "successful": len(nodes), "failed": 0},
+        "cluster_name": state.cluster_name,
+        "nodes": {known.id: _node(node, known, metrics, index_metrics, level) for known in nodes},
+    }
+    return Response.json(human.with_units(body) if request.flag("human") else body)
+
+
+def _checked(request: Request, name: str, known: Sequence[str], what: str) -> list[str]:
+    """The metrics asked for; empty for all. Raises illegal_argument_exception for unknown ones."""
+    asked = request.list(name) or []
+    if not asked or asked == ["_all"]:
+        return []
+    if "_all" in asked:
+        raise illegal_argument(
+            f"request [{request.path}] contains _all and individual {what}s [{','.join(sorted(asked))}]"
+        )
+    unknown = sorted(metric for metric in asked if metric not in known)
+    if unknown:
+        listed = ", ".join(f"[{metric}]{_suggestion(metric, known)}" for metric in unknown)
+        plural = "s" if len(unknown) > 1 else ""
+        raise illegal_argument(f"request [{request.path}] contains unrecognized {what}{plural}: {listed}")
+    return asked
+
+
+def _suggestion(metric: str, known: Sequence[str]) -> str:
+    scored = sorted((-similarity(metric, name), name) for name in known)
+    close = [name for score, name in scored if -score > 0.5]
+    if not close:
+        return ""
+    return f" -> did you mean [{close[0]}]?" if len(close) == 1 else f" -> did you mean any of [{', '.join(close)}]?"
+
+
+def _node(node: Node, known: ClusterNode, metrics: list[str], index_metrics: list[str], level: str) -> dict[str, Any]:
+    spec = known.spec
+    body: dict[str, Any] = {
+        "timestamp": node.clock.now_ms(),
+        "name": spec.name,
+        "transport_address": spec.transport_address,
+        "host": spec.host,
+        "ip": spec.transport_address or spec.ip,
+        "roles": sorted(spec.roles),
+        "attributes": spec.attributes,
+    }
+    if known.id != node.id:
+        return body
+    if not metrics or "indices" in metrics:
+        body["indices"] = _indices(node, index_metrics, level)
+    for name, section in SECTIONS.items():
+        if not metrics or name in metrics:
+            body["breakers" if name == "breaker" else name] = section(node)
+    return body
+
+
+def _indices(node: Node, metrics: list[str], level: str) -> dict[str, Any]:
+    indices = [index for index in node.control.state.indices.values() if index.open]
+    collected = [each for each in shard_stats.collect(node, indices) if each.stats is not None]
+    sections = [_INDEX_METRICS[name] for name in metrics] or list(shard_stats.EMPTY)
+
+    def shown(numbers: shard_stats.Stats) -> dict[str, Any]:
+        return {name: numbers[name] for name in shard_stats.EMPTY if name in sections}
+
+    body = shown(shard_stats.everything(collected))
+    if level in ("indices", "shards"):
+        held = {each.index.name: [one for one in collected if one.index is each.index] for each in collected}
+        body["indices"] = {name: shown(shard_stats.everything(each)) for name, each in sorted(held.items())}
+        if level == "shards":
+            del body["indices"]
+            body["shards"] = {
+                name: [{str(one.number): shown(one.stats or shard_stats.empty())} for one in each]
+                for name, each in sorted(held.items())
+            }
+    return body
+
+
+def _thread_pool(node: Node) -> dict[str, Any]:
+    active = {"search": node.pressure.searches}
+    rejected = {"search": node.pressure.rejected_searches, "write": node.pressure.rejected_writes}
+    return {
+        name: {
+            "threads": size,
+            "queue": 0,
+            "active": active.get(name, 0),
+            "rejected": rejected.get(name, 0),
+            "largest": size,
+            "completed": 0,
+        }
+        for name, (size, _) in thread_pools(node).items()
+    }
+
+
+def _breakers(node: Node) -> dict[str, Any]:
+    pressure = node.pressure
+    used = {"in_flight_requests": pressure.body_bytes, "parent": pressure.body_bytes}
+    limits = {"in_flight_requests": pressure.max_body_bytes, "parent": pressure.max_body_bytes}
+    most = machine_stats.heap_max()
+    return {
+        name: {
+            "limit_size_in_bytes": limits.get(name, most),
+            "limit_size": format_bytes(limits.get(name, most)),
+            "estimated_size_in_bytes": used.get(name, 0),
+            "estimated_size": format_bytes(used.get(name, 0)),
+            "overhead": 1.0,
+            "tripped": pressure.tripped if name == "in_flight_requests" else 0,
+        }
+        for name in ("request", "fielddata", "in_flight_requests", "parent")
+    }
+
+
+def _discovery(node: Node) -> dict[str, Any]:
+    return {
+        "cluster_state_queue": {"total": 0, "pending": 0, "committed": 0},
+        "published_cluster_states": {"full_states": 0, "incompatible_diffs": 0, "compatible_diffs": 0},
+        "cluster_state_stats": {
+            "overall": {"update_count": node.control.state.version, "total_time_in_millis": 0, "failed_count": 0}
+        },
+    }
+
+
+def _indexing_pressure(node: Node) -> dict[str, Any]:
+    pressure = node.pressure
+
+    def bytes_of(coordinating: int) -> dict[str, int]:
+        return {
+            "combined_coordinating_and_primary_in_bytes": coordinating,
+            "coordinating_in_bytes": coordinating,
+            "primary_in_bytes": 0,
+            "replica_in_bytes": 0,
+            "all_in_bytes": coordinating,
+        }
+
+    rejections = {
+        "coordinating_rejections": pressure.rejected_writes,
+        "primary_rejections": 0,
+        "replica_rejections": 0,
+    }
+    return {
+        "memory": {
+            "current": bytes_of(pressure.write_bytes),
+            "total": bytes_of(pressure.total_write_bytes) | rejections,
+            "limit_in_bytes": pressure.max_write_bytes,
+        }
+    }
+
+
+def _transport(_node: Node) -> dict[str, Any]:
+    return {
+        "server_open": 0,
+        "total_outbound_connections": 0,
+        "rx_count": 0,
+        "rx_size_in_bytes": 0,
+        "tx_count": 0,
+        "tx_size_in_bytes": 0,
+    }
+
+
+def _nothing(_node: Node) -> dict[str, Any]:
+    return {}
+
+
+Section = Callable[[Node], Any]
+SECTIONS: Mapping[str, Section] = {
+    "os": machine_stats.os_stats,
+    "process": machine_stats.process_stats,
+    "jvm": machine_stats.jvm_stats,
+    "thread_pool": _thread_pool,
+    "fs": machine_stats.fs_stats,
+    "transport": _transport,
+    "http": lambda node: {
+        "current_open": node.extra.get("connections", 0),
+        "total_opened": node.extra.get("connections_total", 0),
+    },
+    "breaker": _breakers,
+    "script": lambda _: {"compilations": 0, "cache_evictions": 0, "compilation_limit_triggered": 0},
+    "discovery": _discovery,
+    "ingest": lambda _: {
+        "total": {"count": 0, "time_in_millis": 0, "current": 0, "failed": 0},
+        "pipelines": {},
+    },
+    "adaptive_selection": _nothing,
+    "script_cache": lambda _: {"sum": {"compilations": 0, "cache_evictions": 0, "compilation_limit_triggered": 0}},
+    "indexing_pressure": _indexing_pressure,
+}
+"""The metrics besides `indices`, in the order in which they are shown."""
+
+_PARAMS = ("level", "timeout", "types", "groups", "fields", "fielddata_fields", "completion_fields")
+_MORE = ("include_segment_file_sizes", "include_unloaded_segments")
+ROUTES = [
+    Route("GET", path, stats, (*_PARAMS, *_MORE))
+    for path in (
+        "/_nodes/stats",
+        "/_nodes/stats/{metric}",
+        "/_nodes/stats/{metric}/{index_metric}",
+        "/_nodes/{node_id}/stats",
+        "/_nodes/{node_id}/stats/{metric}",
+        "/_nodes/{node_id}/stats/{metric}/{index_metric}",
+    )
+]
