@@ -42,7 +42,7 @@ class IndexHealth(msgspec.Struct):
 
 
 class ClusterHealth(msgspec.Struct):
-    """`percent`: active copies of all copies of the whole cluster, 100 for a cluster without any."""
+    """`percent`: active copies of all copies of the whole cluster, or 100 if what was asked for is green."""
 
     status: str
     nodes: int
@@ -61,13 +61,14 @@ def cluster_health(
     counts = Counts()
     for each in found:
         counts.add(each.counts)
+    status = worst(each.status for each in found)
     return ClusterHealth(
-        status="red" if missing else worst(each.status for each in found),
+        status="red" if missing else status,
         nodes=len(state.nodes),
         data_nodes=sum(node.holds_data for node in state.nodes.values()),
         counts=counts,
         indices=found,
-        percent=active_percent(state),
+        percent=100.0 if status == "green" else active_percent(state),
     )
 
 
