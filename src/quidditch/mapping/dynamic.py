@@ -44,6 +44,11 @@ def _is_double(text: str) -> bool:
     return _DOUBLE.fullmatch(text) is not None
 
 
+def _is_date_math(text: str) -> bool:
+    """Date math stands for a date in queries, never in documents."""
+    return text.startswith("now") or "||" in text
+
+
 def grow(
     mapping: RootMapping, unknown: Iterable[UnknownField], parses_date: ParsesDate, ctx: ParseContext = UNCHECKED
 ) -> dict[str, Any] | None:
@@ -130,7 +135,7 @@ class _Growth:
         whole, real = _is_long(sample), _is_double(sample)
         if self._mapping.numeric_detection and (whole or real):
             return ("long" if whole else "double"), None
-        if not whole and not real and self._mapping.date_detection:
+        if not whole and not real and self._mapping.date_detection and not _is_date_math(sample):
             for date_format in self._mapping.dynamic_date_formats:
                 if self._parses_date(sample, date_format):
                     return "date", date_format
