@@ -1,0 +1,205 @@
+//! The query phase on one shard: counting, best hits, aggregations, in one pass over each segment.
+
+mod constant;
+mod heap;
+mod keyed;
+mod pass;
+mod pruned;
+
+use std::time::Instant;
+
+use super::block::{Hit, ShardResult};
+use super::plan::{Plan, TrackTotal};
+use super::query::{BoxQuery, Context, SegmentView};
+use super::sort::BoundSort;
+use crate::Result;
+use crate::reader::ShardReader;
+
+pub use pruned::Prunable;
+
+/// Sort keys take one number each, addresses two.
+pub const MAX_SORT_KEYS: usize = 8;
+
+/// When a search has to stop.
+#[derive(Clone, Copy, Default)]
+pub struct Deadline(Option<Instant>);
+
+impl Deadline {
+    pub fn after(timeout_ms: Option<u64>) -> Self {
+        Deadline(timeout_ms.map(|ms| Instant::now() + std::time::Duration::from_millis(ms)))
+    }
+
+    pub fn passed(&self) -> bool {
+        self.0.is_some_and(|end| Instant::now() >= end)
+    }
+}
+
+/// What a search does on a shard, everything bound.
+struct Job<'a> {
+    plan: &'a Plan,
+    query: BoxQuery,
+    post_filter: Option<BoxQuery>,
+    sort: Option<BoundSort>,
+    deadline: Deadline,
+    /// Hits wanted.
+    top: usize,
+    scoring: bool,
+}
+
+/// Counted so far, and why it ended.
+#[derive(Default)]
+struct Tally {
+    total: u64,
+    /// The total is a lower bound.
+    at_least: bool,
+    collected: u64,
+    timed_out: bool,
+    terminated: bool,
+}
+
+impl Tally {
+    fn stopped(&self) -> bool {
+        self.timed_out || self.terminated
+    }
+}
+
+/// Runs the query phase.
+pub fn execute(shard: &ShardReader, plan: &Plan, deadline: Deadline) -> Result<ShardResult> {
+    let mut aggs = if plan.has_aggs() { Some(super::aggregate::Collector::new(shard, plan)?) } else { None };
+    let scoring = plan.wants_scores() && plan.top() > 0
+        || plan.min_score.is_some()
+        || aggs.as_ref().is_some_and(super::aggregate::Collector::needs_scores);
+    let context = Context::new(shard, scoring);
+    let job = Job {
+        plan,
+        query: plan.query.bind(&context, 1.0)?,
+        post_filter: plan.post_filter.as_ref().map(|op| op.bind(&context.unscored(), 1.0)).transpose()?,
+        sort: plan.sort.as_ref().map(|keys| BoundSort::bind(&context, keys)).transpose()?,
+        deadline,
+        top: plan.top().min(shard.doc_count as usize + 1),
+        scoring,
+    };
+    let mut tally = Tally::default();
+    let known = if aggs.is_none() { job.known_total(shard)? } else { None };
+    if let Some(known) = known {
+        tally.total = known;
+    }
+    let hits = job.run(shard, known, &mut tally, aggs.as_mut())?;
+    let max_score = job.max_score(&hits);
+    Ok(ShardResult {
+        total: tally.total,
+        at_least: tally.at_least,
+        max_score,
+        hits,
+        aggs: aggs.map(super::aggregate::Collector::finish).transpose()?,
+        timed_out: tally.timed_out,
+        terminated_early: plan.terminate_after.filter(|n| *n > 0).map(|_| tally.terminated),
+    })
+}
+
+/// Number of matching documents of a shard.
+pub fn count(shard: &ShardReader, plan: &Plan) -> Result<u64> {
+    let counting = Job {
+        plan,
+        query: plan.query.bind(&Context::new(shard, plan.min_score.is_some()), 1.0)?,
+        post_filter: None,
+        sort: None,
+        deadline: Deadline::default(),
+        top: 0,
+        scoring: plan.min_score.is_some(),
+    };
+    if let Some(known) = counting.known_total(shard)? {
+        return Ok(known);
+    }
+    let mut tally = Tally::default();
+    counting.pass(shard, &mut tally, None, &mut heap::Nothing, u64::MAX)?;
+    Ok(tally.total)
+}
+
+impl Job<'_> {
+    fn run(&self, shard: &ShardReader, known: Option<u64>, tally: &mut Tally, aggs: Option<&mut super::aggregate::Collector<'_>>) -> Result<Vec<Hit>> {
+        let limit = if known.is_some() { 0 } else { self.plan.track_total_hits.limit() };
+        if self.top == 0 && aggs.is_none() && limit == 0 {
+            return Ok(Vec::new());
+        }
+        if let Some(sort) = &self.sort {
+            return keyed::run(self, shard, sort, known.is_some(), tally, aggs);
+        }
+        if aggs.is_none() && self.plain() {
+            if let Some(score) = self.query.constant() {
+                return constant::run(self, shard, score, known.is_some(), tally);
+            }
+            if let Some(prunable) = self.query.prunable()
+                && (limit == 0 || prunable.at_least(shard) > limit)
+            {
+                if known.is_none() {
+                    tally.total = limit.saturating_add(1);
+                    tally.at_least = true;
+                }
+                let mut top = heap::ScoreHeap::new(self.top);
+                for segment in SegmentView::all(shard) {
+                    pruned::run(self, &prunable, &segment, &mut top)?;
+                }
+                return Ok(top.into_hits());
+            }
+        }
+        let counted = known.is_some();
+        let mut top = heap::ScoreHeap::new(self.top);
+        self.pass_counted(shard, tally, aggs, &mut top, counted)?;
+        Ok(top.into_hits())
+    }
+
+    /// A pass that leaves a known total alone.
+    fn pass_counted(
+        &self,
+        shard: &ShardReader,
+        tally: &mut Tally,
+        aggs: Option<&mut super::aggregate::Collector<'_>>,
+        top: &mut dyn heap::Top,
+        counted: bool,
+    ) -> Result<()> {
+        let total = tally.total;
+        self.pass(shard, tally, aggs, top, self.plan.track_total_hits.limit())?;
+        if counted {
+            tally.total = total;
+        }
+        Ok(())
+    }
+
+    /// Nothing but the query decides which documents are hits.
+    fn plain(&self) -> bool {
+        self.post_filter.is_none() && self.plan.min_score.is_none() && !self.plan.terminate_after.is_some_and(|n| n > 0)
+    }
+
+    /// The number of hits where it needs no search: statistics of terms, no deletes, no nested documents.
+    fn known_total(&self, shard: &ShardReader) -> Result<Option<u64>> {
+        if !self.plain() || self.plan.track_total_hits == TrackTotal::None {
+            return Ok(None);
+        }
+        if self.query.is_empty() {
+            return Ok(Some(0));
+        }
+        let mut total = 0;
+        for segment in SegmentView::all(shard) {
+            let count = self.query.count(&segment)?;
+            let Some(count) = count else { return Ok(None) };
+            if count > 0 && !super::docs::Accept::new(&segment)?.all() {
+                if count < segment.max_doc() {
+                    return Ok(None);
+                }
+                let accept = super::docs::Accept::new(&segment)?;
+                total += (0..segment.max_doc()).filter(|doc| accept.contains(*doc)).count() as u64;
+            } else {
+                total += u64::from(count);
+            }
+        }
+        Ok(Some(total))
+    }
+
+    fn max_score(&self, hits: &[Hit]) -> Option<f32> {
+        if self.sort.is_some() && !self.plan.track_scores {
+            return None;
+        }
+        hits.iter().map(|hit| hit.score).filter(|score| !score.is_nan()).reduce(f32::max)
+    }
+}

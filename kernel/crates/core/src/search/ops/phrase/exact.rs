@@ -1,0 +1,54 @@
+//! Counting exact phrase matches by intersecting positions.
+
+/// Positions of one term in a document and its place in the phrase.
+pub struct Occurrences {
+    pub offset: u32,
+    pub positions: Vec<u32>,
+}
+
+/// Number of places where every term stands at its offset; stops at the first if only existence is asked for.
+pub fn count(terms: &[Occurrences], only_first: bool) -> u32 {
+    let Some(rarest) = terms.iter().enumerate().min_by_key(|(_, term)| term.positions.len()).map(|(at, _)| at) else { return 0 };
+    let lead = &terms[rarest];
+    let mut cursors: smallvec::SmallVec<[usize; 8]> = smallvec::smallvec![0; terms.len()];
+    let mut found = 0;
+    'lead: for position in &lead.positions {
+        let Some(start) = position.checked_sub(lead.offset) else { continue };
+        for (at, term) in terms.iter().enumerate() {
+            if at == rarest {
+                continue;
+            }
+            let wanted = start + term.offset;
+            let cursor = &mut cursors[at];
+            while *cursor < term.positions.len() && term.positions[*cursor] < wanted {
+                *cursor += 1;
+            }
+            match term.positions.get(*cursor) {
+                None => return found,
+                Some(position) if *position != wanted => continue 'lead,
+                Some(_) => {}
+            }
+        }
+        found += 1;
+        if only_first {
+            return found;
+        }
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_aligned_positions() {
+        let terms = vec![
+            Occurrences { offset: 0, positions: vec![0, 4, 9] },
+            Occurrences { offset: 1, positions: vec![1, 6, 10] },
+        ];
+        assert_eq!(count(&terms, false), 2);
+        assert_eq!(count(&terms, true), 1);
+        assert_eq!(count(&[], false), 0);
+    }
+}

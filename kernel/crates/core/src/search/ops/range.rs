@@ -1,0 +1,445 @@
+//! `range`: values between bounds, over columns where there are some, otherwise over the term dictionary. Constant score.
+
+use std::fmt::Debug;
+use std::net::Ipv6Addr;
+use std::ops::{Bound, RangeInclusive};
+
+use serde_json::Value;
+use tantivy::columnar::{Cardinality, Column};
+use tantivy::query::{AllScorer, ConstScorer, Scorer};
+use tantivy::schema::Term;
+
+use super::constant::{ConstantQuery, NoneQuery};
+use super::terms::AnyTerm;
+use super::values::{self, Exact};
+use super::{Mark, Operation};
+use crate::mapping::{FieldDef, FieldKind};
+use crate::search::docs::{ColumnValues, RangeDocs, ip_column, numeric_column, str_column};
+use crate::search::query::{BoxQuery, Context, Query, SegmentView, nothing};
+use crate::{Error, Result};
+
+operation! {
+    /// Documents with a value within bounds.
+    pub struct Range {
+        pub field: String,
+        #[serde(default)]
+        pub gt: Option<Value>,
+        #[serde(default)]
+        pub gte: Option<Value>,
+        #[serde(default)]
+        pub lt: Option<Value>,
+        #[serde(default)]
+        pub lte: Option<Value>,
+    }
+}
+
+impl Operation for Range {
+    fn bind(&self, context: &Context<'_>, boost: f32) -> Result<BoxQuery> {
+        if self.field == "_id" {
+            return Err(Error::query_shard("Field [_id] of type [_id] does not support range queries"));
+        }
+        if matches!(self.field.as_str(), "_seq_no" | "_primary_term" | "_version") {
+            let (low, high) = (self.lower_i64()?.max(0) as u64, self.upper_i64()?);
+            if high < 0 {
+                return Ok(NoneQuery::boxed("MatchNoDocsQuery(\"\")"));
+            }
+            return Ok(system_range(&self.field, low..=high as u64, boost));
+        }
+        let Some(def) = context.field(&self.field) else { return Ok(NoneQuery::unmapped(&self.field)) };
+        let bounds = self.bounds(def)?;
+        bind_bounds(context, def, bounds, boost)
+    }
+
+    fn marks(&self, _out: &mut Vec<Mark>) {}
+}
+
+/// Bounds in the form of the column.
+#[derive(Debug, Clone)]
+pub enum Bounds {
+    Nothing,
+    I64(RangeInclusive<i64>),
+    U64(RangeInclusive<u64>),
+    F64(RangeInclusive<f64>),
+    Bool(RangeInclusive<bool>),
+    Ip(RangeInclusive<Ipv6Addr>),
+    Text(Bound<String>, Bound<String>),
+}
+
+impl Bounds {
+    /// Of one value.
+    pub fn exactly(value: Exact) -> Bounds {
+        match value {
+            Exact::Text(text) => Bounds::Text(Bound::Included(text.clone()), Bound::Included(text)),
+            Exact::I64(value) => Bounds::I64(value..=value),
+            Exact::U64(value) => Bounds::U64(value..=value),
+            Exact::F64(value) => Bounds::F64(value..=value),
+            Exact::Bool(value) => Bounds::Bool(value..=value),
+            Exact::Ip(value) => Bounds::Ip(value..=value),
+        }
+    }
+}
+
+impl Range {
+    fn bounds(&self, def: &FieldDef) -> Result<Bounds> {
+        Ok(match def.kind {
+            FieldKind::Text | FieldKind::Keyword => self.text_bounds(),
+            FieldKind::Byte | FieldKind::Short | FieldKind::Integer | FieldKind::Long | FieldKind::Date | FieldKind::DateNanos => {
+                non_empty(self.lower_i64()?, self.upper_i64()?, Bounds::I64)
+            }
+            FieldKind::ScaledFloat => self.scaled_bounds(def)?,
+            FieldKind::UnsignedLong => self.unsigned_bounds()?,
+            FieldKind::HalfFloat | FieldKind::Float | FieldKind::Double => self.float_bounds(def)?,
+            FieldKind::Boolean => self.bool_bounds(def)?,
+            FieldKind::Ip => self.ip_bounds(def)?,
+            FieldKind::Binary => return Err(Error::query_shard("Binary fields do not support searching")),
+        })
+    }
+
+    fn text_bounds(&self) -> Bounds {
+        let lower = match (&self.gt, &self.gte) {
+            (Some(value), _) => Bound::Excluded(values::text(value)),
+            (_, Some(value)) => Bound::Included(values::text(value)),
+            _ => Bound::Unbounded,
+        };
+        let upper = match (&self.lt, &self.lte) {
+            (Some(value), _) => Bound::Excluded(values::text(value)),
+            (_, Some(value)) => Bound::Included(values::text(value)),
+            _ => Bound::Unbounded,
+        };
+        Bounds::Text(lower, upper)
+    }
+
+    /// Smallest whole number allowed; past the last where none is.
+    fn lower_i64(&self) -> Result<i64> {
+        let mut low = i64::MIN;
+        if let Some(value) = &self.gte {
+            low = low.max(whole(value, Rounding::Up)?);
+        }
+        if let Some(value) = &self.gt {
+            low = low.max(match values::exact_i64(value) {
+                Some(exact) => exact.saturating_add(1),
+                None => whole(value, Rounding::Up)?,
+            });
+        }
+        Ok(low)
+    }
+
+    fn upper_i64(&self) -> Result<i64> {
+        let mut high = i64::MAX;
+        if let Some(value) = &self.lte {
+            high = high.min(whole(value, Rounding::Down)?);
+        }
+        if let Some(value) = &self.lt {
+            high = high.min(match values::exact_i64(value) {
+                Some(exact) => exact.saturating_sub(1),
+                None => whole(value, Rounding::Down)?,
+            });
+        }
+        Ok(high)
+    }
+
+    fn scaled_bounds(&self, def: &FieldDef) -> Result<Bounds> {
+        let (mut low, mut high) = (i64::MIN, i64::MAX);
+        if let Some(value) = &self.gte {
+            low = low.max((values::double(def, value)? * def.scaling_factor).ceil() as i64);
+        }
+        if let Some(value) = &self.gt {
+            low = low.max((values::double(def, value)? * def.scaling_factor).floor() as i64 + 1);
+        }
+        if let Some(value) = &self.lte {
+            high = high.min((values::double(def, value)? * def.scaling_factor).floor() as i64);
+        }
+        if let Some(value) = &self.lt {
+            high = high.min((values::double(def, value)? * def.scaling_factor).ceil() as i64 - 1);
+        }
+        Ok(non_empty(low, high, Bounds::I64))
+    }
+
+    fn unsigned_bounds(&self) -> Result<Bounds> {
+        let (mut low, mut high) = (0i128, i128::from(u64::MAX));
+        let wide = |value: &Value, rounding: Rounding| -> Result<(i128, bool)> {
+            if let Value::Number(n) = value
+                && let Some(exact) = n.as_u64()
+            {
+                return Ok((i128::from(exact), true));
+            }
+            if let Value::String(text) = value
+                && let Ok(exact) = text.parse::<u64>()
+            {
+                return Ok((i128::from(exact), true));
+            }
+            Ok((i128::from(whole(value, rounding)?), values::exact_i64(value).is_some()))
+        };
+        if let Some(value) = &self.gte {
+            low = low.max(wide(value, Rounding::Up)?.0);
+        }
+        if let Some(value) = &self.gt {
+            let (bound, exact) = wide(value, Rounding::Up)?;
+            low = low.max(bound + i128::from(exact));
+        }
+        if let Some(value) = &self.lte {
+            high = high.min(wide(value, Rounding::Down)?.0);
+        }
+        if let Some(value) = &self.lt {
+            let (bound, exact) = wide(value, Rounding::Down)?;
+            high = high.min(bound - i128::from(exact));
+        }
+        if low > high {
+            return Ok(Bounds::Nothing);
+        }
+        Ok(Bounds::U64(low as u64..=high as u64))
+    }
+
+    fn float_bounds(&self, def: &FieldDef) -> Result<Bounds> {
+        let value = |value: &Value| -> Result<f64> { Ok(values::rounded(def.kind, values::double(def, value)?)) };
+        let (mut low, mut high) = (f64::NEG_INFINITY, f64::INFINITY);
+        if let Some(bound) = &self.gte {
+            low = low.max(value(bound)?);
+        }
+        if let Some(bound) = &self.gt {
+            low = low.max(value(bound)?.next_up());
+        }
+        if let Some(bound) = &self.lte {
+            high = high.min(value(bound)?);
+        }
+        if let Some(bound) = &self.lt {
+            high = high.min(value(bound)?.next_down());
+        }
+        Ok(non_empty(low, high, Bounds::F64))
+    }
+
+    fn bool_bounds(&self, def: &FieldDef) -> Result<Bounds> {
+        let mut allowed = [true, true];
+        for (at, flag) in [false, true].into_iter().enumerate() {
+            for (bound, holds) in [
+                (&self.gte, (|a, b| a >= b) as fn(bool, bool) -> bool),
+                (&self.gt, |a, b| a & !b),
+                (&self.lte, |a, b| a <= b),
+                (&self.lt, |a, b| !a & b),
+            ] {
+                if let Some(bound) = bound {
+                    allowed[at] &= holds(flag, values::boolean(def, bound)?);
+                }
+            }
+        }
+        Ok(match allowed {
+            [true, true] => Bounds::Bool(false..=true),
+            [true, false] => Bounds::Bool(false..=false),
+            [false, true] => Bounds::Bool(true..=true),
+            [false, false] => Bounds::Nothing,
+        })
+    }
+
+    fn ip_bounds(&self, def: &FieldDef) -> Result<Bounds> {
+        let (mut low, mut high) = (0u128, u128::MAX);
+        if let Some(value) = &self.gte {
+            low = low.max(u128::from(values::ip(def, value)?));
+        }
+        if let Some(value) = &self.gt {
+            let Some(next) = u128::from(values::ip(def, value)?).checked_add(1) else { return Ok(Bounds::Nothing) };
+            low = low.max(next);
+        }
+        if let Some(value) = &self.lte {
+            high = high.min(u128::from(values::ip(def, value)?));
+        }
+        if let Some(value) = &self.lt {
+            let Some(previous) = u128::from(values::ip(def, value)?).checked_sub(1) else { return Ok(Bounds::Nothing) };
+            high = high.min(previous);
+        }
+        if low > high {
+            return Ok(Bounds::Nothing);
+        }
+        Ok(Bounds::Ip(Ipv6Addr::from(low)..=Ipv6Addr::from(high)))
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Rounding {
+    Up,
+    Down,
+}
+
+fn whole(value: &Value, rounding: Rounding) -> Result<i64> {
+    if let Some(exact) = values::exact_i64(value) {
+        return Ok(exact);
+    }
+    let double = match value {
+        Value::Number(n) => n.as_f64(),
+        Value::String(text) => text.trim().parse().ok(),
+        _ => None,
+    };
+    let double = double.ok_or_else(|| Error::illegal_argument(format!("For input string: {value}")))?;
+    // The cast saturates.
+    Ok(match rounding {
+        Rounding::Up => double.ceil() as i64,
+        Rounding::Down => double.floor() as i64,
+    })
+}
+
+fn non_empty<T: PartialOrd>(low: T, high: T, make: fn(RangeInclusive<T>) -> Bounds) -> Bounds {
+    if low > high { Bounds::Nothing } else { make(low..=high) }
+}
+
+/// A range query on a leaf.
+pub fn bind_bounds(context: &Context<'_>, def: &FieldDef, bounds: Bounds, boost: f32) -> Result<BoxQuery> {
+    if let Bounds::Nothing = bounds {
+        return Ok(NoneQuery::boxed("MatchNoDocsQuery(\"\")"));
+    }
+    if let Bounds::Text(lower, upper) = &bounds
+        && values::has_terms(def)
+    {
+        return term_range(context, def, text_bound(def, lower), text_bound(def, upper), boost);
+    }
+    if def.column {
+        let query = ColumnRange { def: def.clone(), bounds };
+        return Ok(Box::new(ConstantQuery { inner: Box::new(query), score: boost, wrapped: false }));
+    }
+    let Some(field) = def.field.filter(|_| values::has_terms(def)) else { return Err(values::not_indexed(def)) };
+    let (low, high) = match bounds {
+        Bounds::I64(range) => (Term::from_field_i64(field, *range.start()), Term::from_field_i64(field, *range.end())),
+        Bounds::U64(range) => (Term::from_field_u64(field, *range.start()), Term::from_field_u64(field, *range.end())),
+        Bounds::F64(range) => (Term::from_field_f64(field, *range.start()), Term::from_field_f64(field, *range.end())),
+        Bounds::Bool(range) => (Term::from_field_bool(field, *range.start()), Term::from_field_bool(field, *range.end())),
+        Bounds::Ip(range) => (Term::from_field_ip_addr(field, *range.start()), Term::from_field_ip_addr(field, *range.end())),
+        Bounds::Nothing | Bounds::Text(..) => return Ok(NoneQuery::boxed("MatchNoDocsQuery(\"\")")),
+    };
+    term_range(context, def, Bound::Included(low), Bound::Included(high), boost)
+}
+
+fn text_bound(def: &FieldDef, bound: &Bound<String>) -> Bound<Term> {
+    match (bound, def.field) {
+        (Bound::Included(text), Some(field)) => Bound::Included(Term::from_field_text(field, text)),
+        (Bound::Excluded(text), Some(field)) => Bound::Excluded(Term::from_field_text(field, text)),
+        _ => Bound::Unbounded,
+    }
+}
+
+/// All terms between two of the dictionary.
+fn term_range(context: &Context<'_>, def: &FieldDef, lower: Bound<Term>, upper: Bound<Term>, boost: f32) -> Result<BoxQuery> {
+    let Some(field) = def.field else { return Err(values::not_indexed(def)) };
+    let mut found = Vec::with_capacity(context.shard.segments.len());
+    for segment in &context.shard.segments {
+        let index = segment.reader.inverted_index(field)?;
+        let mut stream = index.terms().range();
+        stream = match &lower {
+            Bound::Included(term) => stream.ge(term.serialized_value_bytes()),
+            Bound::Excluded(term) => stream.gt(term.serialized_value_bytes()),
+            Bound::Unbounded => stream,
+        };
+        stream = match &upper {
+            Bound::Included(term) => stream.le(term.serialized_value_bytes()),
+            Bound::Excluded(term) => stream.lt(term.serialized_value_bytes()),
+            Bound::Unbounded => stream,
+        };
+        let mut stream = stream.into_stream()?;
+        let mut infos = Vec::new();
+        while stream.advance() {
+            infos.push(stream.value().clone());
+        }
+        found.push(infos);
+    }
+    Ok(Box::new(AnyTerm::found(&def.path, field, found, boost)))
+}
+
+/// A scan of a column.
+struct ColumnRange {
+    def: FieldDef,
+    bounds: Bounds,
+}
+
+impl Query for ColumnRange {
+    fn scorer(&self, segment: &SegmentView<'_>) -> Result<Box<dyn Scorer>> {
+        match &self.bounds {
+            Bounds::Ip(range) => {
+                let Some(column) = ip_column(segment.segment, &self.def.path)? else { return Ok(nothing()) };
+                Ok(scan(&column, range.clone()))
+            }
+            Bounds::Text(lower, upper) => self.ordinals(segment, lower, upper),
+            bounds => {
+                let Some(column) = numeric_column(segment.segment, &self.def)? else { return Ok(nothing()) };
+                Ok(match (column.as_ref(), bounds) {
+                    (ColumnValues::I64(column), Bounds::I64(range)) => scan(column, range.clone()),
+                    (ColumnValues::U64(column), Bounds::U64(range)) => scan(column, range.clone()),
+                    (ColumnValues::F64(column), Bounds::F64(range)) => scan(column, range.clone()),
+                    (ColumnValues::Bool(column), Bounds::Bool(range)) => scan(column, range.clone()),
+                    _ => nothing(),
+                })
+            }
+        }
+    }
+
+    fn describe(&self) -> String {
+        let (low, high) = match &self.bounds {
+            Bounds::I64(range) => (range.start().to_string(), range.end().to_string()),
+            Bounds::U64(range) => (range.start().to_string(), range.end().to_string()),
+            Bounds::F64(range) => (range.start().to_string(), range.end().to_string()),
+            Bounds::Bool(range) => (range.start().to_string(), range.end().to_string()),
+            Bounds::Ip(range) => (range.start().to_string(), range.end().to_string()),
+            Bounds::Text(..) | Bounds::Nothing => ("*".to_owned(), "*".to_owned()),
+        };
+        format!("{}:[{low} TO {high}]", self.def.path)
+    }
+}
+
+impl ColumnRange {
+    fn ordinals(&self, segment: &SegmentView<'_>, lower: &Bound<String>, upper: &Bound<String>) -> Result<Box<dyn Scorer>> {
+        let Some(column) = str_column(segment.segment, &self.def.path)? else { return Ok(nothing()) };
+        let dictionary = column.dictionary();
+        let as_bytes = |bound: &Bound<String>| match bound {
+            Bound::Included(text) => Bound::Included(text.clone().into_bytes()),
+            Bound::Excluded(text) => Bound::Excluded(text.clone().into_bytes()),
+            Bound::Unbounded => Bound::Unbounded,
+        };
+        let (low, high) = dictionary.term_bounds_to_ord(as_bytes(lower), as_bytes(upper))?;
+        let low = match low {
+            Bound::Included(ord) => ord,
+            Bound::Excluded(ord) => ord + 1,
+            Bound::Unbounded => 0,
+        };
+        let high = match high {
+            Bound::Included(ord) => ord,
+            Bound::Excluded(0) => return Ok(nothing()),
+            Bound::Excluded(ord) => ord - 1,
+            Bound::Unbounded => u64::MAX,
+        };
+        if low > high {
+            return Ok(nothing());
+        }
+        Ok(scan(column.ords(), low..=high))
+    }
+}
+
+fn scan<T: PartialOrd + Copy + Debug + Send + Sync + 'static>(column: &Column<T>, range: RangeInclusive<T>) -> Box<dyn Scorer> {
+    let (min, max) = (column.min_value(), column.max_value());
+    if *range.start() > max || *range.end() < min {
+        return nothing();
+    }
+    if *range.start() <= min && *range.end() >= max && column.get_cardinality() == Cardinality::Full {
+        return Box::new(AllScorer::new(column.num_docs()));
+    }
+    Box::new(ConstScorer::new(RangeDocs::new(column.clone(), range), 1.0))
+}
+
+/// A range over one of the kernel's own columns.
+struct SystemRange {
+    name: String,
+    range: RangeInclusive<u64>,
+}
+
+fn system_range(name: &str, range: RangeInclusive<u64>, boost: f32) -> BoxQuery {
+    let query = SystemRange { name: name.to_owned(), range };
+    Box::new(ConstantQuery { inner: Box::new(query), score: boost, wrapped: false })
+}
+
+impl Query for SystemRange {
+    fn scorer(&self, segment: &SegmentView<'_>) -> Result<Box<dyn Scorer>> {
+        Ok(match segment.segment.reader.fast_fields().column_opt::<u64>(&self.name)? {
+            Some(column) => scan(&column, self.range.clone()),
+            None => nothing(),
+        })
+    }
+
+    fn describe(&self) -> String {
+        format!("{}:[{} TO {}]", self.name, self.range.start(), self.range.end())
+    }
+}

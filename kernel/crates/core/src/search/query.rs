@@ -1,0 +1,151 @@
+//! The narrowing chain of a query: an operation of the plan, bound to a shard, opened on a segment.
+
+use std::sync::Arc;
+
+use rustc_hash::FxHashMap;
+use tantivy::query::{EmptyScorer, Scorer};
+use tantivy::schema::Field;
+use tantivy::{DocId, TERMINATED};
+
+use super::explain::Explanation;
+use super::score::FieldStatistics;
+use crate::mapping::{FieldDef, Mapping};
+use crate::reader::{Segment, ShardReader};
+use crate::Result;
+
+/// One segment of the shard that is searched.
+#[derive(Clone, Copy)]
+pub struct SegmentView<'a> {
+    pub shard: &'a ShardReader,
+    pub ord: usize,
+    pub segment: &'a Segment,
+}
+
+impl<'a> SegmentView<'a> {
+    pub fn new(shard: &'a ShardReader, ord: usize) -> Self {
+        SegmentView { shard, ord, segment: &shard.segments[ord] }
+    }
+
+    pub fn all(shard: &'a ShardReader) -> impl Iterator<Item = SegmentView<'a>> {
+        (0..shard.segments.len()).map(move |ord| SegmentView::new(shard, ord))
+    }
+
+    pub fn mapping(&self) -> &'a Mapping {
+        &self.shard.mapping
+    }
+
+    pub fn max_doc(&self) -> DocId {
+        self.segment.reader.max_doc()
+    }
+}
+
+/// A query bound to a shard: its statistics are known, its terms looked up.
+pub trait Query: Send + Sync {
+    /// Cursor over the matching documents of a segment, deleted and nested ones included.
+    fn scorer(&self, segment: &SegmentView<'_>) -> Result<Box<dyn Scorer>>;
+
+    /// Lucene's account of a document's score. Called only for documents that match.
+    fn explain(&self, segment: &SegmentView<'_>, doc: DocId) -> Result<Explanation> {
+        let mut scorer = self.scorer(segment)?;
+        if scorer.doc() > doc || scorer.seek(doc) != doc {
+            return Ok(Explanation::no_match("no matching clause"));
+        }
+        Ok(Explanation::new(scorer.score(), self.describe()))
+    }
+
+    /// The query in Lucene's notation, for explanations.
+    fn describe(&self) -> String;
+
+    /// Number of matching documents, deleted and nested ones included, where that costs next to nothing.
+    fn count(&self, _segment: &SegmentView<'_>) -> Result<Option<u32>> {
+        Ok(None)
+    }
+
+    /// The one score of all matching documents, if there is such.
+    fn constant(&self) -> Option<f32> {
+        None
+    }
+
+    /// The scored terms whose sum is the score, if best hits can be found by block maxima.
+    fn prunable(&self) -> Option<super::collect::Prunable<'_>> {
+        None
+    }
+
+    /// Whether no document of the shard can match.
+    fn is_empty(&self) -> bool {
+        false
+    }
+
+    /// Rough number of documents to visit.
+    fn cost(&self, shard: &ShardReader) -> u64 {
+        shard.segments.iter().map(|segment| u64::from(segment.reader.max_doc())).sum()
+    }
+}
+
+pub type BoxQuery = Box<dyn Query>;
+
+/// What operations are bound to.
+pub struct Context<'a> {
+    pub shard: &'a ShardReader,
+    /// False in filters: scores will not be asked for.
+    pub scoring: bool,
+    statistics: Arc<Statistics>,
+}
+
+#[derive(Default)]
+struct Statistics {
+    fields: parking_lot::Mutex<FxHashMap<Field, Arc<FieldStatistics>>>,
+}
+
+impl<'a> Context<'a> {
+    pub fn new(shard: &'a ShardReader, scoring: bool) -> Self {
+        Context { shard, scoring, statistics: Arc::default() }
+    }
+
+    /// The same shard, in filter context.
+    pub fn unscored(&self) -> Context<'a> {
+        Context { shard: self.shard, scoring: false, statistics: Arc::clone(&self.statistics) }
+    }
+
+    pub fn mapping(&self) -> &'a Mapping {
+        &self.shard.mapping
+    }
+
+    /// The leaf at a path, through alias fields.
+    pub fn field(&self, path: &str) -> Option<&'a Arc<FieldDef>> {
+        lookup(self.mapping(), path)
+    }
+
+    pub fn segments(&self) -> impl Iterator<Item = SegmentView<'a>> {
+        SegmentView::all(self.shard)
+    }
+
+    /// Lucene's collection statistics of a field over the whole shard.
+    pub fn statistics(&self, def: &FieldDef, field: Field) -> Result<Arc<FieldStatistics>> {
+        let mut fields = self.statistics.fields.lock();
+        if let Some(known) = fields.get(&field) {
+            return Ok(Arc::clone(known));
+        }
+        let statistics = Arc::new(FieldStatistics::gather(self.shard, def, field)?);
+        fields.insert(field, Arc::clone(&statistics));
+        Ok(statistics)
+    }
+}
+
+/// The leaf at a path, through alias fields.
+pub fn lookup<'m>(mapping: &'m Mapping, path: &str) -> Option<&'m Arc<FieldDef>> {
+    mapping.fields.get(path).or_else(|| mapping.aliases.get(path).and_then(|target| mapping.fields.get(target)))
+}
+
+/// A scorer over nothing.
+pub fn nothing() -> Box<dyn Scorer> {
+    Box::new(EmptyScorer)
+}
+
+/// Whether a scorer that stands at or before `doc` matches it.
+pub fn matches(scorer: &mut dyn Scorer, doc: DocId) -> bool {
+    if doc >= TERMINATED || scorer.doc() > doc {
+        return false;
+    }
+    scorer.doc() == doc || scorer.seek(doc) == doc
+}
