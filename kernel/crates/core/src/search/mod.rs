@@ -1,1 +1,22 @@
-//! See docs/kernel.md.
+//! Search: plans parsed, bound to a shard, collected into partial results, merged, fetched and written as an answer.
+
+mod aggregate;
+pub mod block;
+pub mod collect;
+pub mod docs;
+pub mod explain;
+pub mod fetch;
+pub mod json;
+mod merge;
+pub mod ops;
+pub mod plan;
+pub mod query;
+mod render;
+pub mod score;
+mod service;
+pub mod sort;
+
+pub use merge::merge;
+pub use plan::Plan;
+pub use render::{Outcome, render};
+pub use service::{Target, count, explain, fetch_refs, query, search};

@@ -84,11 +84,10 @@ impl ScoreHeap {
             if self.heap.len() == self.limit {
                 self.threshold = self.heap.peek().map_or(f32::NEG_INFINITY, |worst| worst.score);
             }
-        } else if score > self.threshold
-            && let Some(mut worst) = self.heap.peek_mut()
-        {
-            *worst = Entry { score, segment: self.segment, doc };
-            drop(worst);
+        } else if score > self.threshold {
+            if let Some(mut worst) = self.heap.peek_mut() {
+                *worst = Entry { score, segment: self.segment, doc };
+            }
             self.threshold = self.heap.peek().map_or(f32::NEG_INFINITY, |worst| worst.score);
         }
     }

@@ -120,7 +120,7 @@ impl Job<'_> {
     fn cut(&self, block: &mut Block, tally: &mut Tally) {
         let Some(most) = self.plan.terminate_after.filter(|n| *n > 0) else { return };
         let room = most.saturating_sub(tally.collected);
-        if block.len as u64 >= room {
+        if block.len as u64 > room {
             // Only what is beyond makes the end an early one.
             tally.terminated = true;
             block.len = room as usize;

@@ -3,6 +3,7 @@
 use tantivy::DocId;
 use tantivy::query::{AllScorer, Scorer};
 
+use super::constant::AllQuery;
 use super::{Op, Operation};
 use crate::Result;
 use crate::reader::ShardReader;
@@ -37,6 +38,9 @@ impl Bool {
 
 impl Operation for Bool {
     fn bind(&self, context: &Context<'_>, boost: f32) -> Result<BoxQuery> {
+        if self.must.is_empty() && self.filter.is_empty() && self.should.is_empty() && self.must_not.is_empty() {
+            return Ok(Box::new(AllQuery { score: boost }));
+        }
         let filters = context.unscored();
         let bind = |ops: &[Op], context: &Context<'_>| -> Result<Vec<BoxQuery>> { ops.iter().map(|op| op.bind(context, boost)).collect() };
         let must = bind(&self.must, context)?;

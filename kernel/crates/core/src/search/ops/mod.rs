@@ -16,7 +16,7 @@ macro_rules! operation {
     };
 }
 
-mod automaton;
+
 mod boolean;
 mod constant;
 mod dis_max;
@@ -35,7 +35,7 @@ use super::query::{BoxQuery, Context};
 use crate::Result;
 
 pub use constant::ConstantQuery;
-pub use values::FieldTerm;
+pub use term::TermQuery;
 
 pub(crate) fn one() -> f32 {
     1.0
@@ -77,8 +77,8 @@ pub enum MarkKind {
     Term(String),
     /// Terms by position, as in the `phrase` operation; the last may be a prefix.
     Phrase { terms: Vec<(u32, Vec<String>)>, slop: u32, prefix: bool },
-    /// Anything an automaton accepts.
-    Pattern(automaton::Pattern),
+
+
 }
 
 macro_rules! operations {
@@ -119,9 +119,10 @@ operations! {
     Terms(terms::Terms),
     Range(range::Range),
     Phrase(phrase::Phrase),
-    Prefix(automaton::Prefix),
-    Wildcard(automaton::Wildcard),
-    Regexp(automaton::Regexp),
+    PhrasePrefix(phrase::PhrasePrefix),
+
+
+
     Ids(ids::Ids),
     Exists(exists::Exists),
     Bool(boolean::Bool),

@@ -73,29 +73,9 @@ pub fn boolean(def: &FieldDef, value: &Value) -> Result<bool> {
 pub fn rounded(kind: FieldKind, value: f64) -> f64 {
     match kind {
         FieldKind::Float => f64::from(value as f32),
-        FieldKind::HalfFloat => half(value as f32),
+        FieldKind::HalfFloat => crate::mapping::half(value as f32),
         _ => value,
     }
-}
-
-/// Rounds to the nearest number of half precision.
-fn half(value: f32) -> f64 {
-    if value == 0.0 || !value.is_finite() {
-        return f64::from(value);
-    }
-    let magnitude = f64::from(value.abs());
-    // Eleven significant bits, and a smallest exponent of -14.
-    let exponent = magnitude.log2().floor().max(-14.0);
-    let step = (exponent - 10.0).exp2();
-    let scaled = magnitude / step;
-    let mut whole = scaled.floor();
-    let rest = scaled - whole;
-    if rest > 0.5 || (rest == 0.5 && whole % 2.0 == 1.0) {
-        whole += 1.0;
-    }
-    let rounded = whole * step;
-    let rounded = if rounded > 65504.0 { f64::INFINITY } else { rounded };
-    rounded.copysign(f64::from(value))
 }
 
 /// The stored whole number of a scaled_float.
@@ -165,19 +145,4 @@ pub fn not_indexed(def: &FieldDef) -> Error {
         "failed to create query: Cannot search on field [{}] since it is both not indexed, and does not have doc_values enabled.",
         def.path
     ))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn half_precision_rounds_to_even() {
-        assert_eq!(half(1.0), 1.0);
-        assert_eq!(half(0.1), 0.0999755859375);
-        assert_eq!(half(2049.0), 2048.0);
-        assert_eq!(half(2051.0), 2052.0);
-        assert_eq!(half(70000.0), f64::INFINITY);
-        assert_eq!(half(-0.1), -0.0999755859375);
-    }
 }

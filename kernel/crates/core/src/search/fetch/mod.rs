@@ -1,0 +1,32 @@
+//! The fetch phase: from documents found to the JSON of hits.
+
+mod hit;
+mod source;
+
+use super::block::{Fetched, Hit};
+use super::plan::Plan;
+use super::query::SegmentView;
+use crate::Result;
+use crate::reader::ShardReader;
+
+pub use hit::HitWriter;
+pub use source::filter_source;
+
+/// Fetches the hits of one shard: (place in the answer, document).
+pub fn fetch(index: &str, shard: u32, node: &str, reader: &ShardReader, plan: &Plan, refs: &[(u32, Hit)]) -> Result<Fetched> {
+    let mut writer = HitWriter::new(index, shard, node, reader, plan)?;
+    // In the order of documents: stored blocks are read once, cursors only go forward.
+    let mut order: Vec<&(u32, Hit)> = refs.iter().collect();
+    order.sort_by_key(|(_, hit)| (hit.segment, hit.doc));
+    let mut fetched = Vec::with_capacity(refs.len());
+    let mut current: Option<u32> = None;
+    for (place, hit) in order {
+        let view = SegmentView::new(reader, hit.segment as usize);
+        if current != Some(hit.segment) {
+            writer.begin(&view)?;
+            current = Some(hit.segment);
+        }
+        fetched.push((*place, writer.write(&view, hit)?));
+    }
+    Ok(fetched)
+}

@@ -1,0 +1,121 @@
+//! The calls of the border: a whole search over local shards, and its parts for several nodes.
+
+use std::sync::Arc;
+
+use tantivy::schema::{IndexRecordOption, Term};
+use tantivy::{DocSet, TERMINATED};
+
+use super::block::{Merged, Refs, ShardResult};
+use super::collect::{self, Deadline};
+use super::plan::Plan;
+use super::query::{Context, SegmentView};
+use super::render::{Outcome, render};
+use super::{fetch, merge};
+use crate::reader::ShardReader;
+use crate::Result;
+
+/// A shard to search, and what hits say of it.
+pub struct Target {
+    pub index: String,
+    pub shard: u32,
+    pub node: String,
+    pub reader: Arc<ShardReader>,
+}
+
+/// The query phase on one shard.
+pub fn query(reader: &ShardReader, plan: &Plan) -> Result<ShardResult> {
+    collect::execute(reader, plan, Deadline::after(plan.timeout_ms))
+}
+
+/// The hits that each shard has to fetch, with their places.
+pub fn fetch_refs(merged: &Merged) -> Vec<(u32, Refs)> {
+    let mut refs: Vec<(u32, Refs)> = Vec::new();
+    for (place, hit) in merged.hits.iter().enumerate() {
+        let entry = (place as u32, hit.hit.clone());
+        match refs.iter_mut().find(|(shard, _)| *shard == hit.shard) {
+            Some((_, list)) => list.push(entry),
+            None => refs.push((hit.shard, vec![entry])),
+        }
+    }
+    refs
+}
+
+/// Query, merge, fetch and render over shards of this node. A shard that fails is left out and named.
+pub fn search(targets: &[Target], plan: &Plan) -> Result<Outcome> {
+    let deadline = Deadline::after(plan.timeout_ms);
+    let mut failures = Vec::new();
+    let mut results = Vec::with_capacity(targets.len());
+    for (at, target) in targets.iter().enumerate() {
+        match collect::execute(&target.reader, plan, deadline) {
+            Ok(result) => results.push((at, result)),
+            Err(error) => failures.push((at, error)),
+        }
+    }
+    if results.is_empty()
+        && let Some((_, error)) = failures.first()
+    {
+        return Err(error.clone());
+    }
+    let (places, results): (Vec<usize>, Vec<ShardResult>) = results.into_iter().unzip();
+    let merged = merge(plan, results)?;
+    let mut fetched = Vec::new();
+    for (shard, refs) in fetch_refs(&merged) {
+        let at = places[shard as usize];
+        let target = &targets[at];
+        match fetch::fetch(&target.index, target.shard, &target.node, &target.reader, plan, &refs) {
+            Ok(hits) => fetched.push(hits),
+            Err(error) if targets.len() == 1 => return Err(error),
+            Err(error) => failures.push((at, error)),
+        }
+    }
+    let mut outcome = render(plan, &merged, fetched);
+    outcome.failures = failures.into_iter().map(|(at, error)| (at, error.kind.to_owned(), error.reason, error.status)).collect();
+    Ok(outcome)
+}
+
+/// Number of matching documents.
+pub fn count(readers: &[Arc<ShardReader>], plan: &Plan) -> Result<u64> {
+    readers.iter().map(|reader| collect::count(reader, plan)).sum()
+}
+
+/// `{"matched":…,"explanation":{…}}` of one document; None if there is no such document.
+pub fn explain(reader: &ShardReader, plan: &Plan, id: &str) -> Result<Option<Vec<u8>>> {
+    let Some((segment, doc)) = find(reader, id)? else { return Ok(None) };
+    let query = plan.query.bind(&Context::new(reader, true), 1.0)?;
+    let explanation = query.explain(&segment, doc)?;
+    let mut out = format!("{{\"matched\":{},\"explanation\":", explanation.matched).into_bytes();
+    explanation.write(&mut out);
+    out.push(b'}');
+    Ok(Some(out))
+}
+
+/// A living root document by id.
+fn find<'a>(reader: &'a ShardReader, id: &str) -> Result<Option<(SegmentView<'a>, u32)>> {
+    let term = Term::from_field_text(reader.mapping.system.id, id);
+    for segment in SegmentView::all(reader) {
+        let index = segment.segment.reader.inverted_index(term.field())?;
+        let Some(mut postings) = index.read_postings(&term, IndexRecordOption::Basic)? else { continue };
+        while postings.doc() != TERMINATED {
+            if segment.segment.is_alive(postings.doc()) {
+                return Ok(Some((segment, postings.doc())));
+            }
+            postings.advance();
+        }
+    }
+    Ok(None)
+}
+
+impl Plan {
+    /// A rough number of documents to visit. Cheap: looks at statistics only.
+    pub fn cost(&self, readers: &[Arc<ShardReader>]) -> u64 {
+        let mut cost = 0;
+        for reader in readers {
+            let all: u64 = reader.segments.iter().map(|segment| u64::from(segment.reader.max_doc())).sum();
+            let query = self.query.bind(&Context::new(reader, false), 1.0);
+            let visited = query.map_or(all, |query| query.cost(reader)).min(all);
+            cost += if self.has_aggs() { visited * 2 } else { visited };
+        }
+        cost
+    }
+}
+
