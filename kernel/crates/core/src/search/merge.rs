@@ -29,7 +29,7 @@ pub fn merge(plan: &Plan, shards: Vec<ShardResult>) -> Result<Merged> {
         lists.push((ord as u32, shard.hits));
     }
     merged.hits = merge_hits(plan, lists);
-    if plan.has_aggs() {
+    if plan.has_aggs() && !blocks.is_empty() {
         let blocks: Vec<&[u8]> = blocks.iter().map(Vec::as_slice).collect();
         merged.aggs = Some(aggregate::merge(plan, &blocks)?);
     }

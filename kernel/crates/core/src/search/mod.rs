@@ -16,6 +16,9 @@ pub mod score;
 mod service;
 pub mod sort;
 
+#[cfg(test)]
+mod tests;
+
 pub use merge::merge;
 pub use plan::Plan;
 pub use render::{Outcome, render};

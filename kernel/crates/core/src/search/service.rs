@@ -5,8 +5,8 @@ use std::sync::Arc;
 use tantivy::schema::{IndexRecordOption, Term};
 use tantivy::{DocSet, TERMINATED};
 
-use super::block::{Merged, Refs, ShardResult};
-use super::collect::{self, Deadline};
+use super::block::{self, Merged, Refs, ShardResult};
+use super::collect::{self, Cursor, Deadline};
 use super::plan::Plan;
 use super::query::{Context, SegmentView};
 use super::render::{Outcome, render};
@@ -20,11 +20,19 @@ pub struct Target {
     pub shard: u32,
     pub node: String,
     pub reader: Arc<ShardReader>,
+    /// The shard's own plan, where the mappings of indices differ.
+    pub plan: Option<Arc<Plan>>,
+}
+
+impl Target {
+    fn plan<'p>(&'p self, common: &'p Plan) -> &'p Plan {
+        self.plan.as_deref().unwrap_or(common)
+    }
 }
 
 /// The query phase on one shard.
 pub fn query(reader: &ShardReader, plan: &Plan) -> Result<ShardResult> {
-    collect::execute(reader, plan, Deadline::after(plan.timeout_ms))
+    collect::execute(reader, plan, Deadline::after(plan.timeout_ms), None)
 }
 
 /// The hits that each shard has to fetch, with their places.
@@ -40,13 +48,16 @@ pub fn fetch_refs(merged: &Merged) -> Vec<(u32, Refs)> {
     refs
 }
 
-/// Query, merge, fetch and render over shards of this node. A shard that fails is left out and named.
-pub fn search(targets: &[Target], plan: &Plan) -> Result<Outcome> {
+/// Query, merge, fetch and render over shards of this node. A shard that fails is left out and named. With the cursor of
+/// the page before, the answer goes on behind it.
+pub fn search(targets: &[Target], plan: &Plan, cursor: Option<&[u8]>) -> Result<Outcome> {
+    let cursor: Option<Cursor> = cursor.map(block::decode).transpose()?;
     let deadline = Deadline::after(plan.timeout_ms);
     let mut failures = Vec::new();
     let mut results = Vec::with_capacity(targets.len());
     for (at, target) in targets.iter().enumerate() {
-        match collect::execute(&target.reader, plan, deadline) {
+        let after = cursor.as_ref().map(|cursor| cursor.shard(at));
+        match collect::execute(&target.reader, target.plan(plan), deadline, after) {
             Ok(result) => results.push((at, result)),
             Err(error) => failures.push((at, error)),
         }
@@ -57,18 +68,25 @@ pub fn search(targets: &[Target], plan: &Plan) -> Result<Outcome> {
         return Err(error.clone());
     }
     let (places, results): (Vec<usize>, Vec<ShardResult>) = results.into_iter().unzip();
-    let merged = merge(plan, results)?;
+    let mut merged = merge(plan, results)?;
+    if let Some(cursor) = &cursor {
+        (merged.total, merged.at_least, merged.max_score) = (cursor.total, cursor.at_least, cursor.max_score);
+        merged.aggs = None;
+    }
     let mut fetched = Vec::new();
     for (shard, refs) in fetch_refs(&merged) {
         let at = places[shard as usize];
         let target = &targets[at];
-        match fetch::fetch(&target.index, target.shard, &target.node, &target.reader, plan, &refs) {
+        match fetch::fetch(&target.index, target.shard, &target.node, &target.reader, target.plan(plan), &refs) {
             Ok(hits) => fetched.push(hits),
             Err(error) if targets.len() == 1 => return Err(error),
             Err(error) => failures.push((at, error)),
         }
     }
     let mut outcome = render(plan, &merged, fetched);
+    if plan.scroll {
+        outcome.scroll = Cursor::of(&merged, &places, cursor.as_ref()).map(|cursor| block::encode(&cursor)).transpose()?;
+    }
     outcome.failures = failures.into_iter().map(|(at, error)| (at, error.kind.to_owned(), error.reason, error.status)).collect();
     Ok(outcome)
 }

@@ -5,6 +5,7 @@ use std::collections::BinaryHeap;
 
 use tantivy::DocId;
 
+use super::after::{After, Tie};
 use crate::search::block::Hit;
 use crate::search::query::SegmentView;
 use crate::Result;
@@ -61,11 +62,18 @@ pub struct ScoreHeap {
     heap: BinaryHeap<Entry>,
     segment: u32,
     threshold: f32,
+    after: Option<(f32, Tie)>,
 }
 
 impl ScoreHeap {
+    /// Takes only what comes behind the page before.
+    pub fn after(mut self, after: Option<&After>) -> Self {
+        self.after = after.map(|after| (after.score(), after.tie));
+        self
+    }
+
     pub fn new(limit: usize) -> Self {
-        ScoreHeap { limit, heap: BinaryHeap::with_capacity(limit.min(10_000) + 1), segment: 0, threshold: f32::NEG_INFINITY }
+        ScoreHeap { limit, heap: BinaryHeap::with_capacity(limit.min(10_000) + 1), segment: 0, threshold: f32::NEG_INFINITY, after: None }
     }
 
     /// A score that a later document must exceed.
@@ -79,6 +87,11 @@ impl ScoreHeap {
 
     #[inline]
     pub fn push(&mut self, doc: DocId, score: f32) {
+        if let Some((last, tie)) = self.after
+            && !(score < last || (score == last && tie.admits(self.segment, doc)))
+        {
+            return;
+        }
         if self.heap.len() < self.limit {
             self.heap.push(Entry { score, segment: self.segment, doc });
             if self.heap.len() == self.limit {

@@ -5,39 +5,39 @@ use std::collections::BinaryHeap;
 
 use tantivy::DocId;
 
+use super::after::After;
 use super::heap::Top;
 use super::{Job, Tally};
 use crate::Result;
 use crate::reader::ShardReader;
 use crate::search::aggregate::Collector;
 use crate::search::block::Hit;
+use crate::search::plan::Order;
 use crate::search::query::SegmentView;
-use crate::search::sort::{BoundSort, SegmentKeys, SortValue};
+use crate::search::sort::{BoundSort, KeyKind, SegmentKeys};
 
 /// Runs a sorted search.
-pub(super) fn run(
-    job: &Job<'_>,
+pub(super) fn run<'s>(
+    job: &'s Job<'_>,
     shard: &ShardReader,
-    sort: &BoundSort,
+    sort: &'s BoundSort,
     counted: bool,
     tally: &mut Tally,
     aggs: Option<&mut Collector<'_>>,
 ) -> Result<Vec<Hit>> {
-    let after = job.plan.search_after.as_ref().map(|values| sort.after(values)).transpose()?;
-    let width: usize = sort.keys.iter().map(|key| if key.kind == crate::search::sort::KeyKind::Ip { 2 } else { 1 }).sum();
+    let width: usize = sort.keys.iter().map(|key| if key.kind == KeyKind::Ip { 2 } else { 1 }).sum();
     match width {
-        1 => collect::<1>(job, shard, sort, after, counted, tally, aggs),
-        2 => collect::<2>(job, shard, sort, after, counted, tally, aggs),
-        3 | 4 => collect::<4>(job, shard, sort, after, counted, tally, aggs),
-        _ => collect::<16>(job, shard, sort, after, counted, tally, aggs),
+        1 => collect::<1>(job, shard, sort, counted, tally, aggs),
+        2 => collect::<2>(job, shard, sort, counted, tally, aggs),
+        3 | 4 => collect::<4>(job, shard, sort, counted, tally, aggs),
+        _ => collect::<16>(job, shard, sort, counted, tally, aggs),
     }
 }
 
-fn collect<const N: usize>(
-    job: &Job<'_>,
+fn collect<'s, const N: usize>(
+    job: &'s Job<'_>,
     shard: &ShardReader,
-    sort: &BoundSort,
-    after: Option<Vec<SortValue>>,
+    sort: &'s BoundSort,
     counted: bool,
     tally: &mut Tally,
     aggs: Option<&mut Collector<'_>>,
@@ -45,13 +45,14 @@ fn collect<const N: usize>(
     let mut top = KeyedTop::<N> {
         sort,
         limit: job.top,
-        after,
+        after: job.after.as_ref(),
         after_numbers: None,
         keys: None,
         heap: BinaryHeap::with_capacity(job.top.min(10_000) + 1),
         segment: 0,
         best: Vec::new(),
         scored: job.scoring,
+        in_order: matches!(sort.keys.as_slice(), [key, ..] if key.kind == KeyKind::Doc && key.order == Order::Asc),
     };
     job.pass_counted(shard, tally, aggs, &mut top, counted)?;
     Ok(top.best)
@@ -68,7 +69,7 @@ struct Entry<const N: usize> {
 struct KeyedTop<'s, const N: usize> {
     sort: &'s BoundSort,
     limit: usize,
-    after: Option<Vec<SortValue>>,
+    after: Option<&'s After>,
     after_numbers: Option<[u64; N]>,
     keys: Option<SegmentKeys<'s>>,
     heap: BinaryHeap<Entry<N>>,
@@ -76,10 +77,20 @@ struct KeyedTop<'s, const N: usize> {
     /// Of the segments that are through, best first.
     best: Vec<Hit>,
     scored: bool,
+    /// Sorted by document alone: the first are the best.
+    in_order: bool,
 }
 
 impl<const N: usize> KeyedTop<'_, N> {
-    /// Whether the hits so far, `limit` of them, all beat these numbers: only for numbers that mean the same in all segments.
+    /// Whether a document comes behind the page before.
+    #[inline]
+    fn is_behind(&self, numbers: &[u64; N], doc: DocId) -> bool {
+        match (&self.after_numbers, self.after) {
+            (Some(last), Some(after)) => numbers > last || (numbers == last && after.tie.admits(self.segment, doc)),
+            _ => true,
+        }
+    }
+
     fn offer(&mut self, numbers: [u64; N], doc: DocId, score: f32) {
         if self.heap.len() < self.limit {
             self.heap.push(Entry { numbers, doc, score: score.to_bits() });
@@ -116,9 +127,9 @@ impl<const N: usize> Top for KeyedTop<'_, N> {
         let keys = self.sort.segment(segment)?;
         self.after_numbers = match &self.after {
             None => None,
-            Some(values) => {
+            Some(after) => {
                 let mut numbers = [0; N];
-                let given = keys.numbers(values)?;
+                let given = keys.numbers(&after.values)?;
                 numbers[..given.len()].copy_from_slice(&given);
                 Some(numbers)
             }
@@ -135,11 +146,15 @@ impl<const N: usize> Top for KeyedTop<'_, N> {
         for (doc, score) in docs.iter().zip(scores) {
             let mut numbers = [0u64; N];
             keys.read(*doc, *score, &mut numbers);
-            if self.after_numbers.is_none_or(|after| numbers > after) {
+            if self.is_behind(&numbers, *doc) {
                 self.offer(numbers, *doc, *score);
             }
         }
         self.keys = Some(keys);
+    }
+
+    fn satisfied(&self) -> bool {
+        self.in_order && self.heap.len() + self.best.len() >= self.limit
     }
 
     fn end(&mut self) -> Result<()> {

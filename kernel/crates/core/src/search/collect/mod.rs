@@ -1,5 +1,6 @@
 //! The query phase on one shard: counting, best hits, aggregations, in one pass over each segment.
 
+mod after;
 mod constant;
 mod heap;
 mod keyed;
@@ -15,6 +16,7 @@ use super::sort::BoundSort;
 use crate::Result;
 use crate::reader::ShardReader;
 
+pub use after::{After, Cursor, Tie};
 pub use pruned::Prunable;
 
 /// Sort keys take one number each, addresses two.
@@ -44,6 +46,7 @@ struct Job<'a> {
     /// Hits wanted.
     top: usize,
     scoring: bool,
+    after: Option<After>,
 }
 
 /// Counted so far, and why it ended.
@@ -63,24 +66,32 @@ impl Tally {
     }
 }
 
-/// Runs the query phase.
-pub fn execute(shard: &ShardReader, plan: &Plan, deadline: Deadline) -> Result<ShardResult> {
-    let mut aggs = if plan.has_aggs() { Some(super::aggregate::Collector::new(shard, plan)?) } else { None };
+/// Runs the query phase. A page with a cursor counts nothing and aggregates nothing: the first page did.
+pub fn execute(shard: &ShardReader, plan: &Plan, deadline: Deadline, cursor: Option<After>) -> Result<ShardResult> {
+    let paging = cursor.is_some();
+    let mut aggs = if plan.has_aggs() && !paging { Some(super::aggregate::Collector::new(shard, plan)?) } else { None };
     let scoring = plan.wants_scores() && plan.top() > 0
         || plan.min_score.is_some()
         || aggs.as_ref().is_some_and(super::aggregate::Collector::needs_scores);
     let context = Context::new(shard, scoring);
+    let sort = plan.sort.as_ref().map(|keys| BoundSort::bind(&context, keys)).transpose()?;
+    let after = match (cursor, &plan.search_after, &sort) {
+        (Some(after), _, _) => Some(after),
+        (None, Some(values), Some(sort)) => Some(After { values: sort.after(values)?, tie: Tie::Skip }),
+        _ => None,
+    };
     let job = Job {
         plan,
         query: plan.query.bind(&context, 1.0)?,
         post_filter: plan.post_filter.as_ref().map(|op| op.bind(&context.unscored(), 1.0)).transpose()?,
-        sort: plan.sort.as_ref().map(|keys| BoundSort::bind(&context, keys)).transpose()?,
+        sort,
         deadline,
         top: plan.top().min(shard.doc_count as usize + 1),
         scoring,
+        after,
     };
     let mut tally = Tally::default();
-    let known = if aggs.is_none() { job.known_total(shard)? } else { None };
+    let known = if paging { Some(0) } else if aggs.is_none() { job.known_total(shard)? } else { None };
     if let Some(known) = known {
         tally.total = known;
     }
@@ -107,6 +118,7 @@ pub fn count(shard: &ShardReader, plan: &Plan) -> Result<u64> {
         deadline: Deadline::default(),
         top: 0,
         scoring: plan.min_score.is_some(),
+        after: None,
     };
     if let Some(known) = counting.known_total(shard)? {
         return Ok(known);
@@ -125,7 +137,7 @@ impl Job<'_> {
         if let Some(sort) = &self.sort {
             return keyed::run(self, shard, sort, known.is_some(), tally, aggs);
         }
-        if aggs.is_none() && self.plain() {
+        if aggs.is_none() && self.plain() && self.after.is_none() {
             if let Some(score) = self.query.constant() {
                 return constant::run(self, shard, score, known.is_some(), tally);
             }
@@ -144,7 +156,7 @@ impl Job<'_> {
             }
         }
         let counted = known.is_some();
-        let mut top = heap::ScoreHeap::new(self.top);
+        let mut top = heap::ScoreHeap::new(self.top).after(self.after.as_ref());
         self.pass_counted(shard, tally, aggs, &mut top, counted)?;
         Ok(top.into_hits())
     }
@@ -159,9 +171,10 @@ impl Job<'_> {
         counted: bool,
     ) -> Result<()> {
         let total = tally.total;
-        self.pass(shard, tally, aggs, top, self.plan.track_total_hits.limit())?;
+        self.pass(shard, tally, aggs, top, if counted { 0 } else { self.plan.track_total_hits.limit() })?;
         if counted {
             tally.total = total;
+            tally.at_least = false;
         }
         Ok(())
     }

@@ -3,13 +3,16 @@
 use tantivy::query::Scorer;
 use tantivy::{COLLECT_BLOCK_BUFFER_LEN, DocId, TERMINATED};
 
+use super::after::Tie;
 use super::heap::Top;
 use super::{Job, Tally};
 use crate::Result;
 use crate::reader::ShardReader;
 use crate::search::aggregate::Collector;
 use crate::search::docs::Accept;
+use crate::search::plan::Order;
 use crate::search::query::{SegmentView, matches};
+use crate::search::sort::KeyKind;
 
 const BLOCK: usize = COLLECT_BLOCK_BUFFER_LEN;
 /// Blocks between two looks at the clock.
@@ -33,8 +36,11 @@ impl Job<'_> {
         limit: u64,
     ) -> Result<()> {
         for segment in SegmentView::all(shard) {
-            if tally.stopped() {
+            if tally.stopped() || tally.at_least {
                 break;
+            }
+            if self.passed_segment(&segment) {
+                continue;
             }
             top.begin(&segment)?;
             if let Some(aggs) = aggs.as_deref_mut() {
@@ -59,6 +65,12 @@ impl Job<'_> {
         }
         let accept = Accept::new(segment)?;
         let mut scorer = self.query.scorer(segment)?;
+        if let Some((last_segment, last)) = self.resume()
+            && last_segment == segment.ord as u32
+            && scorer.doc() <= last
+        {
+            scorer.seek(last + 1);
+        }
         let mut filter = self.post_filter.as_ref().map(|filter| filter.scorer(segment)).transpose()?;
         let mut block = Block { docs: [0; BLOCK], scores: [0.0; BLOCK], len: 0 };
         let mut blocks = 0u32;
@@ -87,6 +99,20 @@ impl Job<'_> {
                 return Ok(());
             }
         }
+    }
+
+    /// Where a page in the order of documents goes on.
+    fn resume(&self) -> Option<(u32, DocId)> {
+        let after = self.after.as_ref()?;
+        let sort = self.sort.as_ref()?;
+        match (after.tie, sort.keys.first()?) {
+            (Tie::Behind(segment, doc), key) if key.kind == KeyKind::Doc && key.order == Order::Asc => Some((segment, doc)),
+            _ => None,
+        }
+    }
+
+    fn passed_segment(&self, segment: &SegmentView<'_>) -> bool {
+        self.resume().is_some_and(|(last, _)| (segment.ord as u32) < last)
     }
 
     /// Fills the block; true at the end of the segment.

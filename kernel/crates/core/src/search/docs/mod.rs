@@ -13,7 +13,7 @@ use crate::Result;
 pub use accept::{Accept, children_of, roots};
 pub use columns::{ColumnValues, ip_column, numeric_column, str_column};
 pub use range::RangeDocs;
-pub use store::{StoredDoc, stored};
+pub use store::stored;
 
 /// What is derived from a segment's files once and kept with them.
 pub fn cached<T: Send + Sync + 'static>(segment: &Segment, key: &str, make: impl FnOnce() -> Result<T>) -> Result<Arc<T>> {

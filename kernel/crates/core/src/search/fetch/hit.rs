@@ -5,9 +5,9 @@ use tantivy::query::Scorer;
 
 use super::source::write_source;
 use crate::Result;
-use crate::reader::ShardReader;
+use crate::reader::{ShardReader, StoredDocument};
 use crate::search::block::Hit;
-use crate::search::docs::{StoredDoc, stored};
+use crate::search::docs::stored;
 use crate::search::json::{self, write_key};
 use crate::search::ops::Op;
 use crate::search::plan::{FetchSpec, Plan, SourceSpec};
@@ -60,7 +60,7 @@ impl<'a> HitWriter<'a> {
     pub fn write(&mut self, segment: &SegmentView<'_>, hit: &Hit) -> Result<Vec<u8>> {
         let spec = &self.plan.fetch;
         let document = stored(segment, hit.doc)?;
-        let mut out = Vec::with_capacity(document.source.as_ref().map_or(0, Vec::len) + 128);
+        let mut out = Vec::with_capacity(document.source.as_ref().map_or(0, |source| source.len()) + 128);
         let mut first = true;
         out.push(b'{');
         if self.query.is_some() {
@@ -74,7 +74,7 @@ impl<'a> HitWriter<'a> {
         let metadata = spec.stored_fields.as_ref().is_none_or(|fields| !fields.iter().any(|field| field == "_none_"));
         if metadata {
             write_key(&mut out, &mut first, "_id");
-            json::write_str(&mut out, &document.id);
+            json::write_str(&mut out, document.id());
         }
         write_versions(&mut out, segment, hit.doc, spec)?;
         write_key(&mut out, &mut first, "_score");
@@ -97,7 +97,7 @@ impl<'a> HitWriter<'a> {
         Ok(out)
     }
 
-    fn write_source(&self, out: &mut Vec<u8>, document: &StoredDoc) -> Result<()> {
+    fn write_source(&self, out: &mut Vec<u8>, document: &StoredDocument) -> Result<()> {
         let spec = &self.plan.fetch;
         if spec.source == SourceSpec::None {
             return Ok(());
@@ -160,7 +160,7 @@ fn write_versions(out: &mut Vec<u8>, segment: &SegmentView<'_>, doc: DocId, spec
     Ok(())
 }
 
-fn write_metadata(out: &mut Vec<u8>, segment: &SegmentView<'_>, doc: DocId, document: &StoredDoc) -> Result<()> {
+fn write_metadata(out: &mut Vec<u8>, segment: &SegmentView<'_>, doc: DocId, document: &StoredDocument) -> Result<()> {
     if let Some(column) = crate::search::docs::str_column(segment.segment, "_ignored")? {
         let mut names = Vec::new();
         for ord in column.term_ords(doc) {
@@ -174,7 +174,7 @@ fn write_metadata(out: &mut Vec<u8>, segment: &SegmentView<'_>, doc: DocId, docu
             let _ = serde_json::to_writer(&mut *out, &names);
         }
     }
-    if let Some(routing) = &document.routing {
+    if let Some(routing) = document.routing() {
         out.extend_from_slice(b",\"_routing\":");
         json::write_str(out, routing);
     }

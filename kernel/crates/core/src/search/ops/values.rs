@@ -8,12 +8,6 @@ use tantivy::schema::{Field, Term};
 use crate::mapping::{FieldDef, FieldKind};
 use crate::{Error, Result};
 
-/// A term of one field.
-#[derive(Debug, Clone)]
-pub struct FieldTerm {
-    pub field: Field,
-    pub term: Term,
-}
 
 fn unusable(def: &FieldDef, value: &Value) -> Error {
     Error::query_shard(format!("failed to create query: value {value} does not fit field [{}]", def.path))

@@ -45,6 +45,9 @@ pub struct FieldFormat {
     pub format: Option<String>,
     #[serde(default)]
     pub include_unmapped: Option<bool>,
+    /// What the hit calls the field, where that differs from its path.
+    #[serde(default)]
+    pub name: Option<String>,
 }
 
 fn source_all() -> SourceSpec {

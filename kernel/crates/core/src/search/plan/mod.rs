@@ -98,6 +98,9 @@ pub struct Plan {
     pub typed_keys: bool,
     #[serde(default)]
     pub total_as_int: bool,
+    /// The outcome carries a cursor for the next page.
+    #[serde(default)]
+    pub scroll: bool,
 }
 
 impl Plan {

@@ -69,11 +69,6 @@ impl TermPositions {
         self.postings.iter().map(|postings| postings.size_hint()).sum()
     }
 
-    /// Occurrences in the current document.
-    pub fn frequency(&self) -> u32 {
-        self.postings.iter().filter(|postings| postings.doc() == self.doc).map(Postings::term_freq).sum()
-    }
-
     /// Positions in the current document, sorted.
     pub fn read(&mut self, out: &mut Vec<u32>) {
         out.clear();

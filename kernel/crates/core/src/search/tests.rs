@@ -1,0 +1,207 @@
+//! Whole searches over small shards.
+
+use serde_json::{Value, json};
+
+use super::service::{Target, search};
+use super::{Plan, service};
+use crate::reader::ShardReader;
+use crate::testkit::{mapping, reader};
+
+pub(super) fn shop() -> ShardReader {
+    let mapping = mapping(json!({"properties": {
+        "title": {"type": "text"},
+        "tag": {"type": "keyword"},
+        "price": {"type": "double"},
+        "stock": {"type": "integer"},
+        "day": {"type": "date"},
+        "on": {"type": "boolean"},
+        "ip": {"type": "ip"},
+        "weight": {"type": "scaled_float", "scaling_factor": 100},
+    }}));
+    let first = [
+        json!({"_id": "a", "title": "quick brown fox", "tag": ["x", "y"], "price": 1.5, "stock": 3, "day": "2024-01-01", "on": true, "ip": "10.0.0.1"}),
+        json!({"_id": "b", "title": "quick quick red fox jumps", "tag": "x", "price": 2.5, "stock": 1, "day": "2024-01-03", "on": false, "weight": 1.25}),
+    ];
+    let second = [
+        json!({"_id": "c", "title": "lazy dog", "tag": "z", "stock": 7, "day": "2024-01-02", "ip": "10.0.0.9"}),
+        json!({"_id": "d", "title": "the quick lazy dog", "price": 0.5, "weight": 3.5, "_routing": "r1"}),
+    ];
+    reader(&mapping, &[&first, &second])
+}
+
+pub(super) fn run(reader: ShardReader, plan: Value) -> Value {
+    let plan = Plan::parse(plan.to_string().as_bytes()).unwrap();
+    let target = Target { index: "shop".into(), shard: 0, node: "n".into(), reader: reader.into(), plan: None };
+    let outcome = search(&[target], &plan, None).unwrap();
+    assert!(outcome.failures.is_empty(), "{:?}", outcome.failures);
+    let body = format!("{{{}}}", String::from_utf8(outcome.body).unwrap());
+    serde_json::from_str(&body).unwrap_or_else(|e| panic!("{e}: {body}"))
+}
+
+pub(super) fn ids(answer: &Value) -> String {
+    answer["hits"]["hits"].as_array().unwrap().iter().map(|hit| hit["_id"].as_str().unwrap()).collect::<Vec<_>>().join("")
+}
+
+fn found(query: Value) -> String {
+    let mut ids: Vec<char> = ids(&run(shop(), json!({"query": query}))).chars().collect();
+    ids.sort_unstable();
+    ids.into_iter().collect()
+}
+
+fn sorted(sort: Value) -> String {
+    ids(&run(shop(), json!({"sort": sort})))
+}
+
+#[test]
+fn scores_are_lucenes() {
+    let answer = run(shop(), json!({"query": {"term": {"field": "title", "value": "quick"}}}));
+    assert_eq!(answer["hits"]["total"], json!({"value": 3, "relation": "eq"}));
+    assert_eq!(ids(&answer), "bad");
+    // N = 4, n = 3, avgdl = 14 / 4.
+    let idf = (1.0f64 + 1.5 / 3.5).ln();
+    for (at, (tf, dl)) in [(2.0, 5.0), (1.0, 3.0), (1.0, 4.0)].into_iter().enumerate() {
+        let expected = idf * tf / (tf + 1.2 * (0.25 + 0.75 * dl / 3.5));
+        let score = answer["hits"]["hits"][at]["_score"].as_f64().unwrap();
+        assert!((score - expected).abs() < 1e-6, "{score} {expected}");
+    }
+    assert_eq!(answer["hits"]["max_score"], answer["hits"]["hits"][0]["_score"]);
+}
+
+#[test]
+fn keyword_terms_score_without_norms() {
+    let answer = run(shop(), json!({"query": {"term": {"field": "tag", "value": "z"}}}));
+    // N = 3 documents with the field, n = 1, avgdl = 4 / 3.
+    let expected = (1.0f64 + 2.5 / 1.5).ln() / (1.0 + 1.2 * (0.25 + 0.75 * 3.0 / 4.0));
+    assert!((answer["hits"]["hits"][0]["_score"].as_f64().unwrap() - expected).abs() < 1e-6);
+}
+
+#[test]
+fn operations_find() {
+    let cases = [
+        (json!({"all": {}}), "abcd"),
+        (json!({"none": {}}), ""),
+        (json!({"term": {"field": "tag", "value": "x"}}), "ab"),
+        (json!({"term": {"field": "stock", "value": 7}}), "c"),
+        (json!({"term": {"field": "price", "value": 2.5}}), "b"),
+        (json!({"term": {"field": "weight", "value": 1.25}}), "b"),
+        (json!({"term": {"field": "on", "value": true}}), "a"),
+        (json!({"term": {"field": "ip", "value": "10.0.0.1"}}), "a"),
+        (json!({"term": {"field": "nowhere", "value": 1}}), ""),
+        (json!({"terms": {"field": "tag", "values": ["y", "z"]}}), "ac"),
+        (json!({"range": {"field": "stock", "gt": 1, "lte": 7}}), "ac"),
+        (json!({"range": {"field": "stock", "gte": 1.5}}), "ac"),
+        (json!({"range": {"field": "price", "lt": 2.5}}), "ad"),
+        (json!({"range": {"field": "weight", "gt": 1.25}}), "d"),
+        (json!({"range": {"field": "day", "gte": 1_704_153_600_000i64}}), "bc"),
+        (json!({"range": {"field": "tag", "gt": "x"}}), "ac"),
+        (json!({"range": {"field": "ip", "gt": "10.0.0.1", "lte": "10.0.0.255"}}), "c"),
+        (json!({"exists": {"field": "price"}}), "abd"),
+        (json!({"exists": {"field": "title"}}), "abcd"),
+        (json!({"exists": {"field": "tag"}}), "abc"),
+        (json!({"ids": {"values": ["a", "d", "nobody"]}}), "ad"),
+        (json!({"phrase": {"field": "title", "terms": [[0, ["lazy"]], [1, ["dog"]]]}}), "cd"),
+        (json!({"phrase": {"field": "title", "terms": [[0, ["quick"]], [1, ["fox"]]]}}), ""),
+        (json!({"phrase": {"field": "title", "terms": [[0, ["quick"]], [1, ["fox"]]], "slop": 1}}), "ab"),
+        (json!({"phrase": {"field": "title", "terms": [[0, ["quick"]], [1, ["brown", "red"]]]}}), "ab"),
+        (json!({"phrase_prefix": {"field": "title", "terms": [[0, ["quick"]], [1, ["b"]]]}}), "a"),
+        (json!({"bool": {"must": [{"term": {"field": "title", "value": "quick"}}], "must_not": [{"term": {"field": "tag", "value": "y"}}]}}), "bd"),
+        (json!({"bool": {"should": [{"term": {"field": "title", "value": "fox"}}, {"term": {"field": "title", "value": "dog"}}]}}), "abcd"),
+        (json!({"bool": {"should": [{"term": {"field": "title", "value": "quick"}}, {"term": {"field": "title", "value": "dog"}}, {"term": {"field": "tag", "value": "x"}}], "minimum_should_match": 2}}), "abd"),
+        (json!({"bool": {"must_not": [{"all": {}}]}}), ""),
+        (json!({"bool": {"must_not": [{"exists": {"field": "price"}}]}}), "c"),
+        (json!({"const": {"query": {"term": {"field": "title", "value": "dog"}}, "boost": 3.0}}), "cd"),
+        (json!({"dis_max": {"queries": [{"term": {"field": "title", "value": "fox"}}, {"term": {"field": "tag", "value": "z"}}]}}), "abc"),
+    ];
+    for (query, expected) in cases {
+        assert_eq!(found(query.clone()), expected, "{query}");
+    }
+}
+
+#[test]
+fn sorting() {
+    let field = |field: &str, order: &str| json!({"kind": "field", "field": field, "order": order});
+    assert_eq!(sorted(json!([field("stock", "asc")])), "bacd");
+    assert_eq!(sorted(json!([field("stock", "desc")])), "cabd");
+    assert_eq!(sorted(json!([field("price", "desc")])), "badc");
+    assert_eq!(sorted(json!([field("tag", "asc"), field("stock", "asc")])), "bacd");
+    assert_eq!(sorted(json!([field("tag", "desc"), field("stock", "asc")])), "cabd");
+    assert_eq!(sorted(json!([{"kind": "field", "field": "tag", "order": "asc", "missing": "_first"}, field("stock", "asc")])), "dbac");
+    assert_eq!(sorted(json!([{"kind": "field", "field": "price", "order": "asc", "missing": 2.0}])), "dacb");
+    assert_eq!(sorted(json!([{"kind": "doc", "order": "desc"}])), "dcba");
+    assert_eq!(sorted(json!([{"kind": "field", "field": "nowhere", "order": "asc", "unmapped_type": "long"}])), "abcd");
+    let answer = run(shop(), json!({"sort": [field("tag", "asc"), field("stock", "asc")], "search_after": ["x", 1], "size": 2}));
+    assert_eq!(ids(&answer), "ac");
+    assert_eq!(answer["hits"]["hits"][0]["sort"], json!(["x", 3]));
+    assert_eq!(answer["hits"]["max_score"], Value::Null);
+    let answer = run(shop(), json!({"sort": [field("price", "asc")]}));
+    assert_eq!(answer["hits"]["hits"][3]["sort"], json!(["Infinity"]));
+}
+
+#[test]
+fn totals_pages_and_filters() {
+    let answer = run(shop(), json!({"track_total_hits": 2, "from": 1, "size": 1}));
+    assert_eq!(answer["hits"]["total"], json!({"value": 2, "relation": "gte"}));
+    assert_eq!(ids(&answer), "b");
+    let answer = run(shop(), json!({"track_total_hits": false, "size": 1}));
+    assert_eq!(answer["hits"].get("total"), None);
+    let answer = run(shop(), json!({"post_filter": {"term": {"field": "tag", "value": "x"}}, "total_as_int": true}));
+    assert_eq!((ids(&answer).as_str(), &answer["hits"]["total"]), ("ab", &json!(2)));
+    let answer = run(shop(), json!({"query": {"term": {"field": "title", "value": "quick"}}, "min_score": 0.18}));
+    assert_eq!(ids(&answer), "b");
+}
+
+#[test]
+fn hits_carry_what_was_asked() {
+    let answer = run(
+        shop(),
+        json!({"query": {"bool": {"should": [{"ids": {"values": ["d"], "_name": "one"}}, {"all": {"_name": "two"}}]}}, "size": 1,
+               "fetch": {"source": {"includes": ["price"]}, "version": true, "seq_no_primary_term": true}}),
+    );
+    let expected = json!({"_index": "shop", "_id": "d", "_version": 1, "_seq_no": 3, "_primary_term": 1, "_score": 2.0,
+        "_routing": "r1", "_source": {"price": 0.5}, "matched_queries": ["one", "two"]});
+    assert_eq!(answer["hits"]["hits"][0], expected);
+    assert_eq!(answer["hits"]["hits"][0].to_string(), expected.to_string());
+}
+
+#[test]
+fn explanations_add_up() {
+    let plan = Plan::parse(json!({"query": {"bool": {"must": [{"term": {"field": "title", "value": "quick"}}], "filter": [{"exists": {"field": "price"}}]}}}).to_string().as_bytes()).unwrap();
+    let explained: Value = serde_json::from_slice(&service::explain(&shop(), &plan, "b").unwrap().unwrap()).unwrap();
+    assert_eq!(explained["matched"], true);
+    let answer = run(shop(), json!({"query": {"term": {"field": "title", "value": "quick"}}}));
+    assert_eq!(explained["explanation"]["value"], answer["hits"]["hits"][0]["_score"]);
+    let explained: Value = serde_json::from_slice(&service::explain(&shop(), &plan, "c").unwrap().unwrap()).unwrap();
+    assert_eq!(explained["matched"], false);
+    assert!(service::explain(&shop(), &plan, "nobody").unwrap().is_none());
+}
+
+#[test]
+fn unknown_parts_of_a_plan_are_refused() {
+    for plan in [r#"{"query":{"magic":{}}}"#, r#"{"query":{"term":{"field":"a","value":1,"x":2}}}"#, r#"{"sise":1}"#] {
+        assert_eq!(Plan::parse(plan.as_bytes()).unwrap_err().kind, "parsing_exception");
+    }
+}
+
+#[test]
+fn scrolls_reach_every_document_once() {
+    for sort in [json!(null), json!([{"kind": "doc"}]), json!([{"kind": "field", "field": "on", "order": "asc"}])] {
+        let plan = json!({"query": {"all": {}}, "sort": sort, "size": 3, "scroll": true}).to_string();
+        let plan = Plan::parse(plan.as_bytes()).unwrap();
+        let target = || Target { index: "shop".into(), shard: 0, node: "n".into(), reader: shop().into(), plan: None };
+        let targets = [target(), target()];
+        let (mut cursor, mut seen) = (None::<Vec<u8>>, Vec::new());
+        loop {
+            let outcome = search(&targets, &plan, cursor.as_deref()).unwrap();
+            assert_eq!(outcome.total, 8);
+            let body: Value = serde_json::from_str(&format!("{{{}}}", String::from_utf8(outcome.body).unwrap())).unwrap();
+            let page = ids(&body);
+            if page.is_empty() {
+                break;
+            }
+            seen.extend(page.chars());
+            cursor = outcome.scroll;
+        }
+        seen.sort_unstable();
+        assert_eq!(seen, ['a', 'a', 'b', 'b', 'c', 'c', 'd', 'd'], "{sort}");
+    }
+}

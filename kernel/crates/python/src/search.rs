@@ -1,0 +1,171 @@
+//! `Plan`, `Outcome` and the calls of a search.
+
+use std::sync::Arc;
+
+use pyo3::prelude::*;
+use pyo3::types::PyBytes;
+use quidditch_core::Result;
+use quidditch_core::reader::ShardReader;
+use quidditch_core::search::{self, Target, block};
+
+use crate::error::raise;
+use crate::reader::Reader;
+
+/// A parsed plan, shared between threads.
+#[pyclass(frozen, module = "quidditch_kernel._native")]
+pub struct Plan {
+    inner: Arc<search::Plan>,
+}
+
+#[pymethods]
+impl Plan {
+    #[new]
+    fn new(plan: &[u8]) -> PyResult<Self> {
+        Ok(Self { inner: Arc::new(search::Plan::parse(plan).map_err(raise)?) })
+    }
+
+    fn cost(&self, readers: Vec<PyRef<'_, Reader>>) -> u64 {
+        self.inner.cost(&shards(&readers))
+    }
+}
+
+/// (shard's place, error type, reason, status).
+type Failure = (usize, String, String, u16);
+
+/// What a search answers.
+#[pyclass(frozen, module = "quidditch_kernel._native")]
+pub struct Outcome {
+    inner: search::Outcome,
+}
+
+#[pymethods]
+impl Outcome {
+    #[getter]
+    fn body<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
+        PyBytes::new(py, &self.inner.body)
+    }
+
+    #[getter]
+    fn timed_out(&self) -> bool {
+        self.inner.timed_out
+    }
+
+    #[getter]
+    fn terminated_early(&self) -> Option<bool> {
+        self.inner.terminated_early
+    }
+
+    #[getter]
+    fn failures(&self) -> Vec<Failure> {
+        self.inner.failures.clone()
+    }
+
+    #[getter]
+    fn total(&self) -> u64 {
+        self.inner.total
+    }
+
+    #[getter]
+    fn last_sort<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyBytes>> {
+        self.inner.last_sort.as_ref().map(|bytes| PyBytes::new(py, bytes))
+    }
+
+    #[getter]
+    fn scroll<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyBytes>> {
+        self.inner.scroll.as_ref().map(|bytes| PyBytes::new(py, bytes))
+    }
+}
+
+fn shards(readers: &[PyRef<'_, Reader>]) -> Vec<Arc<ShardReader>> {
+    readers.iter().map(|reader| Arc::clone(&reader.inner)).collect()
+}
+
+/// Runs without the GIL and brings bytes back.
+fn bytes<'py>(py: Python<'py>, work: impl Send + FnOnce() -> Result<Vec<u8>>) -> PyResult<Bound<'py, PyBytes>> {
+    let result = py.detach(work).map_err(raise)?;
+    Ok(PyBytes::new(py, &result))
+}
+
+#[pyfunction]
+#[pyo3(name = "search", signature = (readers, plan, plans = None, cursor = None))]
+pub fn search_shards(
+    py: Python<'_>,
+    readers: Vec<(String, u32, String, PyRef<'_, Reader>)>,
+    plan: &Plan,
+    plans: Option<Vec<PyRef<'_, Plan>>>,
+    cursor: Option<&[u8]>,
+) -> PyResult<Outcome> {
+    let targets: Vec<Target> = readers
+        .into_iter()
+        .enumerate()
+        .map(|(at, (index, shard, node, reader))| {
+            let own = plans.as_ref().and_then(|plans| plans.get(at)).map(|plan| Arc::clone(&plan.inner));
+            Target { index, shard, node, reader: Arc::clone(&reader.inner), plan: own }
+        })
+        .collect();
+    let plan = Arc::clone(&plan.inner);
+    let inner = py.detach(|| search::search(&targets, &plan, cursor)).map_err(raise)?;
+    Ok(Outcome { inner })
+}
+
+#[pyfunction]
+pub fn query<'py>(py: Python<'py>, reader: &Reader, plan: &Plan) -> PyResult<Bound<'py, PyBytes>> {
+    let (reader, plan) = (&reader.inner, &plan.inner);
+    bytes(py, || block::encode(&search::query(reader, plan)?))
+}
+
+#[pyfunction]
+pub fn merge<'py>(py: Python<'py>, plan: &Plan, blocks: Vec<Vec<u8>>) -> PyResult<Bound<'py, PyBytes>> {
+    let plan = &plan.inner;
+    bytes(py, || {
+        let results: Result<Vec<block::ShardResult>> = blocks.iter().map(|bytes| block::decode(bytes)).collect();
+        block::encode(&search::merge(plan, results?)?)
+    })
+}
+
+#[pyfunction]
+pub fn fetch_refs<'py>(py: Python<'py>, merged: &[u8]) -> PyResult<Vec<(u32, Bound<'py, PyBytes>)>> {
+    let refs = search::fetch_refs(&block::decode(merged).map_err(raise)?);
+    refs.into_iter().map(|(shard, refs)| Ok((shard, PyBytes::new(py, &block::encode(&refs).map_err(raise)?)))).collect()
+}
+
+#[pyfunction]
+pub fn fetch<'py>(
+    py: Python<'py>,
+    index: &str,
+    shard: u32,
+    reader: &Reader,
+    plan: &Plan,
+    refs: &[u8],
+) -> PyResult<Bound<'py, PyBytes>> {
+    let (reader, plan) = (&reader.inner, &plan.inner);
+    bytes(py, || {
+        let refs: block::Refs = block::decode(refs)?;
+        block::encode(&search::fetch::fetch(index, shard, "", reader, plan, &refs)?)
+    })
+}
+
+#[pyfunction]
+pub fn render(py: Python<'_>, plan: &Plan, merged: &[u8], hits: Vec<Vec<u8>>) -> PyResult<Outcome> {
+    let plan = &plan.inner;
+    let inner = py
+        .detach(|| -> Result<search::Outcome> {
+            let fetched: Result<Vec<block::Fetched>> = hits.iter().map(|bytes| block::decode(bytes)).collect();
+            Ok(search::render(plan, &block::decode(merged)?, fetched?))
+        })
+        .map_err(raise)?;
+    Ok(Outcome { inner })
+}
+
+#[pyfunction]
+pub fn count(py: Python<'_>, readers: Vec<PyRef<'_, Reader>>, plan: &Plan) -> PyResult<u64> {
+    let (shards, plan) = (shards(&readers), &plan.inner);
+    py.detach(|| search::count(&shards, plan)).map_err(raise)
+}
+
+#[pyfunction]
+pub fn explain<'py>(py: Python<'py>, reader: &Reader, plan: &Plan, id: &str) -> PyResult<Option<Bound<'py, PyBytes>>> {
+    let (reader, plan) = (&reader.inner, &plan.inner);
+    let explained = py.detach(|| search::explain(reader, plan, id)).map_err(raise)?;
+    Ok(explained.map(|bytes| PyBytes::new(py, &bytes)))
+}
