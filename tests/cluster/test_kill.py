@@ -139,4 +139,8 @@ def test_acknowledged_writes_survive_kills(tmp_path: Path) -> None:
     finally:
         for writer in writers:
             writer.end = True
+        for writer in writers:
+            writer.join()
+            writer.client.close()
+        client.close()
         node.stop()

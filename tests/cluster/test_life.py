@@ -26,9 +26,7 @@ def _one_line(result: subprocess.CompletedProcess[str]) -> str:
 
 
 def test_documents_are_there_after_a_restart_and_after_a_kill(tmp_path: Path) -> None:
-    node = Node(tmp_path)
-    with node:
-        client = Client(node.url)
+    with Node(tmp_path) as node, Client(node.url) as client:
         uuid = client.call("GET", "/").json["cluster_uuid"]
         assert client.call("PUT", "/life/_doc/1", {"n": 1}).status == 201
         assert node.stop() == 0
@@ -82,11 +80,16 @@ def test_sigterm_answers_requests_in_flight(tmp_path: Path) -> None:
             line for n in range(20_000) for line in ({"index": {"_id": str(n)}}, {"n": n, "text": f"document {n}"})
         ]
         answers: list[Answer] = []
-        thread = threading.Thread(target=lambda: answers.append(Client(node.url).call("POST", "/drain/_bulk", lines)))
+
+        def write() -> None:
+            with Client(node.url) as client:
+                answers.append(client.call("POST", "/drain/_bulk", lines, repeat=False))
+
+        thread = threading.Thread(target=write)
         thread.start()
-        client = Client(node.url)
-        while client.call("HEAD", "/drain").status != 200 and thread.is_alive():
-            pass
+        with Client(node.url) as client:
+            while client.call("HEAD", "/drain").status != 200 and thread.is_alive():
+                pass
         assert node.stop() == 0
         thread.join()
         assert answers[0].status == 200

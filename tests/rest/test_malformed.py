@@ -79,9 +79,8 @@ PATHS = [
 
 @pytest.fixture(scope="module", autouse=True)
 def _index(node: Node) -> None:
-    client = Client(node.url)
-    assert client.call("PUT", "/fuzz/_doc/0", {"a": 1}).status == 201
-    client.close()
+    with Client(node.url) as client:
+        assert client.call("PUT", "/fuzz/_doc/0", {"a": 1}).status == 201
 
 
 def _check(answer: Answer, good: bool = False) -> None:
@@ -127,25 +126,22 @@ QUIET = settings(max_examples=150, deadline=None, suppress_health_check=list(Hea
 @QUIET
 @given(target=st.sampled_from(TARGETS), body=st.binary(max_size=200))
 def test_any_bytes(node: Node, target: tuple[str, str], body: bytes) -> None:
-    client = Client(node.url)
-    _check(client.call(*target, body), good=True)
-    client.close()
+    with Client(node.url) as client:
+        _check(client.call(*target, body), good=True)
 
 
 @QUIET
 @given(target=st.sampled_from(TARGETS), body=JSON_VALUES)
 def test_any_json(node: Node, target: tuple[str, str], body: Any) -> None:
-    client = Client(node.url)
-    _check(client.call(*target, json.dumps(body).encode()), good=True)
-    client.close()
+    with Client(node.url) as client:
+        _check(client.call(*target, json.dumps(body).encode()), good=True)
 
 
 @QUIET
 @given(lines=st.lists(JSON_VALUES, max_size=6))
 def test_any_bulk(node: Node, lines: list[Any]) -> None:
-    client = Client(node.url)
-    _check(client.call("POST", "/fuzz/_bulk", lines or b"\n"), good=True)
-    client.close()
+    with Client(node.url) as client:
+        _check(client.call("POST", "/fuzz/_bulk", lines or b"\n"), good=True)
 
 
 @QUIET
@@ -157,11 +153,10 @@ def test_any_bulk(node: Node, lines: list[Any]) -> None:
 def test_any_path(node: Node, method: str, parts: list[str], query: dict[str, str]) -> None:
     path = "".join("/" + quote(part, safe="") for part in parts)
     path += "?" + "&".join(f"{quote(name)}={quote(value)}" for name, value in query.items())
-    client = Client(node.url)
-    answer = client.call(method, path)
-    if method != "HEAD":
-        _check(answer, good=True)
-    client.close()
+    with Client(node.url) as client:
+        answer = client.call(method, path)
+        if method != "HEAD":
+            _check(answer, good=True)
 
 
 def test_afterwards_the_node_works_and_is_not_bloated(client: Client, node: Node) -> None:

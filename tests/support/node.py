@@ -72,9 +72,10 @@ class Node:
                 raise RuntimeError(f"the node ended with {self.process.returncode}: {self.tail()}")
             with contextlib.suppress(OSError, http.client.HTTPException):
                 connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=5)
-                connection.request("GET", "/")
-                if connection.getresponse().status == 200:
-                    return
+                with contextlib.closing(connection):
+                    connection.request("GET", "/")
+                    if connection.getresponse().status == 200:
+                        return
             time.sleep(0.02)
         self.kill()
         raise RuntimeError(f"the node did not answer within {timeout} s: {self.tail()}")

@@ -34,6 +34,8 @@ from quidditch.rest.pressure import Pressure
 from quidditch.store.sqlite import SqliteStore
 from quidditch_kernel import KernelError, Runtime
 
+_OPENING_SECONDS = 0.4
+"""How long requests wait at the start for shards to be opened; after that they are answered with what is there."""
 ROLES = ("cluster_manager", "data", "ingest", "remote_cluster_client")
 
 
@@ -90,6 +92,7 @@ async def open_node(config: Config, folder: DataFolder, http_address: str) -> Pa
     )
     spec = _node_spec(config, data.id, ids.uuid(), http_address)
     await leader.submit(RegisterNode(node=spec, fresh=True))
+    await data.settled(_OPENING_SECONDS)
     return Parts(node, store, leader)
 
 

@@ -206,6 +206,11 @@ class DataNode:
                 await self._in_pool(self._slow, shard.kernel.close)
         await self._in_pool(self._slow, self.folder.remove, uuid)
 
+    async def settled(self, timeout: float) -> None:
+        """Until all shards that belong here are open (or failed), at most `timeout` seconds."""
+        if self._tasks:
+            await asyncio.wait(list(self._tasks.values()), timeout=timeout)
+
     def dangling(self) -> list[str]:
         """Index folders of which the cluster state knows nothing; they are left alone."""
         return [uuid for uuid in self.folder.uuids() if self.state.index_by_uuid(uuid) is None]

@@ -12,8 +12,9 @@ COMPATIBLE_VERSION = "3.6.0"
 """The OpenSearch version whose API this is; clients check it."""
 
 
-async def info(_request: Request, node: Node) -> Response:
+async def info(request: Request, node: Node) -> Response:
     state = node.control.state
+    request.query.setdefault("pretty", "true")
     return Response.json(
         {
             "name": node.name,
