@@ -1,0 +1,272 @@
+"""The way of a search: names to shards, body to plans, one kernel call over the local shards, one answer."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeVar
+
+import orjson
+
+from quidditch.controlplane.api import ControlPlane
+from quidditch.coordinator import search_lookups, search_targets
+from quidditch.coordinator.errors import from_kernel
+from quidditch.coordinator.get import Getter
+from quidditch.coordinator.mappings import Mappings
+from quidditch.coordinator.search_contexts import LocalReader
+from quidditch.coordinator.search_errors import ShardFailure, phase_failed, shards_section
+from quidditch.coordinator.search_plans import MAX_CACHED_BODY, CompiledPlan, Plans, Shape
+from quidditch.coordinator.search_targets import SearchTarget
+from quidditch.model.errors import ApiError
+from quidditch.model.objects import Index
+from quidditch.model.state import ClusterState
+from quidditch.query.errors import ShardError
+from quidditch.query.plan import read_search
+from quidditch.query.request import SearchRequest
+from quidditch.query.uri import flag
+from quidditch.transport.shards import ShardMissing
+from quidditch_kernel import KernelError, Outcome, Plan, Reader, search
+
+T = TypeVar("T")
+INLINE_COST = 20_000
+"""Plans that visit fewer documents than this run on the event loop's thread: a thread of their own would cost more."""
+
+
+class LocalShards(Protocol):
+    """The node's own shards."""
+
+    id: str
+
+    def reader(self, uuid: str, number: int) -> Reader:
+        """A point in time of one shard. Raises :class:`ShardMissing`."""
+
+    def call(self, function: Callable[..., T], *args: Any) -> Awaitable[T]:
+        """Runs a kernel call in a thread."""
+
+
+@dataclass(slots=True)
+class Prepared:
+    """A search ready to run: readers, their plans where they differ, what failed on the way."""
+
+    readers: list[LocalReader]
+    plan: CompiledPlan | None
+    plans: list[Plan] | None
+    failures: list[ShardFailure]
+    total: int
+
+    @property
+    def sections(self) -> dict[str, Any]:
+        return shards_section(self.total, self.failures)
+
+
+@dataclass(slots=True)
+class Ask:
+    """One search as it came: path, parameters, body."""
+
+    expression: str | None
+    params: Mapping[str, str]
+    raw: bytes
+
+    def body(self) -> Any:
+        return parse_json(self.raw) if self.raw else None
+
+
+def parse_json(raw: bytes) -> Any:
+    try:
+        return orjson.loads(raw)
+    except orjson.JSONDecodeError as error:
+        where = f"at [Source: body; line: {error.lineno}, column: {error.colno}]"
+        raise ApiError(400, "json_parse_exception", f"{error.msg}\n {where}") from None
+
+
+class Searcher:
+    """Answers `_search`; `search_scroll`, `search_pit` and `search_count` build on it."""
+
+    def __init__(self, control: ControlPlane, local: LocalShards, mappings: Mappings, getter: Getter) -> None:
+        self.control = control
+        self.local = local
+        self.mappings = mappings
+        self.getter = getter
+        self.plans = Plans(mappings)
+
+    @property
+    def state(self) -> ClusterState:
+        return self.control.state
+
+    # --- _search ----------------------------------------------------------------------------------------------------
+
+    async def search(self, ask: Ask) -> bytes:
+        """The body of the answer. Raises :class:`ApiError`."""
+        started = time.perf_counter()
+        state = self.state
+        key = (ask.raw, tuple(ask.params.items())) if ask.params else (ask.raw,)
+        index = state.indices.get(ask.expression) if ask.expression is not None else None
+        if index is not None:
+            known = self.plans.cached(state, index, key)
+            if known is not None:
+                target = search_targets.resolve(state, ask.expression, ask.params, 0)
+                prepared = self.open(target, [known.plan])
+                return await self.run(prepared, ask, known.shape, started)
+        request, shape = self.read(ask)
+        targets = self.targets(ask)
+        prepared = await self.prepare(ask, request, shape, targets, key if index is not None else None)
+        return await self.run(prepared, ask, shape, started)
+
+    def read(self, ask: Ask, scroll: bool = False) -> tuple[SearchRequest, Shape]:
+        """The request, checked in itself."""
+        request = read_search(ask.body(), ask.params, ask.raw, scroll)
+        shape = Shape(flag(ask.params, "typed_keys"), flag(ask.params, "rest_total_hits_as_int"), scroll)
+        return request, shape
+
+    def targets(self, ask: Ask) -> list[SearchTarget]:
+        return search_targets.resolve(self.state, ask.expression, ask.params, time.time_ns() // 1_000_000)
+
+    async def prepare(
+        self, ask: Ask, request: SearchRequest, shape: Shape, targets: Sequence[SearchTarget], key: Any = None
+    ) -> Prepared:
+        """Compiles for every index and opens its shards."""
+        state = self.state
+        lookups = None
+        if b'"terms"' in request.raw and b'"path"' in request.raw:
+            wanted = search_lookups.find(request.root)
+            lookups = await search_lookups.fetch(wanted, self.getter) if wanted else None
+        if not targets:
+            self.plans.check(state, request)
+            return Prepared([], None, None, [], 0)
+        plans: list[CompiledPlan | ApiError] = []
+        lenient = flag(ask.params, "ignore_unavailable")
+        for target in targets:
+            boost = (
+                search_targets.boost_of(state, request.indices_boost, target, lenient) if request.indices_boost else 1.0
+            )
+            try:
+                plan, reusable = self.plans.compile(state, target, request, shape, lookups, boost)
+            except ShardError as error:
+                plans.append(error)
+                continue
+            plans.append(plan)
+            if reusable and key is not None and len(targets) == 1 and len(request.raw) <= MAX_CACHED_BODY:
+                self.plans.remember(state, target.index, key, request, shape, plan)
+        return self.open(targets, plans)
+
+    def open(self, targets: Sequence[SearchTarget], plans: Sequence[CompiledPlan | ApiError]) -> Prepared:
+        """Readers of all shards that can be asked."""
+        prepared = Prepared([], None, None, [], 0)
+        each: list[Plan] = []
+        for target, plan in zip(targets, plans, strict=True):
+            prepared.total += len(target.shards)
+            for number in target.shards:
+                if isinstance(plan, ApiError):
+                    prepared.failures.append(ShardFailure(target.index.name, number, self.local.id, plan))
+                    continue
+                reader = self._reader(target.index, number)
+                if reader is None:
+                    prepared.failures.append(
+                        ShardFailure(target.index.name, number, None, _no_copy(target.index, number))
+                    )
+                    continue
+                prepared.readers.append((target.index.name, number, self.local.id, reader))
+                each.append(plan.kernel)
+                if prepared.plan is None:
+                    prepared.plan = plan
+        if prepared.plan is not None and any(plan is not prepared.plan.kernel for plan in each):
+            prepared.plans = each
+        return prepared
+
+    def open_readers(self, targets: Sequence[SearchTarget]) -> Prepared:
+        """Readers of all shards that can be asked, for plans to come."""
+        prepared = Prepared([], None, None, [], 0)
+        for target in targets:
+            prepared.total += len(target.shards)
+            for number in target.shards:
+                reader = self._reader(target.index, number)
+                if reader is None:
+                    missing = _no_copy(target.index, number)
+                    prepared.failures.append(ShardFailure(target.index.name, number, None, missing))
+                else:
+                    prepared.readers.append((target.index.name, number, self.local.id, reader))
+        return prepared
+
+    def _reader(self, index: Index, number: int) -> Reader | None:
+        try:
+            return self.local.reader(index.uuid, number)
+        except ShardMissing:
+            return None
+        except KernelError as error:
+            if error.args and error.args[0] == "already_closed_exception":
+                return None
+            raise from_kernel(error) from None
+
+    async def run(self, prepared: Prepared, ask: Ask, shape: Shape, started: float) -> bytes:
+        """Runs the kernel and writes the answer."""
+        if prepared.plan is None or not prepared.readers:
+            if prepared.total:
+                raise phase_failed(prepared.failures)
+            return self.empty(shape, started)
+        outcome = await self.execute(prepared)
+        self.complain(prepared, ask.params)
+        return answer(outcome, prepared, started)
+
+    async def execute(self, prepared: Prepared, plan: Plan | None = None, cursor: bytes | None = None) -> Outcome:
+        """The kernel's answer; failures of single shards are added to those of the preparation."""
+        assert prepared.plan is not None
+        main = plan or prepared.plan.kernel
+        readers = prepared.readers
+        try:
+            cost = main.cost([reader for _, _, _, reader in readers])
+            if cost < INLINE_COST:
+                outcome = search(readers, main, prepared.plans, cursor)
+            else:
+                outcome = await self.local.call(search, readers, main, prepared.plans, cursor)
+        except KernelError as error:
+            failed = from_kernel(error)
+            every = [ShardFailure(index, shard, node, failed) for index, shard, node, _ in readers]
+            raise phase_failed([*prepared.failures, *every]) from None
+        for at, kind, reason, status in outcome.failures:
+            index, shard, node, _ = readers[at]
+            prepared.failures.append(ShardFailure(index, shard, node, ApiError(status, kind, reason)))
+        return outcome
+
+    def complain(self, prepared: Prepared, params: Mapping[str, str]) -> None:
+        """Refuses a partial answer where none is wanted."""
+        if not prepared.failures:
+            return
+        given = params.get("allow_partial_search_results")
+        default = str(self.state.settings.get("search.default_allow_partial_results")).lower() != "false"
+        if not (flag(params, "allow_partial_search_results") if given is not None else default):
+            raise phase_failed(prepared.failures, reason="Partial shards failure")
+
+    def empty(self, shape: Shape, started: float) -> bytes:
+        """The answer of a search that meets no shard."""
+        total: Any = 0 if shape.total_as_int else {"value": 0, "relation": "eq"}
+        hits = {"total": total, "max_score": 0.0, "hits": []}
+        head = {"took": took_ms(started), "timed_out": False, "_shards": shards_section(0, [])}
+        return orjson.dumps({**head, "hits": hits})
+
+
+def _no_copy(index: Index, number: int) -> ApiError:
+    return ApiError(
+        503,
+        "no_shard_available_action_exception",
+        None,
+        {"index": index.name, "shard": str(number), "index_uuid": index.uuid},
+    )
+
+
+def took_ms(started: float) -> int:
+    return int((time.perf_counter() - started) * 1000)
+
+
+def answer(outcome: Outcome, prepared: Prepared, started: float, head: Mapping[str, Any] | None = None) -> bytes:
+    """Took, flags and `_shards` before what the kernel wrote."""
+    took = took_ms(started)
+    if head is None and not prepared.failures and not outcome.timed_out and outcome.terminated_early is None:
+        total = prepared.total
+        start = f'{{"took":{took},"timed_out":false,"_shards":{{"total":{total},"successful":{total},"skipped":0,"failed":0}},'
+        return start.encode() + outcome.body + b"}"
+    members: dict[str, Any] = {**(head or {}), "took": took, "timed_out": outcome.timed_out}
+    if outcome.terminated_early is not None:
+        members["terminated_early"] = outcome.terminated_early
+    members["_shards"] = prepared.sections
+    return orjson.dumps(members)[:-1] + b"," + outcome.body + b"}"

@@ -1,0 +1,82 @@
+"""Failures of shards, grouped as OpenSearch groups them, and the error of a search that nothing answered."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from quidditch.model.errors import ApiError
+
+_PLAIN = frozenset(
+    {
+        "illegal_argument_exception",
+        "illegal_state_exception",
+        "number_format_exception",
+        "null_pointer_exception",
+        "unsupported_operation_exception",
+        "arithmetic_exception",
+        "x_content_parse_exception",
+    }
+)
+"""Types that are no exceptions of OpenSearch's own; as the cause of a search's error they are wrapped once more."""
+
+
+@dataclass(frozen=True, slots=True)
+class ShardFailure:
+    """Why one shard gave no answer. `node` is None where no copy could be asked."""
+
+    index: str
+    shard: int
+    node: str | None
+    error: ApiError
+
+    def to_json(self) -> dict[str, Any]:
+        return {"shard": self.shard, "index": self.index, "node": self.node, "reason": self.error.body()}
+
+
+def grouped(failures: Sequence[ShardFailure]) -> list[ShardFailure]:
+    """One of each kind: same index, same error."""
+    found: dict[tuple[str, str, str | None], ShardFailure] = {}
+    for failure in failures:
+        found.setdefault((failure.index, failure.error.type, failure.error.reason), failure)
+    return list(found.values())
+
+
+def phase_failed(failures: Sequence[ShardFailure], phase: str = "query", reason: str = "all shards failed") -> ApiError:
+    """search_phase_execution_exception."""
+    groups = grouped([failure for failure in failures if failure.node is not None])
+    details: dict[str, Any] = {
+        "phase": phase,
+        "grouped": True,
+        "failed_shards": [failure.to_json() for failure in groups],
+    }
+    if not groups:
+        return ApiError(503, "search_phase_execution_exception", reason, details, root_cause=[])
+    first = groups[0].error
+    cause = first.body()
+    if first.type in _PLAIN:
+        plain = {key: value for key, value in cause.items() if key in ("type", "reason")}
+        cause = {**plain, "caused_by": first.body()}
+    details["caused_by"] = cause
+    roots = [_root(failure.error) for failure in groups]
+    status = next((failure.error.status for failure in groups if failure.error.status >= 500), first.status)
+    return ApiError(status, "search_phase_execution_exception", reason, details, root_cause=roots)
+
+
+def _root(error: ApiError) -> dict[str, Any]:
+    return {key: value for key, value in error.body().items() if key != "caused_by"}
+
+
+def shards_section(total: int, failures: Sequence[ShardFailure]) -> dict[str, Any]:
+    """`_shards` of an answer."""
+    section: dict[str, Any] = {
+        "total": total,
+        "successful": total - len(failures),
+        "skipped": 0,
+        "failed": len(failures),
+    }
+    shown = [failure for failure in failures if failure.node is not None]
+    if shown:
+        section["failures"] = [failure.to_json() for failure in grouped(shown)]
+    return section

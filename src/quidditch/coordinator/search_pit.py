@@ -1,0 +1,138 @@
+"""Points in time: readers of shards kept open under an id, to search again and again."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from quidditch.coordinator import search_targets
+from quidditch.coordinator.search import Ask, Prepared, Searcher, answer
+from quidditch.coordinator.search_contexts import Contexts, PointInTime, keep_alive
+from quidditch.coordinator.search_errors import ShardFailure, phase_failed
+from quidditch.coordinator.search_plans import CompiledPlan, Shape
+from quidditch.coordinator.search_targets import SearchTarget
+from quidditch.lib.clock import Clock
+from quidditch.model.errors import ApiError, illegal_argument
+from quidditch.query.errors import ShardError
+from quidditch.query.request import SearchRequest
+
+PREFIX = b"\x46pit"
+_SETTING = "point_in_time.max_keep_alive"
+DEFAULT_MAX_OPEN = 300
+
+
+class PointsInTime:
+    """Opens points in time, searches and closes them."""
+
+    def __init__(self, searcher: Searcher, clock: Clock) -> None:
+        self._searcher = searcher
+        self._clock = clock
+        self.contexts: Contexts[PointInTime] = Contexts(clock, PREFIX)
+
+    def _keep_alive(self, text: str) -> float:
+        limit = self._searcher.state.settings.get(_SETTING) or "24h"
+        return keep_alive(text, "keep_alive", _SETTING, limit)
+
+    def create(self, expression: str | None, params: Mapping[str, str], alive: str) -> dict[str, Any]:
+        """The answer with the new id. Raises :class:`ApiError`."""
+        searcher = self._searcher
+        milliseconds = self._keep_alive(alive)
+        limit = int(searcher.state.settings.get("search.max_open_pit_context") or DEFAULT_MAX_OPEN)
+        if len(self.contexts) >= limit:
+            raise ApiError(
+                429,
+                "rejected_execution_exception",
+                f"Trying to create too many Point In Time contexts. Must be less than or equal to: [{limit}]. This limit can be set by "
+                "changing the [search.max_open_pit_context] setting.",
+            )
+        targets = search_targets.resolve(searcher.state, expression, params, self._clock.now_ms())
+        prepared = searcher.open_readers(targets)
+        if prepared.total and not prepared.readers:
+            raise phase_failed(prepared.failures)
+        created = self._clock.now_ms()
+        context = PointInTime(
+            prepared.readers,
+            {target.index.name: target.index for target in targets},
+            {target.index.name: target.filters for target in targets},
+            prepared.sections,
+            created,
+            milliseconds,
+        )
+        return {"pit_id": self.contexts.add(context), "_shards": prepared.sections, "creation_time": created}
+
+    async def search(self, ask: Ask, request: SearchRequest, shape: Shape) -> bytes:
+        """A search within a point in time."""
+        started = time.perf_counter()
+        id = str(request.pit_id)
+        self._check(ask, id)
+        alive = None if request.pit_keep_alive is None else self._keep_alive(request.pit_keep_alive)
+        context = self.contexts.get(id, alive)
+        if context is None:
+            raise missing_point(id)
+        prepared = self._prepare(context, request, shape)
+        head = {"pit_id": id}
+        if prepared.plan is None or not prepared.readers:
+            if prepared.total:
+                raise phase_failed(prepared.failures)
+            return self._searcher.empty(shape, started)
+        outcome = await self._searcher.execute(prepared)
+        self._searcher.complain(prepared, ask.params)
+        return answer(outcome, prepared, started, head)
+
+    def _check(self, ask: Ask, id: str) -> None:
+        for given, name in ((ask.expression, "indices"), (ask.params.get("routing"), "routing"), (ask.params.get("preference"), "preference")):
+            if given:
+                raise search_targets.no_index_with_pit(f"[{name}] cannot be used with point in time")
+        if not self.contexts.is_id(id):
+            raise illegal_argument(f"invalid id: [{id}]")
+
+    def _prepare(self, context: PointInTime, request: SearchRequest, shape: Shape) -> Prepared:
+        searcher = self._searcher
+        plans: dict[str, CompiledPlan | ApiError] = {}
+        for name, index in context.indices.items():
+            current = searcher.state.indices.get(name)
+            kept = current if current is not None and current.uuid == index.uuid else index
+            target = SearchTarget(kept, (), context.filters[name])
+            try:
+                plans[name], _ = searcher.plans.compile(searcher.state, target, request, shape)
+            except ShardError as error:
+                plans[name] = error
+        prepared = Prepared([], None, None, [], int(context.shards["total"]))
+        chosen = []
+        for reader in context.readers:
+            plan = plans[reader[0]]
+            if isinstance(plan, ApiError):
+                prepared.failures.append(ShardFailure(reader[0], reader[1], reader[2], plan))
+                continue
+            prepared.readers.append(reader)
+            chosen.append(plan.kernel)
+            prepared.plan = prepared.plan or plan
+        if prepared.plan is not None and any(plan is not prepared.plan.kernel for plan in chosen):
+            prepared.plans = chosen
+        return prepared
+
+    def delete(self, ids: Sequence[str]) -> list[dict[str, Any]]:
+        """Closes points in time; ones already gone count as closed."""
+        for id in ids:
+            if not self.contexts.is_id(id):
+                raise illegal_argument(f"invalid id: [{id}]")
+        self.contexts.remove(ids)
+        return [{"successful": True, "pit_id": id} for id in ids]
+
+    def delete_all(self) -> list[dict[str, Any]]:
+        ids = [id for id, _ in self.contexts.items()]
+        return self.delete(ids)
+
+    def list(self) -> list[dict[str, Any]]:
+        return [
+            {"pit_id": id, "creation_time": context.created_ms, "keep_alive": int(context.keep_alive_ms)}
+            for id, context in self.contexts.items()
+        ]
+
+
+def missing_point(id: str) -> ApiError:
+    """A point in time that ended."""
+    reason = {"type": "search_context_missing_exception", "reason": f"No search context found for id [{sum(id.encode())}]"}
+    details = {"phase": "query", "grouped": True, "failed_shards": [{"shard": 0, "index": None, "reason": reason}], "caused_by": reason}
+    return ApiError(404, "search_phase_execution_exception", "all shards failed", details, root_cause=[reason])

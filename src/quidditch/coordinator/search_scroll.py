@@ -1,0 +1,128 @@
+"""Scrolls: a search whose pages follow each other over the same readers."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import orjson
+
+from quidditch.coordinator.search import Ask, Prepared, Searcher, answer
+from quidditch.coordinator.search_contexts import Contexts, ScrollContext, keep_alive, too_many_scrolls
+from quidditch.coordinator.search_errors import ShardFailure, phase_failed
+from quidditch.coordinator.search_plans import CompiledPlan, kernel_plan
+from quidditch.lib.clock import Clock
+from quidditch.model.errors import ApiError, illegal_argument
+from quidditch_kernel import Plan
+
+PREFIX = b"\x16scroll"
+DEFAULT_MAX_OPEN = 500
+
+
+class Scrolls:
+    """Starts scrolls, turns their pages, ends them."""
+
+    def __init__(self, searcher: Searcher, clock: Clock) -> None:
+        self._searcher = searcher
+        self.contexts: Contexts[ScrollContext] = Contexts(clock, PREFIX)
+
+    async def start(self, ask: Ask, scroll: str) -> bytes:
+        """The first page. Raises :class:`ApiError`."""
+        started = time.perf_counter()
+        searcher = self._searcher
+        self._keep_alive(scroll, "36500d")
+        request, shape = searcher.read(ask, scroll=True)
+        targets = searcher.targets(ask)
+        try:
+            alive = self._keep_alive(scroll, self._limit())
+        except ApiError as error:
+            self._fail(error, targets)
+            raise
+        prepared = await searcher.prepare(ask, request, shape, targets)
+        limit = int(searcher.state.settings.get("search.max_open_scroll_context") or DEFAULT_MAX_OPEN)
+        if len(self.contexts) >= limit:
+            raise too_many_scrolls(limit)
+        if prepared.plan is None or not prepared.readers:
+            if prepared.total:
+                raise phase_failed(prepared.failures)
+            nothing = CompiledPlan(kernel_plan(b'{"query":{"none":{}}}'), {"query": {"none": {}}})
+            id = self.contexts.add(ScrollContext([], nothing, None, prepared.sections, alive))
+            return b'{"_scroll_id":' + orjson.dumps(id) + b"," + searcher.empty(shape, started)[1:]
+        outcome = await searcher.execute(prepared)
+        searcher.complain(prepared, ask.params)
+        context = ScrollContext(prepared.readers, prepared.plan, prepared.plans, prepared.sections, alive)
+        context.cursor = outcome.scroll
+        return answer(outcome, prepared, started, {"_scroll_id": self.contexts.add(context)})
+
+    async def page(self, id: str, scroll: str | None, total_as_int: bool) -> bytes:
+        """The next page. Raises search_context_missing_exception."""
+        started = time.perf_counter()
+        self.check_id(id)
+        alive = None if scroll is None else self._keep_alive(scroll, self._limit())
+        context = self.contexts.get(id, alive)
+        if context is None:
+            raise missing_context(id)
+        plan = self._variant(context, total_as_int)
+        prepared = Prepared(list(context.readers), context.plan, None, [], int(context.shards["total"]))
+        if context.plans is not None:
+            prepared.plans = list(context.plans)
+        if not context.readers:
+            shape_total: Any = 0 if total_as_int else {"value": 0, "relation": "eq"}
+            empty = {"total": shape_total, "max_score": 0.0, "hits": []}
+            head = {"_scroll_id": id, "took": 0, "timed_out": False, "_shards": context.shards}
+            return orjson.dumps({**head, "hits": empty})
+        outcome = await self._searcher.execute(prepared, plan, context.cursor)
+        if outcome.scroll is not None:
+            context.cursor = outcome.scroll
+        return answer(outcome, prepared, started, {"_scroll_id": id})
+
+    def _variant(self, context: ScrollContext, total_as_int: bool) -> Plan:
+        """The plan of later pages: without aggregations, totals as this page wants them."""
+        found = context.variants.get(total_as_int)
+        if found is None:
+            body = {key: value for key, value in context.plan.body.items() if key not in ("aggs", "total_as_int")}
+            if total_as_int:
+                body["total_as_int"] = True
+            found = context.variants[total_as_int] = kernel_plan(orjson.dumps(body))
+        return found
+
+    def clear(self, ids: Sequence[str]) -> int:
+        """Ends scrolls; `_all` means every one. Answers how many there were."""
+        if list(ids) == ["_all"]:
+            return self.contexts.clear()
+        for id in ids:
+            self.check_id(id)
+        return self.contexts.remove(ids)
+
+    def check_id(self, id: str) -> None:
+        if not self.contexts.is_id(id):
+            raise illegal_argument("Cannot parse scroll id")
+
+    def _limit(self) -> Any:
+        return self._searcher.state.settings.get("search.max_keep_alive") or "1d"
+
+    def _keep_alive(self, text: str, limit: Any) -> float:
+        return keep_alive(text, "scroll", "search.max_keep_alive", limit)
+
+    def _fail(self, error: ApiError, targets: Sequence[Any]) -> None:
+        node = self._searcher.local.id
+        failures = [ShardFailure(target.index.name, shard, node, error) for target in targets for shard in target.shards]
+        if failures:
+            raise phase_failed(failures) from None
+
+
+def missing_context(id: str) -> ApiError:
+    """A scroll that ended, or never was."""
+    reason = {"type": "search_context_missing_exception", "reason": f"No search context found for id [{_number(id)}]"}
+    details = {
+        "phase": "query",
+        "grouped": True,
+        "failed_shards": [{"shard": -1, "index": None, "reason": reason}],
+        "caused_by": reason,
+    }
+    return ApiError(404, "search_phase_execution_exception", "all shards failed", details, root_cause=[reason])
+
+
+def _number(id: str) -> int:
+    return sum(id.encode()) % 100_000

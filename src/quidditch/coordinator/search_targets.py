@@ -1,0 +1,111 @@
+"""From an expression to the shards a search asks: names, aliases' filters and routing, preference, boosts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from quidditch.coordinator import blocks
+from quidditch.coordinator.get import check_preference
+from quidditch.coordinator.targets import partition_size
+from quidditch.model import expressions, wildcard
+from quidditch.model.errors import ApiError, illegal_argument
+from quidditch.model.expressions import IndicesOptions
+from quidditch.model.objects import Index
+from quidditch.model.state import ClusterState
+from quidditch_kernel import shard_for
+
+
+@dataclass(frozen=True, slots=True)
+class SearchTarget:
+    """One index with its shards to ask, and the filters of which one must match (None: no filter)."""
+
+    index: Index
+    shards: tuple[int, ...]
+    filters: tuple[dict[str, Any], ...] | None = None
+    names: frozenset[str] = frozenset()
+
+
+def resolve(
+    state: ClusterState,
+    expression: str | None,
+    params: Mapping[str, str],
+    now_ms: int,
+    options: IndicesOptions = expressions.STRICT_EXPAND_OPEN_FORBID_CLOSED,
+) -> list[SearchTarget]:
+    """The targets of a search. Raises index_not_found_exception, index_closed_exception, cluster_block_exception…"""
+    routing, preference = params.get("routing"), params.get("preference")
+    if preference is not None:
+        check_preference(preference)
+    index = state.indices.get(expression) if expression is not None else None
+    if index is not None and index.open and not routing and not preference:
+        _check_block(state, index)
+        return [SearchTarget(index, tuple(range(index.number_of_shards)))]
+    options = expressions.parse_options(params, options)
+    parts = expressions.split(expression)
+    indices = expressions.resolve(state, parts, options, now_ms)
+    names = expressions.resolve_names(state, parts, options, now_ms, keep_aliases=True)
+    known = [name for name in names if state.knows(name)]
+    routes = expressions.search_routing(state, known, routing)
+    found = []
+    for index in indices:
+        _check_block(state, index)
+        if index.name not in routes:
+            continue
+        shards = _shards(index, routes[index.name], preference)
+        filters = expressions.alias_filters(state, index.name, known)
+        chosen = None if filters is None else tuple(dict(item) for item in filters)
+        found.append(SearchTarget(index, shards, chosen, frozenset(known) - {index.name}))
+    return found
+
+
+def _check_block(state: ClusterState, index: Index) -> None:
+    blocked = blocks.blocked(state, index, "read")
+    if blocked is not None:
+        raise blocked
+
+
+def _shards(index: Index, routing: set[str] | None, preference: str | None) -> tuple[int, ...]:
+    count = index.number_of_shards
+    chosen = set(range(count))
+    if routing is not None:
+        chosen = set()
+        size = partition_size(index)
+        for value in routing:
+            first = shard_for("", value, index.spec.routing_num_shards, count, 1)
+            spread = range(size) if size > 1 else range(1)
+            chosen.update((first + offset) % count for offset in spread)
+    if preference is not None and preference.startswith("_shards:"):
+        chosen &= _preferred(preference)
+    return tuple(sorted(chosen))
+
+
+def _preferred(preference: str) -> set[int]:
+    text = preference.removeprefix("_shards:").partition("|")[0]
+    try:
+        return {int(number) for number in text.split(",")}
+    except ValueError:
+        raise illegal_argument(f'For input string: "{text}"') from None
+
+
+def boost_of(state: ClusterState, boosts: Sequence[tuple[str, float]], target: SearchTarget, lenient: bool) -> float:
+    """The factor that `indices_boost` gives an index: the first entry that names it. Raises for names of nothing."""
+    for name, boost in boosts:
+        if wildcard.is_pattern(name):
+            if wildcard.matches(name, target.index.name):
+                return boost
+        elif name == target.index.name or _is_alias_of(state, name, target.index.name):
+            return boost
+        elif not state.knows(name) and not lenient:
+            raise expressions.not_found(name)
+    return 1.0
+
+
+def _is_alias_of(state: ClusterState, name: str, index: str) -> bool:
+    alias = state.aliases.get(name)
+    return alias is not None and index in alias.spec.indices
+
+
+def no_index_with_pit(problem: str) -> ApiError:
+    return ApiError(400, "action_request_validation_exception", f"Validation Failed: 1: {problem};")

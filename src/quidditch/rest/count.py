@@ -1,0 +1,23 @@
+"""`_count`."""
+
+from __future__ import annotations
+
+from quidditch.rest.node import Node
+from quidditch.rest.request import Request
+from quidditch.rest.response import Response
+from quidditch.rest.route import Route
+from quidditch.rest.search import ask_of
+
+_PARAMS = (
+    "ignore_unavailable", "ignore_throttled", "allow_no_indices", "expand_wildcards", "min_score", "preference", "routing", "q",
+    "analyzer", "analyze_wildcard", "default_operator", "df", "lenient", "terminate_after",
+)  # fmt: skip
+
+
+async def count(request: Request, node: Node) -> Response:
+    return Response.json(await node.search.queries.count(ask_of(request)))
+
+
+ROUTES = [
+    Route(method, path, count, _PARAMS, load="search") for method in ("GET", "POST") for path in ("/_count", "/{index}/_count")
+]
