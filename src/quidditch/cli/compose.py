@@ -19,6 +19,7 @@ from quidditch.controlplane.leader import Leader
 from quidditch.coordinator.errors import from_kernel
 from quidditch.coordinator.get import Getter
 from quidditch.coordinator.mappings import Mappings
+from quidditch.coordinator.search_service import SearchService
 from quidditch.coordinator.shards import Shards
 from quidditch.coordinator.write import Writer
 from quidditch.datanode.folder import DataFolder
@@ -73,6 +74,7 @@ async def open_node(config: Config, folder: DataFolder, http_address: str) -> Pa
     leader.subscribe(data.apply)
     data.apply(data.state, leader.state)
     shards = Shards(leader, data, data.id)
+    getter = Getter(leader, shards, mappings)
     node = Node(
         name=config.node_name,
         id=data.id,
@@ -83,8 +85,8 @@ async def open_node(config: Config, folder: DataFolder, http_address: str) -> Pa
         shards=shards,
         mappings=mappings,
         write=Writer(leader, shards, mappings, decide_growth),
-        get=Getter(leader, shards, mappings),
-        search=None,
+        get=getter,
+        search=SearchService(leader, data, mappings, getter, clock),
         pressure=_pressure(config),
         http_address=http_address,
         started_ms=clock.now_ms(),

@@ -5,10 +5,11 @@ from __future__ import annotations
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import orjson
 
+import quidditch_kernel
 from quidditch.controlplane.api import ControlPlane
 from quidditch.coordinator import search_lookups, search_targets
 from quidditch.coordinator.errors import from_kernel
@@ -26,7 +27,10 @@ from quidditch.query.plan import read_search
 from quidditch.query.request import SearchRequest
 from quidditch.query.uri import flag
 from quidditch.transport.shards import ShardMissing
-from quidditch_kernel import KernelError, Outcome, Plan, Reader, search
+from quidditch_kernel import KernelError
+
+if TYPE_CHECKING:
+    from quidditch_kernel import Outcome, Plan, Reader
 
 T = TypeVar("T")
 INLINE_COST = 20_000
@@ -216,9 +220,9 @@ class Searcher:
         try:
             cost = main.cost([reader for _, _, _, reader in readers])
             if cost < INLINE_COST:
-                outcome = search(readers, main, prepared.plans, cursor)
+                outcome = quidditch_kernel.search(readers, main, prepared.plans, cursor)
             else:
-                outcome = await self.local.call(search, readers, main, prepared.plans, cursor)
+                outcome = await self.local.call(quidditch_kernel.search, readers, main, prepared.plans, cursor)
         except KernelError as error:
             failed = from_kernel(error)
             every = [ShardFailure(index, shard, node, failed) for index, shard, node, _ in readers]

@@ -6,16 +6,18 @@ import base64
 import secrets
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from quidditch.coordinator.search_plans import CompiledPlan
 from quidditch.lib.clock import Clock
 from quidditch.model.errors import ApiError, illegal_argument
 from quidditch.model.objects import Index
 from quidditch.query.values import time_ms
-from quidditch_kernel import Plan, Reader
 
-LocalReader = tuple[str, int, str, Reader]
+if TYPE_CHECKING:
+    from quidditch_kernel import Plan, Reader
+
+LocalReader = tuple[str, int, str, "Reader"]
 """Index, shard, node id, reader: what the kernel's `search` takes."""
 
 MAX_OPEN = 500
@@ -119,8 +121,8 @@ def keep_alive(text: str, name: str, setting: str, limit: Any) -> float:
     if milliseconds > most:
         shown = str(limit) if limit else ("24h" if setting.startswith("point") else "1d")
         raise illegal_argument(
-            f"Keep alive for request ({text}) is too large. It must be less than ({shown}). This limit can be set by changing the [{setting}] cluster "
-            "level setting."
+            f"Keep alive for request ({text}) is too large. It must be less than ({shown}). This limit can be set by changing the "
+            f"[{setting}] cluster level setting."
         )
     return max(milliseconds, 0)
 

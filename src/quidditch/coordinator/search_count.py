@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import orjson
 
+import quidditch_kernel
 from quidditch.coordinator import search_lookups
 from quidditch.coordinator.errors import from_kernel
 from quidditch.coordinator.get import GetOptions
-from quidditch.coordinator.search import Ask, Searcher
+from quidditch.coordinator.search import INLINE_COST, Ask, Searcher
 from quidditch.coordinator.search_errors import phase_failed
 from quidditch.coordinator.search_plans import Lookups, Shape, kernel_plan
 from quidditch.coordinator.search_targets import SearchTarget
@@ -23,7 +24,10 @@ from quidditch.query.errors import Malformed, ShardError
 from quidditch.query.plan import compile_query
 from quidditch.query.request import SearchRequest
 from quidditch.query.uri import flag, number, query_of
-from quidditch_kernel import KernelError, count, explain
+from quidditch_kernel import KernelError
+
+if TYPE_CHECKING:
+    from quidditch_kernel import Plan, Reader
 
 
 class Queries:
@@ -74,19 +78,30 @@ class Queries:
             if request.terminate_after:
                 outcome = await searcher.execute(prepared)
                 searcher.complain(prepared, ask.params)
-                return {"count": outcome.total, "terminated_early": bool(outcome.terminated_early), "_shards": prepared.sections}
+                return {
+                    "count": outcome.total,
+                    "terminated_early": bool(outcome.terminated_early),
+                    "_shards": prepared.sections,
+                }
             plans = prepared.plans or [prepared.plan.kernel] * len(prepared.readers)
             try:
                 for plan in dict.fromkeys(plans):
                     readers = [reader[3] for reader, own in zip(prepared.readers, plans, strict=True) if own is plan]
-                    total += await searcher.local.call(count, readers, plan) if plan.cost(readers) > 20_000 else count(readers, plan)
+                    total += await self._count(readers, plan)
             except KernelError as error:
                 raise from_kernel(error) from None
         return {"count": total, "_shards": prepared.sections}
 
+    async def _count(self, readers: Sequence[Reader], plan: Plan) -> int:
+        if plan.cost(readers) < INLINE_COST:
+            return quidditch_kernel.count(readers, plan)
+        return await self._searcher.local.call(quidditch_kernel.count, readers, plan)
+
     # --- _explain ---------------------------------------------------------------------------------------------------
 
-    async def explain(self, ask: Ask, id: str, source: Any, stored_fields: list[str] | None) -> tuple[int, dict[str, Any]]:
+    async def explain(
+        self, ask: Ask, id: str, source: Any, stored_fields: list[str] | None
+    ) -> tuple[int, dict[str, Any]]:
         """Status and body of `_explain`."""
         searcher = self._searcher
         request = self.read(ask)
@@ -101,7 +116,7 @@ class Queries:
         routing = expressions.index_routing(state, name, ask.params.get("routing"))
         reader = searcher.local.reader(index.uuid, shard_of(index, id, routing))
         try:
-            found = explain(reader, plan.kernel, id)
+            found = quidditch_kernel.explain(reader, plan.kernel, id)
         except KernelError as error:
             raise from_kernel(error) from None
         head = {"_index": index.name, "_id": id}
@@ -112,7 +127,9 @@ class Queries:
             body["get"] = await self._get(name, id, routing, source, stored_fields)
         return 200, body
 
-    async def _get(self, name: str, id: str, routing: str | None, source: Any, stored_fields: list[str] | None) -> dict[str, Any]:
+    async def _get(
+        self, name: str, id: str, routing: str | None, source: Any, stored_fields: list[str] | None
+    ) -> dict[str, Any]:
         fields = tuple(stored_fields) if stored_fields else None
         options = GetOptions(realtime=False, source=source, stored_fields=fields)
         document = await self._searcher.getter.get(name, id, routing, options)

@@ -81,7 +81,11 @@ class PointsInTime:
         return answer(outcome, prepared, started, head)
 
     def _check(self, ask: Ask, id: str) -> None:
-        for given, name in ((ask.expression, "indices"), (ask.params.get("routing"), "routing"), (ask.params.get("preference"), "preference")):
+        for given, name in (
+            (ask.expression, "indices"),
+            (ask.params.get("routing"), "routing"),
+            (ask.params.get("preference"), "preference"),
+        ):
             if given:
                 raise search_targets.no_index_with_pit(f"[{name}] cannot be used with point in time")
         if not self.contexts.is_id(id):
@@ -133,6 +137,14 @@ class PointsInTime:
 
 def missing_point(id: str) -> ApiError:
     """A point in time that ended."""
-    reason = {"type": "search_context_missing_exception", "reason": f"No search context found for id [{sum(id.encode())}]"}
-    details = {"phase": "query", "grouped": True, "failed_shards": [{"shard": 0, "index": None, "reason": reason}], "caused_by": reason}
+    reason = {
+        "type": "search_context_missing_exception",
+        "reason": f"No search context found for id [{sum(id.encode())}]",
+    }
+    details = {
+        "phase": "query",
+        "grouped": True,
+        "failed_shards": [{"shard": 0, "index": None, "reason": reason}],
+        "caused_by": reason,
+    }
     return ApiError(404, "search_phase_execution_exception", "all shards failed", details, root_cause=[reason])

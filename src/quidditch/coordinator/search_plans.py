@@ -5,10 +5,11 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
 
+import quidditch_kernel
 from quidditch.coordinator.errors import from_kernel
 from quidditch.coordinator.mappings import IndexMapping, Mappings
 from quidditch.coordinator.search_targets import SearchTarget
@@ -21,7 +22,10 @@ from quidditch.query.errors import ShardError
 from quidditch.query.ops import Op, any_of
 from quidditch.query.plan import compile_query, compile_request, parse_failure
 from quidditch.query.request import SearchRequest
-from quidditch_kernel import KernelError, Plan, parse_date
+from quidditch_kernel import KernelError
+
+if TYPE_CHECKING:
+    from quidditch_kernel import Plan
 
 KEEP = 1024
 MAX_CACHED_BODY = 16_384
@@ -199,7 +203,7 @@ class Plans:
 
 def kernel_plan(data: bytes) -> Plan:
     try:
-        return Plan(data)
+        return quidditch_kernel.Plan(data)
     except KernelError as error:
         raise _as_shard_error(error) from None
 
@@ -212,7 +216,7 @@ def _as_shard_error(error: KernelError) -> ApiError:
 def date_parser(text: str, format: str, now_ms: int, round_up: bool, time_zone: str | None, nanos: bool) -> int:
     """The kernel's date parsing with the API's errors."""
     try:
-        return parse_date(text, format, now_ms, round_up, time_zone, nanos)
+        return quidditch_kernel.parse_date(text, format, now_ms, round_up, time_zone, nanos)
     except KernelError as error:
         raise from_kernel(error) from None
 

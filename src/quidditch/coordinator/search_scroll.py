@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
 
@@ -14,7 +14,9 @@ from quidditch.coordinator.search_errors import ShardFailure, phase_failed
 from quidditch.coordinator.search_plans import CompiledPlan, kernel_plan
 from quidditch.lib.clock import Clock
 from quidditch.model.errors import ApiError, illegal_argument
-from quidditch_kernel import Plan
+
+if TYPE_CHECKING:
+    from quidditch_kernel import Plan
 
 PREFIX = b"\x16scroll"
 DEFAULT_MAX_OPEN = 500
@@ -107,7 +109,9 @@ class Scrolls:
 
     def _fail(self, error: ApiError, targets: Sequence[Any]) -> None:
         node = self._searcher.local.id
-        failures = [ShardFailure(target.index.name, shard, node, error) for target in targets for shard in target.shards]
+        failures = [
+            ShardFailure(target.index.name, shard, node, error) for target in targets for shard in target.shards
+        ]
         if failures:
             raise phase_failed(failures) from None
 

@@ -59,7 +59,9 @@ class SearchService:
         for target in self.searcher.targets(ask):
             name = target.index.name
             indices[name] = {}
-            used = sorted(alias for alias in target.names if alias in state.aliases and name in state.aliases[alias].spec.indices)
+            used = sorted(
+                alias for alias in target.names if alias in state.aliases and name in state.aliases[alias].spec.indices
+            )
             if used:
                 indices[name]["aliases"] = used
             if target.filters:

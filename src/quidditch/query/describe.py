@@ -71,7 +71,9 @@ def _synonyms(arguments: dict[str, Any], _outermost: bool) -> str:
 
 def _dis_max(arguments: dict[str, Any], _outermost: bool) -> str:
     tie = arguments.get("tie_breaker", 0.0)
-    return "(" + " | ".join(_inner(op) for op in arguments["queries"]) + ")" + (f"~{text_of(float(tie))}" if tie else "")
+    return (
+        "(" + " | ".join(_inner(op) for op in arguments["queries"]) + ")" + (f"~{text_of(float(tie))}" if tie else "")
+    )
 
 
 def _nested(arguments: dict[str, Any], _outermost: bool) -> str:

@@ -29,5 +29,7 @@ async def field_caps(request: Request, node: Node) -> Response:
 
 
 ROUTES = [
-    Route(method, path, field_caps, _PARAMS) for method in ("GET", "POST") for path in ("/_field_caps", "/{index}/_field_caps")
+    Route(method, path, field_caps, _PARAMS)
+    for method in ("GET", "POST")
+    for path in ("/_field_caps", "/{index}/_field_caps")
 ]

@@ -50,7 +50,9 @@ async def msearch(request: Request, node: Node) -> Response:
 
 def shared_params(request: Request) -> dict[str, str]:
     """The parameters of the URL that every search takes over."""
-    return {name: value for name, value in request.query.items() if name in _PARAMS and name != "max_concurrent_searches"}
+    return {
+        name: value for name, value in request.query.items() if name in _PARAMS and name != "max_concurrent_searches"
+    }
 
 
 def split(content: bytes, default_index: str | None, shared: dict[str, str]) -> list[Ask]:
@@ -96,7 +98,9 @@ def _names(key: str, value: Any) -> str | None:
         return value
     if isinstance(value, list) and all(isinstance(item, str) for item in value):
         return ",".join(value)
-    raise illegal_argument(f"explicit index in multi search is not allowed: [{key}] must be a string or a list of strings")
+    raise illegal_argument(
+        f"explicit index in multi search is not allowed: [{key}] must be a string or a list of strings"
+    )
 
 
 def _text(value: Any) -> str:

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from quidditch.controlplane.api import ControlPlane
     from quidditch.coordinator.get import Getter
     from quidditch.coordinator.mappings import Mappings
+    from quidditch.coordinator.search_service import SearchService
     from quidditch.coordinator.shards import Shards
     from quidditch.coordinator.write import Writer
     from quidditch.datanode.node import DataNode
@@ -35,7 +36,7 @@ class Node:
     mappings: Mappings
     write: Writer
     get: Getter
-    search: Any
+    search: SearchService
     pressure: Pressure
     http_address: str = ""
     started_ms: int = 0

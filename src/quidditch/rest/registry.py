@@ -34,6 +34,14 @@ FAMILIES = [
     "cat_indices",
     "cat_shards",
     "cat_nodes",
+    "search",
+    "scroll",
+    "msearch",
+    "pit",
+    "count",
+    "explain",
+    "validate",
+    "field_caps",
 ]
 
 

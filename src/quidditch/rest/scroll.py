@@ -51,7 +51,9 @@ def _text(item: Any) -> str:
 
 
 def unknown(key: str, value: Any) -> Exception:
-    return illegal_argument(f"Unknown parameter [{key}] in request body or parameter is of the wrong type[{kind_of(value)}] ")
+    return illegal_argument(
+        f"Unknown parameter [{key}] in request body or parameter is of the wrong type[{kind_of(value)}] "
+    )
 
 
 _PATHS = ("/_search/scroll", "/_search/scroll/{scroll_id}")

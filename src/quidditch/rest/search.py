@@ -25,7 +25,9 @@ async def search_shards(request: Request, node: Node) -> Response:
 
 _SHARD_PARAMS = ("preference", "routing", "local", "ignore_unavailable", "allow_no_indices", "expand_wildcards")
 ROUTES = [
-    Route(method, path, search, SEARCH_PARAMS, load="search") for method in ("GET", "POST") for path in ("/_search", "/{index}/_search")
+    Route(method, path, search, SEARCH_PARAMS, load="search")
+    for method in ("GET", "POST")
+    for path in ("/_search", "/{index}/_search")
 ] + [
     Route(method, path, search_shards, _SHARD_PARAMS)
     for method in ("GET", "POST")
