@@ -38,8 +38,10 @@ def _flatten_list(key: str, items: list[Any]) -> Update:
     return {key: [java_str(item) for item in items]}
 
 
-def normalize(body: Mapping[str, Any]) -> Update:
-    """Flat, every key with its `index.` prefix (wildcards stay), sorted."""
+def normalize(body: Any) -> Update:
+    """Flat, every key with its `index.` prefix (wildcards stay), sorted. Raises parse_exception for what is no object."""
+    if not isinstance(body, Mapping):
+        raise ApiError(400, "parse_exception", "key [settings] must be an object")
     flat = flatten(body)
     prefixed = {key if key.startswith("index.") or key.endswith("*") else f"index.{key}": flat[key] for key in flat}
     return dict(sorted(prefixed.items()))
