@@ -32,9 +32,14 @@ impl Analyzers {
         Ok(Self { analyzers, normalizers })
     }
 
-    /// By name: of the index, or one that every index has.
+    /// By name: of the index, or one that every index has. `default` and `default_search` always exist.
     pub fn get(&self, name: &str) -> Option<Arc<Analyzer>> {
-        self.analyzers.get(name).cloned()
+        let known = match name {
+            "default" => self.default_name(),
+            "default_search" => self.default_search_name(),
+            other => other,
+        };
+        self.analyzers.get(known).cloned()
     }
 
     pub fn normalizer(&self, name: &str) -> Option<Arc<Analyzer>> {
