@@ -62,6 +62,10 @@ impl Alive {
         was
     }
 
+    pub fn max_doc(&self) -> u32 {
+        self.max_doc
+    }
+
     pub fn deleted(&self) -> u32 {
         self.deleted
     }
@@ -93,7 +97,12 @@ impl<'a> Ranks<'a> {
         let mut sum = 0;
         let before = alive.map_or(Vec::new(), |alive| {
             let words = alive.words.iter();
-            words.map(|word| std::mem::replace(&mut sum, sum + word.count_ones())).collect()
+            words
+                .map(|word| {
+                    sum += word.count_ones();
+                    sum - word.count_ones()
+                })
+                .collect()
         });
         Self { alive, before }
     }

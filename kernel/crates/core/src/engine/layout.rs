@@ -7,15 +7,14 @@ use std::sync::{Arc, OnceLock};
 use parking_lot::Mutex;
 use tantivy::columnar::Column;
 use tantivy::fastfield::AliveBitSet;
-use tantivy::postings::Postings;
 use tantivy::schema::IndexRecordOption;
 use tantivy::store::StoreReader;
-use tantivy::{DocSet, InvertedIndexReader, TERMINATED, Term};
+use tantivy::{DocSet, InvertedIndexReader, SegmentReader, TERMINATED, Term};
 
 use super::alive::Alive;
 use super::segment::OpenSegment;
 use crate::mapping::{Mapping, SystemFields};
-use crate::reader::Segment;
+use crate::reader::{Segment, StoredDocument};
 use crate::{Error, Result};
 
 /// Number of a builder, kept by the segment that becomes of it.
@@ -55,8 +54,6 @@ pub struct LiveSegment {
     stale: bool,
     /// A merge is reading it.
     pub merging: bool,
-    /// A deletion came since the last commit.
-    pub synced: bool,
     segment: Option<Arc<Segment>>,
 }
 
@@ -86,12 +83,7 @@ const STORE_CACHE: usize = 4;
 
 impl LiveSegment {
     pub fn new(container: Container, open: OpenSegment, system: SystemFields, alive: Option<Alive>) -> Result<Self> {
-        let columns = Columns {
-            ids: open.reader.inverted_index(system.id)?,
-            versions: OnceLock::new(),
-            store: OnceLock::new(),
-            id_field: system.id,
-        };
+        let columns = Columns::open(&open.reader, system)?;
         let mut segment = Self {
             container,
             open,
@@ -101,7 +93,6 @@ impl LiveSegment {
             published: None,
             stale: true,
             merging: false,
-            synced: false,
             segment: None,
         };
         if let Some(alive) = alive {
@@ -123,7 +114,7 @@ impl LiveSegment {
         if !self.has_children() {
             return Ok(alive.deleted());
         }
-        let seq_nos = &self.columns.versions(&self.open)?.seq_no;
+        let seq_nos = &self.columns.versions(&self.open.reader)?.seq_no;
         Ok((0..self.max_doc()).filter(|doc| !alive.is_alive(*doc) && seq_nos.first(*doc).is_some()).count() as u32)
     }
 
@@ -159,11 +150,23 @@ impl LiveSegment {
         Ok(())
     }
 
+    /// Removes exactly this document; [`LiveSegment::recount_roots`] follows.
+    pub fn kill_one(&mut self, doc: u32) {
+        let max_doc = self.max_doc();
+        self.alive.get_or_insert_with(|| Alive::full(max_doc)).kill(doc);
+        self.stale = true;
+    }
+
+    pub fn recount_roots(&mut self) -> Result<()> {
+        self.deleted_roots = self.alive.as_ref().map_or(Ok(0), |alive| self.count_dead_roots(alive))?;
+        Ok(())
+    }
+
     fn first_child(&self, root: u32) -> Result<u32> {
         if !self.has_children() {
             return Ok(root);
         }
-        let seq_nos = &self.columns.versions(&self.open)?.seq_no;
+        let seq_nos = &self.columns.versions(&self.open.reader)?.seq_no;
         let mut first = root;
         while first > 0 && seq_nos.first(first - 1).is_none() {
             first -= 1;
@@ -173,42 +176,16 @@ impl LiveSegment {
 
     /// The living root document with this id.
     pub fn find(&self, id: &str) -> Result<Option<u32>> {
-        let term = Term::from_field_text(self.columns.id_field, id);
-        let Some(info) = self.columns.ids.get_term_info(&term).map_err(|e| self.damaged(e))? else { return Ok(None) };
-        let mut postings =
-            self.columns.ids.read_postings_from_terminfo(&info, IndexRecordOption::Basic).map_err(|e| self.damaged(e))?;
-        debug_assert!(postings.term_freq() > 0);
-        while postings.doc() != TERMINATED {
-            if self.is_alive(postings.doc()) {
-                return Ok(Some(postings.doc()));
-            }
-            postings.advance();
-        }
-        Ok(None)
+        self.columns.find(id, |doc| self.is_alive(doc)).map_err(|e| self.damaged(e))
     }
 
     pub fn version(&self, doc: u32) -> Result<StoredVersion> {
-        let columns = self.columns.versions(&self.open)?;
-        let read = |column: &Column<u64>| {
-            column.first(doc).ok_or_else(|| self.damaged("a document has no sequence number, term or version"))
-        };
-        Ok(StoredVersion {
-            seq_no: read(&columns.seq_no)? as i64,
-            primary_term: read(&columns.primary_term)?,
-            version: read(&columns.version)?,
-        })
+        self.columns.version(&self.open.reader, doc).map_err(|e| self.damaged(e))
     }
 
     /// The stored fields of a document.
-    pub fn stored(&self, doc: u32) -> Result<crate::reader::StoredDocument> {
-        let store = match self.columns.store.get() {
-            Some(store) => store,
-            None => {
-                let opened = self.open.reader.get_store_reader(STORE_CACHE)?;
-                self.columns.store.get_or_init(|| opened)
-            }
-        };
-        crate::reader::StoredDocument::read(store, doc).map_err(|e| self.damaged(e))
+    pub fn stored(&self, doc: u32) -> Result<StoredDocument> {
+        self.columns.stored(&self.open.reader, doc).map_err(|e| self.damaged(e))
     }
 
     fn damaged(&self, what: impl std::fmt::Display) -> Error {
@@ -241,11 +218,54 @@ impl LiveSegment {
 }
 
 impl Columns {
-    fn versions(&self, open: &OpenSegment) -> Result<&VersionColumns> {
+    pub fn open(reader: &SegmentReader, system: SystemFields) -> Result<Self> {
+        let ids = reader.inverted_index(system.id)?;
+        Ok(Self { ids, versions: OnceLock::new(), store: OnceLock::new(), id_field: system.id })
+    }
+
+    /// The root document with this id that is accepted.
+    pub fn find(&self, id: &str, accept: impl Fn(u32) -> bool) -> Result<Option<u32>> {
+        let term = Term::from_field_text(self.id_field, id);
+        let Some(info) = self.ids.get_term_info(&term)? else { return Ok(None) };
+        let mut postings = self.ids.read_postings_from_terminfo(&info, IndexRecordOption::Basic)?;
+        while postings.doc() != TERMINATED {
+            if accept(postings.doc()) {
+                return Ok(Some(postings.doc()));
+            }
+            postings.advance();
+        }
+        Ok(None)
+    }
+
+    pub fn version(&self, reader: &SegmentReader, doc: u32) -> Result<StoredVersion> {
+        let columns = self.versions(reader)?;
+        let read = |column: &Column<u64>| {
+            let missing = || Error::io("version", "a document has no sequence number, term or version");
+            column.first(doc).ok_or_else(missing)
+        };
+        Ok(StoredVersion {
+            seq_no: read(&columns.seq_no)? as i64,
+            primary_term: read(&columns.primary_term)?,
+            version: read(&columns.version)?,
+        })
+    }
+
+    pub fn stored(&self, reader: &SegmentReader, doc: u32) -> Result<StoredDocument> {
+        let store = match self.store.get() {
+            Some(store) => store,
+            None => {
+                let opened = reader.get_store_reader(STORE_CACHE)?;
+                self.store.get_or_init(|| opened)
+            }
+        };
+        StoredDocument::read(store, doc)
+    }
+
+    fn versions(&self, reader: &SegmentReader) -> Result<&VersionColumns> {
         if let Some(columns) = self.versions.get() {
             return Ok(columns);
         }
-        let fast = open.reader.fast_fields();
+        let fast = reader.fast_fields();
         let columns = VersionColumns {
             seq_no: fast.u64("_seq_no")?,
             primary_term: fast.u64("_primary_term")?,

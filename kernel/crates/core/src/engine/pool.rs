@@ -96,6 +96,11 @@ impl Pool {
         self.idle.lock().iter().map(|building| building.memory).max().unwrap_or(0)
     }
 
+    /// Bytes in idle builders.
+    pub fn memory(&self) -> usize {
+        self.idle.lock().iter().map(|building| building.memory).sum()
+    }
+
     /// Whether a builder has waited since before this time.
     pub fn waiting_since(&self, ms: u64) -> bool {
         self.idle.lock().iter().any(|building| building.touched_ms < ms)

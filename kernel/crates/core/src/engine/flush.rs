@@ -1,0 +1,138 @@
+//! Commits: what is in segments becomes durable there, and the translog is cut.
+
+use std::sync::atomic::Ordering;
+use std::time::Instant;
+
+use super::commit::{Commit, CommitSegment};
+use super::layout::Container;
+use super::shard::Shard;
+use crate::storage::manifest;
+use crate::{Error, Result};
+
+impl Shard {
+    /// Writes a commit point if there is something new, or if forced. `wait_if_ongoing` false: does nothing while another flush runs.
+    pub fn flush(&self, force: bool, wait_if_ongoing: bool) -> Result<()> {
+        self.check_open()?;
+        let _flush = if wait_if_ongoing {
+            self.flush_lock.lock()
+        } else {
+            let Some(guard) = self.flush_lock.try_lock() else { return Ok(()) };
+            guard
+        };
+        if !force && !self.has_uncommitted() {
+            return Ok(());
+        }
+        let started = Instant::now();
+        let commit = self.prepare()?;
+        self.write_commit(commit).map_err(|error| self.fail(error))?;
+        self.counters.flush_total.fetch_add(1, Ordering::Relaxed);
+        self.counters.flush_nanos.fetch_add(started.elapsed().as_nanos() as u64, Ordering::Relaxed);
+        Ok(())
+    }
+
+    fn has_uncommitted(&self) -> bool {
+        if self.translog().stats().uncommitted_operations > 0 {
+            return true;
+        }
+        let layout = self.layout.read();
+        let committed = self.committed.lock();
+        layout.segments.len() != committed.segments.len()
+            || layout.segments.iter().any(|segment| !committed.segments.contains(&segment.container))
+    }
+
+    /// Rolls the translog and turns all builders into segments; what the commit refers to stays until it is written.
+    fn prepare(&self) -> Result<Commit> {
+        let _refresh = self.refresh_lock.lock();
+        let (translog_generation, max_seq_no, taken) = {
+            let _gate = self.gate.write();
+            let generation = self.translog().roll().map_err(|error| self.fail(error))?;
+            self.seq_nos.persisted(self.seq_nos.processed_checkpoint());
+            (generation, self.seq_nos.max(), self.pool.take_all())
+        };
+        self.settle_taken(taken, "flush")?;
+        let layout = self.layout.read();
+        let segments: Vec<CommitSegment> = layout
+            .segments
+            .iter()
+            .map(|segment| CommitSegment {
+                container: segment.container,
+                alive: segment.alive.as_ref().map(super::alive::Alive::to_bytes),
+            })
+            .collect();
+        let mut committed = self.committed.lock();
+        committed.next = segments.iter().map(|segment| segment.container).collect();
+        let config = self.config();
+        Ok(Commit {
+            uuid: shard_uuid(&config.uuid, config.shard),
+            history_uuid: committed.history_uuid.clone(),
+            primary_term: config.primary_term,
+            segments,
+            max_seq_no,
+            local_checkpoint: self.seq_nos.processed_checkpoint(),
+            translog_generation,
+            next_container: self.next_container.load(Ordering::Relaxed),
+        })
+    }
+
+    fn write_commit(&self, commit: Commit) -> Result<()> {
+        self.sync_segments(&commit)?;
+        let generation = self.committed.lock().generation + 1;
+        commit.write(&*self.fs, &self.folder, generation)?;
+        let garbage = {
+            let mut committed = self.committed.lock();
+            committed.generation = generation;
+            committed.segments = std::mem::take(&mut committed.next);
+            committed.max_seq_no = commit.max_seq_no;
+            std::mem::take(&mut committed.garbage)
+        };
+        self.translog().trim(commit.translog_generation)?;
+        Commit::remove_older(&*self.fs, &self.folder, generation)?;
+        self.discard(garbage);
+        Ok(())
+    }
+
+    fn sync_segments(&self, commit: &Commit) -> Result<()> {
+        let already: std::collections::HashSet<Container> = self.committed.lock().segments.clone();
+        let fresh: Vec<Container> =
+            commit.segments.iter().map(|s| s.container).filter(|container| !already.contains(container)).collect();
+        for container in &fresh {
+            self.sync_segment(*container)?;
+        }
+        if !fresh.is_empty() {
+            let folder = self.segments_folder();
+            self.fs.sync_dir(&folder).map_err(|e| Error::io(folder.display(), e))?;
+        }
+        Ok(())
+    }
+
+    fn sync_segment(&self, container: Container) -> Result<()> {
+        let folder = self.segment_folder(container);
+        for name in self.fs.list(&folder).map_err(|e| Error::io(folder.display(), e))? {
+            let path = folder.join(&name);
+            self.fs.sync_file(&path).map_err(|e| Error::io(path.display(), e))?;
+        }
+        debug_assert!(self.fs.exists(&folder.join(manifest::FILE)));
+        self.fs.sync_dir(&folder).map_err(|e| Error::io(folder.display(), e))
+    }
+
+    /// Removes the folders that nobody refers to any more; the others wait for the next commit.
+    pub(crate) fn discard(&self, containers: Vec<Container>) {
+        for container in containers {
+            {
+                let mut committed = self.committed.lock();
+                if committed.segments.contains(&container) || committed.next.contains(&container) {
+                    committed.garbage.push(container);
+                    continue;
+                }
+            }
+            let folder = self.segment_folder(container);
+            if let Err(e) = self.fs.remove_tree(&folder) {
+                log::warn!("{}: cannot be removed: {e}", folder.display());
+            }
+        }
+    }
+}
+
+pub(crate) fn shard_uuid(index_uuid: &str, shard: u32) -> String {
+    format!("{index_uuid}/{shard}")
+}

@@ -1,0 +1,365 @@
+//! One operation: look the document up, check its version, number it, index it, log it.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use parking_lot::MutexGuard;
+use tantivy::directory::OwnedBytes;
+
+use super::document::RootMeta;
+use super::layout::{Layout, Target};
+use super::pool::Building;
+use super::shard::{Current, Shard};
+use super::versions::{Place, Stripe, Version};
+use crate::bulk::VersionType;
+use crate::mapping::ParsedDoc;
+use crate::translog::{Kind, Location, Operation};
+use crate::{Error, Result};
+
+/// A batch of operations by one thread: the builder it uses and what it has done so far.
+pub(crate) struct Work<'a> {
+    pub shard: &'a Shard,
+    pub current: Arc<Current>,
+    pub primary_term: u64,
+    building: Option<Building>,
+    pub last: Option<Location>,
+    seq_nos: Vec<i64>,
+    now_ms: u64,
+}
+
+/// The version that a document has now.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Known {
+    pub seq_no: i64,
+    pub primary_term: u64,
+    pub version: u64,
+    /// None: deleted.
+    pub target: Option<Target>,
+    pub location: Option<Location>,
+}
+
+/// What has to hold for an operation to go ahead.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Conditions {
+    pub create: bool,
+    pub version: Option<i64>,
+    pub version_type: VersionType,
+    pub if_seq_no: Option<i64>,
+    pub if_primary_term: Option<i64>,
+}
+
+/// A document to be indexed.
+pub(crate) struct Document<'a> {
+    pub id: &'a str,
+    pub routing: Option<&'a str>,
+    /// As it came in: what the translog keeps.
+    pub source: OwnedBytes,
+    pub parsed: ParsedDoc,
+    /// What `_source` keeps of it.
+    pub stored: Option<OwnedBytes>,
+}
+
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Written {
+    pub version: u64,
+    pub seq_no: i64,
+    /// The document existed.
+    pub existed: bool,
+}
+
+impl<'a> Work<'a> {
+    pub fn start(shard: &'a Shard) -> Self {
+        let current = shard.current();
+        let building = shard.pool.take(current.version).unwrap_or_else(|| {
+            let container = shard.new_container();
+            let deletions = Arc::default();
+            let building = Building::new(container, current.version, Arc::clone(&deletions));
+            shard.layout.write().builders.insert(container, deletions);
+            building
+        });
+        let primary_term = shard.config.read().primary_term;
+        Self {
+            shard,
+            current,
+            primary_term,
+            building: Some(building),
+            last: None,
+            seq_nos: Vec::new(),
+            now_ms: shard.runtime.now_ms(),
+        }
+    }
+
+    fn building(&mut self) -> &mut Building {
+        self.building.as_mut().expect("held until the end")
+    }
+
+    /// Gives the builder back; the operations count as done. Answers where the last one stands in the translog.
+    pub fn finish(mut self) -> Option<Location> {
+        let mut building = self.building.take().expect("held until the end");
+        let memory = building.measure();
+        self.shard.runtime.account(building.memory, memory);
+        building.memory = memory;
+        building.touched_ms = self.now_ms;
+        self.shard.pool.give_back(building);
+        self.shard.seq_nos.processed(self.seq_nos.drain(..));
+        if self.last.is_some() {
+            self.shard.timing.last_write.store(self.now_ms, Ordering::Relaxed);
+            self.shard.timing.dirty.store(true, Ordering::Relaxed);
+        }
+        self.last
+    }
+
+    /// Bytes in the builder.
+    pub fn memory(&self) -> usize {
+        self.building.as_ref().map_or(0, Building::measure)
+    }
+
+    pub fn index(
+        &mut self,
+        stripe: &mut MutexGuard<'_, Stripe>,
+        document: Document<'_>,
+        conditions: Conditions,
+        new_id: bool,
+    ) -> Result<Written> {
+        let shard = self.shard;
+        let layout = shard.layout.read();
+        let known = if new_id { None } else { shard.known(&layout, stripe, document.id)? };
+        let version = check(document.id, known.as_ref(), conditions)?;
+        let seq_no = shard.seq_nos.assign();
+        self.apply_index(&layout, stripe, document, Numbers { version, seq_no, primary_term: self.primary_term }, known)?;
+        Ok(Written { version, seq_no, existed: known.is_some_and(|known| known.target.is_some()) })
+    }
+
+    fn apply_index(
+        &mut self,
+        layout: &Layout,
+        stripe: &mut MutexGuard<'_, Stripe>,
+        document: Document<'_>,
+        numbers: Numbers,
+        known: Option<Known>,
+    ) -> Result<()> {
+        let doc = self.add(layout, document.parsed, document.stored, numbers, known.and_then(|known| known.target))?;
+        let operation = Operation {
+            kind: Kind::Index,
+            seq_no: numbers.seq_no,
+            primary_term: numbers.primary_term,
+            version: numbers.version,
+            id: document.id,
+            routing: document.routing,
+            source: Some(document.source.as_slice()),
+        };
+        let location = self.log(&operation)?;
+        let container = self.building().container;
+        self.note(stripe, document.id, numbers, Place::Live { container, doc }, Some(location));
+        Ok(())
+    }
+
+    fn add(
+        &mut self,
+        _layout: &Layout,
+        parsed: ParsedDoc,
+        stored: Option<OwnedBytes>,
+        numbers: Numbers,
+        replaced: Option<Target>,
+    ) -> Result<u32> {
+        let meta = RootMeta {
+            source: stored,
+            seq_no: numbers.seq_no,
+            primary_term: numbers.primary_term,
+            version: numbers.version,
+        };
+        let (shard, current) = (self.shard, self.current.clone());
+        let folder = |container| shard.segment_folder(container);
+        let building = self.building();
+        let doc = building
+            .add(&shard.fs, folder, &current.schema, parsed, meta)
+            .map_err(|error| shard.fail(Error::io("indexing a document", error)))?;
+        if let Some(target) = replaced {
+            building.delete(target);
+        }
+        Ok(doc)
+    }
+
+    fn log(&mut self, operation: &Operation<'_>) -> Result<Location> {
+        let shard = self.shard;
+        let location = shard.translog().append(operation).map_err(|error| shard.fail(error))?;
+        self.last = Some(location);
+        self.seq_nos.push(operation.seq_no);
+        Ok(location)
+    }
+
+    fn note(
+        &self,
+        stripe: &mut MutexGuard<'_, Stripe>,
+        id: &str,
+        numbers: Numbers,
+        place: Place,
+        location: Option<Location>,
+    ) {
+        let Numbers { version, seq_no, primary_term } = numbers;
+        let entry = Version { seq_no, primary_term, version, place, location };
+        self.shard.versions.put(stripe, id, entry);
+    }
+
+    pub fn delete(&mut self, stripe: &mut MutexGuard<'_, Stripe>, id: &str, conditions: Conditions) -> Result<Written> {
+        let shard = self.shard;
+        let layout = shard.layout.read();
+        let known = shard.known(&layout, stripe, id)?;
+        let version = check(id, known.as_ref(), conditions)?;
+        let seq_no = shard.seq_nos.assign();
+        let numbers = Numbers { version, seq_no, primary_term: self.primary_term };
+        let operation = Operation {
+            kind: Kind::Delete,
+            seq_no,
+            primary_term: numbers.primary_term,
+            version,
+            id,
+            routing: None,
+            source: None,
+        };
+        let location = self.log(&operation)?;
+        let target = known.and_then(|known| known.target);
+        self.apply_delete(stripe, id, numbers, target, Some(location));
+        Ok(Written { version, seq_no, existed: target.is_some() })
+    }
+
+    fn apply_delete(
+        &mut self,
+        stripe: &mut MutexGuard<'_, Stripe>,
+        id: &str,
+        numbers: Numbers,
+        target: Option<Target>,
+        location: Option<Location>,
+    ) {
+        if let Some(target) = target {
+            self.building().delete(target);
+        }
+        self.building().used = true;
+        let place = Place::Deleted { container: self.building().container, at_ms: self.now_ms };
+        self.note(stripe, id, numbers, place, location);
+    }
+
+    /// Applies an operation of the translog again, unless the document is newer already.
+    pub fn replay_index(&mut self, document: Document<'_>, numbers: Numbers, location: Location) -> Result<()> {
+        let shard = self.shard;
+        let mut stripe = shard.versions.lock(document.id);
+        let layout = shard.layout.read();
+        let known = shard.known(&layout, &stripe, document.id)?;
+        if known.is_some_and(|known| known.seq_no >= numbers.seq_no) {
+            return Ok(());
+        }
+        let id = document.id;
+        let target = known.and_then(|known| known.target);
+        let doc = self.add(&layout, document.parsed, document.stored, numbers, target)?;
+        let container = self.building().container;
+        self.note(&mut stripe, id, numbers, Place::Live { container, doc }, Some(location));
+        Ok(())
+    }
+
+    pub fn replay_delete(&mut self, id: &str, numbers: Numbers, location: Location) -> Result<()> {
+        let shard = self.shard;
+        let mut stripe = shard.versions.lock(id);
+        let layout = shard.layout.read();
+        let known = shard.known(&layout, &stripe, id)?;
+        if known.is_none_or(|known| known.seq_no < numbers.seq_no) {
+            self.apply_delete(&mut stripe, id, numbers, known.and_then(|known| known.target), Some(location));
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Work<'_> {
+    fn drop(&mut self) {
+        if let Some(building) = self.building.take() {
+            // A panic on the way: what the builder holds is not certain.
+            self.shard.runtime.account(building.memory, 0);
+            self.shard.fail(Error::io("indexing", "the thread panicked"));
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Numbers {
+    pub version: u64,
+    pub seq_no: i64,
+    pub primary_term: u64,
+}
+
+impl Shard {
+    /// The newest version of a document, deleted ones included as long as they are remembered.
+    pub(crate) fn known(&self, layout: &Layout, stripe: &Stripe, id: &str) -> Result<Option<Known>> {
+        if let Some(version) = stripe.get(id) {
+            let &Version { seq_no, primary_term, version, place, location } = version;
+            let target = match place {
+                Place::Deleted { .. } => None,
+                Place::Live { container, doc } => {
+                    // A merge may have taken the segment away since: then the terms know the document.
+                    if layout.builders.contains_key(&container) || layout.segment(container).is_some() {
+                        Some(Target { container, doc })
+                    } else {
+                        return self.known_by_term(layout, id);
+                    }
+                }
+            };
+            return Ok(Some(Known { seq_no, primary_term, version, target, location }));
+        }
+        self.known_by_term(layout, id)
+    }
+
+    fn known_by_term(&self, layout: &Layout, id: &str) -> Result<Option<Known>> {
+        for segment in layout.segments.iter().rev() {
+            if let Some(doc) = segment.find(id)? {
+                let stored = segment.version(doc)?;
+                return Ok(Some(Known {
+                    seq_no: stored.seq_no,
+                    primary_term: stored.primary_term,
+                    version: stored.version,
+                    target: Some(Target { container: segment.container, doc }),
+                    location: None,
+                }));
+            }
+        }
+        Ok(None)
+    }
+}
+
+/// The new version, or OpenSearch's conflict.
+fn check(id: &str, known: Option<&Known>, conditions: Conditions) -> Result<u64> {
+    let live = known.is_some_and(|known| known.target.is_some());
+    if let Some(seq_no) = conditions.if_seq_no {
+        let term = conditions.if_primary_term.unwrap_or(0);
+        let required = format!("required seqNo [{seq_no}], primary term [{term}].");
+        match known.filter(|_| live) {
+            None => return Err(conflict(id, &format!("{required} but no document was found"))),
+            Some(known) if known.seq_no != seq_no || known.primary_term as i64 != term => {
+                let (now, term) = (known.seq_no, known.primary_term);
+                let found = format!("{required} current document has seqNo [{now}] and primary term [{term}]");
+                return Err(conflict(id, &found));
+            }
+            Some(_) => {}
+        }
+    }
+    let current = known.map(|known| known.version);
+    if conditions.create && live {
+        let text = format!("document already exists (current version [{}])", current.unwrap_or(0));
+        return Err(conflict(id, &text));
+    }
+    let Some(provided) = conditions.version.filter(|_| conditions.version_type != VersionType::Internal) else {
+        return Ok(current.map_or(1, |version| version + 1));
+    };
+    let refused = match (conditions.version_type, current.map(|version| version as i64)) {
+        (VersionType::External, Some(now)) if now >= provided => Some((now, "higher or equal to")),
+        (VersionType::ExternalGte, Some(now)) if now > provided => Some((now, "higher than")),
+        _ => None,
+    };
+    if let Some((now, relation)) = refused {
+        let text = format!("current version [{now}] is {relation} the one provided [{provided}]");
+        return Err(conflict(id, &text));
+    }
+    Ok(provided.max(0) as u64)
+}
+
+pub(crate) fn conflict(id: &str, explanation: &str) -> Error {
+    let reason = format!("[{id}]: version conflict, {explanation}");
+    Error::new("version_conflict_engine_exception", 409, reason)
+}
