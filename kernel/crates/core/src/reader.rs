@@ -59,7 +59,8 @@ impl StoredDocument {
     /// Reads what the engine stored: `_id`, `_source` and `_routing`, in this order.
     pub fn read(store: &tantivy::store::StoreReader, doc: tantivy::DocId) -> crate::Result<Self> {
         let bytes = store.get_document_bytes(doc)?;
-        Self::parse(bytes).ok_or_else(|| crate::Error::corruption("stored document", u64::from(doc), "it cannot be read"))
+        Self::parse(bytes)
+            .ok_or_else(|| crate::Error::corruption("stored document", u64::from(doc), "it cannot be read"))
     }
 
     /// tantivy's layout: VInt(count), then per value u32 field, u8 type (0 text, 4 bytes), VInt(length), bytes.

@@ -142,7 +142,8 @@ fn long(key: &str, value: &Value) -> Result<i64> {
         Value::String(text) => text.parse().ok(),
         _ => None,
     };
-    parsed.ok_or_else(|| Error::illegal_argument(format!("Failed to parse long parameter [{key}] with value [{value}]")))
+    parsed
+        .ok_or_else(|| Error::illegal_argument(format!("Failed to parse long parameter [{key}] with value [{value}]")))
 }
 
 fn boolean(value: &Value) -> Result<bool> {
@@ -152,7 +153,9 @@ fn boolean(value: &Value) -> Result<bool> {
         Value::String(text) if text == "false" => Ok(false),
         other => {
             let text = text(other.clone());
-            Err(Error::illegal_argument(format!("Failed to parse value [{text}] as only [true] or [false] are allowed.")))
+            Err(Error::illegal_argument(format!(
+                "Failed to parse value [{text}] as only [true] or [false] are allowed."
+            )))
         }
     }
 }

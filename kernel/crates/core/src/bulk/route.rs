@@ -60,7 +60,10 @@ fn hash(text: &str) -> i32 {
     let mix = |k: u32| k.wrapping_mul(0xcc9e_2d51).rotate_left(15).wrapping_mul(0x1b87_3593);
     let mut pairs = units.chunks_exact(2);
     for pair in &mut pairs {
-        h = (h ^ mix(u32::from(pair[0]) | u32::from(pair[1]) << 16)).rotate_left(13).wrapping_mul(5).wrapping_add(0xe654_6b64);
+        h = (h ^ mix(u32::from(pair[0]) | u32::from(pair[1]) << 16))
+            .rotate_left(13)
+            .wrapping_mul(5)
+            .wrapping_add(0xe654_6b64);
     }
     if let [last] = pairs.remainder() {
         h ^= mix(u32::from(*last));

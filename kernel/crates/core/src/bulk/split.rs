@@ -86,10 +86,14 @@ impl Bulk {
 
     /// Items that somebody else has to look at: item number and what is odd, as JSON.
     pub fn odd(&self) -> Vec<(usize, Vec<u8>)> {
-        let odd = |entry: &BulkItem| {
-            entry.pipeline.is_some() || entry.require_alias == Some(true) || entry.error.is_some()
-        };
-        self.items.iter().enumerate().filter(|(_, entry)| odd(entry)).map(|(i, entry)| (i, self.describe(entry))).collect()
+        let odd =
+            |entry: &BulkItem| entry.pipeline.is_some() || entry.require_alias == Some(true) || entry.error.is_some();
+        self.items
+            .iter()
+            .enumerate()
+            .filter(|(_, entry)| odd(entry))
+            .map(|(i, entry)| (i, self.describe(entry)))
+            .collect()
     }
 
     fn describe(&self, entry: &BulkItem) -> Vec<u8> {

@@ -20,10 +20,16 @@ fn target(name: &str) -> HashMap<String, Target> {
 #[test]
 fn errors_read_as_opensearchs() {
     for (body, expected) in [
-        ("{\"foo\":{}}\n{}\n", "Malformed action/metadata line [1], expected one of [create, delete, index, update] but found [foo]"),
+        (
+            "{\"foo\":{}}\n{}\n",
+            "Malformed action/metadata line [1], expected one of [create, delete, index, update] but found [foo]",
+        ),
         ("[\"x\"]\n", "Malformed action/metadata line [1], expected START_OBJECT but found [START_ARRAY]"),
         ("{\"index\":{\"bar\":1}}\n{}\n", "Action/metadata line [1] contains an unknown parameter [bar]"),
-        ("{\"index\":[]}\n{}\n", "Malformed action/metadata line [1], expected START_OBJECT or END_OBJECT but found [START_ARRAY]"),
+        (
+            "{\"index\":[]}\n{}\n",
+            "Malformed action/metadata line [1], expected START_OBJECT or END_OBJECT but found [START_ARRAY]",
+        ),
         (
             "{\"index\":{\"_id\":[\"a\"]}}\n{}\n",
             "Malformed action/metadata line [1], expected a simple value for field [_id] but found [START_ARRAY]",
@@ -36,7 +42,10 @@ fn errors_read_as_opensearchs() {
             "{\"create\":{\"_id\":\"9\",\"version\":3,\"version_type\":\"external\"}}\n{}\n{\"delete\":{}}\n",
             "Validation Failed: 1: create operations only support internal versioning. use index instead;2: id is missing;",
         ),
-        ("{\"index\":{}}\n{}\n{\"index\":null}\n{}\n", "Malformed action/metadata line [3], expected START_OBJECT or END_OBJECT but found [VALUE_NULL]"),
+        (
+            "{\"index\":{}}\n{}\n{\"index\":null}\n{}\n",
+            "Malformed action/metadata line [3], expected START_OBJECT or END_OBJECT but found [VALUE_NULL]",
+        ),
     ] {
         assert_eq!(reason(body), expected, "{body}");
     }
@@ -44,7 +53,10 @@ fn errors_read_as_opensearchs() {
 
 #[test]
 fn items_point_at_their_documents() {
-    let bulk = split("{\"index\":{\"_id\":5,\"routing\":7}}\r\n{\"a\":1}\r\n\n{\"delete\":{\"_id\":\"x\"}}\n{\"create\":{}}\n{}\n").unwrap();
+    let bulk = split(
+        "{\"index\":{\"_id\":5,\"routing\":7}}\r\n{\"a\":1}\r\n\n{\"delete\":{\"_id\":\"x\"}}\n{\"create\":{}}\n{}\n",
+    )
+    .unwrap();
     assert_eq!(bulk.len(), 3);
     let routed = bulk.route(&target("i"), &Rejects::default()).unwrap();
     let slice = &routed.slices[0];

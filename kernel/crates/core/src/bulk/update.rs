@@ -26,8 +26,16 @@ pub struct UpdateBody<'a> {
 }
 
 const KNOWN: [&str; 10] = [
-    "doc", "upsert", "doc_as_upsert", "detect_noop", "script", "scripted_upsert", "_source", "if_seq_no",
-    "if_primary_term", "lang",
+    "doc",
+    "upsert",
+    "doc_as_upsert",
+    "detect_noop",
+    "script",
+    "scripted_upsert",
+    "_source",
+    "if_seq_no",
+    "if_primary_term",
+    "lang",
 ];
 
 impl<'a> UpdateBody<'a> {
@@ -46,7 +54,8 @@ impl<'a> UpdateBody<'a> {
         let body: Self = serde_json::from_slice(bytes).map_err(failed)?;
         for (name, value) in [("doc", body.doc), ("upsert", body.upsert)] {
             if value.is_some_and(|value| !value.get().starts_with('{')) {
-                let reason = format!("[1:{}] [UpdateRequest] {name} doesn't support values of this type", name.len() + 4);
+                let reason =
+                    format!("[1:{}] [UpdateRequest] {name} doesn't support values of this type", name.len() + 4);
                 return Err(Error::new("x_content_parse_exception", 400, reason));
             }
         }

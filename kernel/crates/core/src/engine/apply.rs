@@ -32,7 +32,12 @@ impl Shard {
         self.apply(slice, result, SliceResult::is_unknown)
     }
 
-    fn apply(&self, slice: &Slice, result: &mut SliceResult, wanted: impl Fn(&SliceResult, usize) -> bool) -> Result<()> {
+    fn apply(
+        &self,
+        slice: &Slice,
+        result: &mut SliceResult,
+        wanted: impl Fn(&SliceResult, usize) -> bool,
+    ) -> Result<()> {
         let started = Instant::now();
         let last = {
             let _gate = self.gate.read();
@@ -86,7 +91,10 @@ impl Shard {
 
     /// Conflicts and missing documents name index and shard.
     fn located(&self, error: Error) -> Error {
-        if !matches!(error.kind, "version_conflict_engine_exception" | "document_missing_exception" | "document_source_missing_exception") {
+        if !matches!(
+            error.kind,
+            "version_conflict_engine_exception" | "document_missing_exception" | "document_source_missing_exception"
+        ) {
             return error;
         }
         let config = self.config();

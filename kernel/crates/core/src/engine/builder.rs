@@ -62,10 +62,8 @@ pub struct SegmentBuilder {
 impl SegmentBuilder {
     /// Starts a segment in a new folder.
     pub fn create(fs: SharedFs, folder: PathBuf, schema: SegmentSchema) -> Result<Self> {
-        fs.create_dir_all(&folder)
-            .map_err(|e| Error::io(folder.display(), e))?;
-        let directory =
-            SegmentDirectory::for_writing(fs.clone(), folder.clone(), Arc::<AtomicBool>::default());
+        fs.create_dir_all(&folder).map_err(|e| Error::io(folder.display(), e))?;
+        let directory = SegmentDirectory::for_writing(fs.clone(), folder.clone(), Arc::<AtomicBool>::default());
         let index = Index::builder()
             .schema(schema.schema.clone())
             .settings(index_settings())
@@ -74,16 +72,7 @@ impl SegmentBuilder {
         let segment = index.new_segment();
         let uuid = segment.id().uuid_string();
         let writer = SegmentWriter::for_segment(INITIAL_BUDGET, segment)?;
-        Ok(Self {
-            fs,
-            folder,
-            directory,
-            uuid,
-            schema,
-            writer,
-            roots: 0,
-            max_seq_no: -1,
-        })
+        Ok(Self { fs, folder, directory, uuid, schema, writer, roots: 0, max_seq_no: -1 })
     }
 
     /// Adds nested children, then their root; answers the root's document id.
@@ -100,10 +89,7 @@ impl SegmentBuilder {
     }
 
     fn push(&mut self, document: EngineDocument) -> Result<()> {
-        Ok(self.writer.add_document(AddOperation {
-            opstamp: 0,
-            document,
-        })?)
+        Ok(self.writer.add_document(AddOperation { opstamp: 0, document })?)
     }
 
     pub fn max_doc(&self) -> u32 {
@@ -112,9 +98,7 @@ impl SegmentBuilder {
 
     pub fn memory(&self) -> usize {
         // tantivy counts what its writers hold, not the norms and opstamps nor the rest of the started arena page.
-        self.writer.mem_usage()
-            + self.writer.max_doc() as usize * (8 + self.schema.schema.num_fields())
-            + (1 << 20)
+        self.writer.mem_usage() + self.writer.max_doc() as usize * (8 + self.schema.schema.num_fields()) + (1 << 20)
     }
 
     pub fn schema(&self) -> &SegmentSchema {
@@ -141,8 +125,5 @@ impl SegmentBuilder {
 
 /// Field names by id.
 pub fn field_table(schema: &Schema) -> Vec<String> {
-    schema
-        .fields()
-        .map(|(_, entry)| entry.name().to_owned())
-        .collect()
+    schema.fields().map(|(_, entry)| entry.name().to_owned()).collect()
 }

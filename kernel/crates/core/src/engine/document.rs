@@ -23,17 +23,11 @@ pub(crate) struct EngineDocument {
 
 impl EngineDocument {
     pub fn root(doc: IndexDoc, meta: RootMeta, system: SystemFields) -> Self {
-        Self {
-            values: doc.values,
-            root: Some((meta, system)),
-        }
+        Self { values: doc.values, root: Some((meta, system)) }
     }
 
     pub fn child(doc: IndexDoc) -> Self {
-        Self {
-            values: doc.values,
-            root: None,
-        }
+        Self { values: doc.values, root: None }
     }
 
     fn system_value(&self, i: usize) -> Option<(Field, Leaf<'_>)> {
@@ -71,11 +65,7 @@ impl<'a> Iterator for Values<'a> {
                 return Some(value);
             }
         }
-        let first = if self.document.root.is_some() {
-            SYSTEM_VALUES
-        } else {
-            0
-        };
+        let first = if self.document.root.is_some() { SYSTEM_VALUES } else { 0 };
         let (field, value) = self.document.values.get(self.next - first)?;
         self.next += 1;
         Some((*field, Leaf::Value(value)))
@@ -87,10 +77,7 @@ impl Document for EngineDocument {
     type FieldsValuesIter<'a> = Values<'a>;
 
     fn iter_fields_and_values(&self) -> Values<'_> {
-        Values {
-            document: self,
-            next: 0,
-        }
+        Values { document: self, next: 0 }
     }
 }
 
@@ -104,9 +91,7 @@ impl<'a> Value<'a> for Leaf<'a> {
             Leaf::U64(number) => ReferenceValueLeaf::U64(number),
             Leaf::Value(value) => match value {
                 IndexValue::Str(text) => ReferenceValueLeaf::Str(text),
-                IndexValue::Tokens(tokens) => {
-                    ReferenceValueLeaf::PreTokStr(Box::new(tokens.clone()))
-                }
+                IndexValue::Tokens(tokens) => ReferenceValueLeaf::PreTokStr(Box::new(tokens.clone())),
                 IndexValue::U64(number) => ReferenceValueLeaf::U64(*number),
                 IndexValue::I64(number) => ReferenceValueLeaf::I64(*number),
                 IndexValue::F64(number) => ReferenceValueLeaf::F64(*number),

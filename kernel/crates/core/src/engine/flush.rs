@@ -60,6 +60,7 @@ impl Shard {
             })
             .collect();
         let mut committed = self.committed.lock();
+        committed.docs = layout.segments.iter().map(|segment| u64::from(segment.live_roots())).sum();
         committed.next = segments.iter().map(|segment| segment.container).collect();
         let config = self.config();
         Ok(Commit {

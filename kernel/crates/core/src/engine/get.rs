@@ -112,7 +112,8 @@ impl Shard {
             return Ok((Some(Known { location: None, ..known }), stored));
         }
         drop(layout);
-        let location = known.location.ok_or_else(|| Error::io("get", "a document in a builder has no translog location"))?;
+        let location =
+            known.location.ok_or_else(|| Error::io("get", "a document in a builder has no translog location"))?;
         let stored = self.translog().read(location, |operation| Stored {
             source: OwnedBytes::new(operation.source.unwrap_or_default().to_vec()),
             routing: operation.routing.map(str::to_owned),
@@ -123,7 +124,8 @@ impl Shard {
 
     fn render(&self, request: &Request, found: Found) -> Result<Vec<u8>> {
         let Known { version, seq_no, primary_term, .. } = found.known;
-        let mut out = format!("\"_version\":{version},\"_seq_no\":{seq_no},\"_primary_term\":{primary_term}").into_bytes();
+        let mut out =
+            format!("\"_version\":{version},\"_seq_no\":{seq_no},\"_primary_term\":{primary_term}").into_bytes();
         if let Some(routing) = &found.routing {
             out.extend_from_slice(b",\"_routing\":");
             serde_json::to_writer(&mut out, routing).expect("memory");

@@ -35,11 +35,7 @@ fn schema(names: &[&str]) -> SegmentSchema {
             _ => drop(builder.add_text_field(name, TEXT)),
         }
     }
-    SegmentSchema {
-        schema: builder.build(),
-        system,
-        tokenizers: TokenizerManager::default(),
-    }
+    SegmentSchema { schema: builder.build(), system, tokenizers: TokenizerManager::default() }
 }
 
 fn field(schema: &SegmentSchema, name: &str) -> Field {
@@ -52,49 +48,27 @@ fn write(
     schema: &SegmentSchema,
     docs: &[(&str, &[(&str, IndexValue)])],
 ) -> Arc<crate::storage::manifest::Manifest> {
-    let mut builder =
-        SegmentBuilder::create(fs.clone(), folder.to_path_buf(), schema.clone()).unwrap();
+    let mut builder = SegmentBuilder::create(fs.clone(), folder.to_path_buf(), schema.clone()).unwrap();
     for (i, (id, values)) in docs.iter().enumerate() {
         let id = (schema.system.id, IndexValue::Str((*id).into()));
         let values = values.iter().map(|(name, value)| (field(schema, name), value.clone()));
         let values = std::iter::once(id).chain(values).collect();
-        let meta = RootMeta {
-            source: None,
-            seq_no: i as i64,
-            primary_term: 1,
-            version: 1,
-        };
-        builder
-            .add(
-                ParsedDoc {
-                    docs: vec![IndexDoc { values }],
-                },
-                meta,
-            )
-            .unwrap();
+        let meta = RootMeta { source: None, seq_no: i as i64, primary_term: 1, version: 1 };
+        builder.add(ParsedDoc { docs: vec![IndexDoc { values }] }, meta).unwrap();
     }
     Arc::new(builder.finish("test").unwrap())
 }
 
 fn norms(segment: &OpenSegment, schema: &SegmentSchema, name: &str) -> Vec<u32> {
-    let norms = segment
-        .reader
-        .get_fieldnorms_reader(field(schema, name))
-        .unwrap();
-    (0..segment.reader.max_doc())
-        .map(|doc| norms.fieldnorm(doc))
-        .collect()
+    let norms = segment.reader.get_fieldnorms_reader(field(schema, name)).unwrap();
+    (0..segment.reader.max_doc()).map(|doc| norms.fieldnorm(doc)).collect()
 }
 
 fn hits(segment: &OpenSegment, schema: &SegmentSchema, name: &str, text: &str) -> Vec<(u32, u32)> {
     let field = field(schema, name);
     let index = segment.reader.inverted_index(field).unwrap();
-    let postings = index
-        .read_postings(
-            &Term::from_field_text(field, text),
-            IndexRecordOption::WithFreqsAndPositions,
-        )
-        .unwrap();
+    let postings =
+        index.read_postings(&Term::from_field_text(field, text), IndexRecordOption::WithFreqsAndPositions).unwrap();
     let mut found = Vec::new();
     if let Some(mut postings) = postings {
         while postings.doc() != tantivy::TERMINATED {
@@ -115,27 +89,14 @@ fn check(fs: SharedFs, root: &Path) {
     // The same fields and more, in another order.
     let two = schema(&["late", "n:long", "body", "title"]);
     let folder = |name: &str| root.join(name);
-    let a = write(
-        &fs,
-        &folder("a"),
-        &old,
-        &[("1", &[("n", IndexValue::I64(5))])],
-    );
+    let a = write(&fs, &folder("a"), &old, &[("1", &[("n", IndexValue::I64(5))])]);
     let b = write(
         &fs,
         &folder("b"),
         &one,
-        &[
-            ("2", &[("title", text("one two two"))]),
-            ("3", &[("title", text("two")), ("n", IndexValue::I64(7))]),
-        ],
+        &[("2", &[("title", text("one two two"))]), ("3", &[("title", text("two")), ("n", IndexValue::I64(7))])],
     );
-    let c = write(
-        &fs,
-        &folder("c"),
-        &two,
-        &[("4", &[("late", text("x y z")), ("title", text("two two"))])],
-    );
+    let c = write(&fs, &folder("c"), &two, &[("4", &[("late", text("x y z")), ("title", text("two two"))])]);
 
     let opened = OpenSegment::open(&fs, &folder("b"), b.clone(), &two.schema).unwrap();
     assert_eq!(norms(&opened, &two, "title"), [3, 1]);
@@ -156,16 +117,10 @@ fn check(fs: SharedFs, root: &Path) {
     assert_eq!(norms(&opened, &two, "title"), [0, 3, 1, 2]);
     assert_eq!(norms(&opened, &two, "late"), [0, 0, 0, 3]);
     assert_eq!(norms(&opened, &two, "body"), [0, 0, 0, 0]);
-    assert_eq!(
-        hits(&opened, &two, "title", "two"),
-        [(1, 2), (2, 1), (3, 2)]
-    );
+    assert_eq!(hits(&opened, &two, "title", "two"), [(1, 2), (2, 1), (3, 2)]);
     assert_eq!(hits(&opened, &two, "_id", "3"), [(2, 1)]);
     let column = opened.reader.fast_fields().i64("n").unwrap();
-    assert_eq!(
-        (0..4).map(|doc| column.first(doc)).collect::<Vec<_>>(),
-        [Some(5), None, Some(7), None]
-    );
+    assert_eq!((0..4).map(|doc| column.first(doc)).collect::<Vec<_>>(), [Some(5), None, Some(7), None]);
 }
 
 #[test]

@@ -21,7 +21,10 @@ struct Source {
 
 impl Shard {
     pub(crate) fn schedule_merge(self: &Arc<Self>) {
-        if !self.runtime.has_background() || self.timing.merge_queued.load(Ordering::Relaxed) || self.next_merge().is_none() {
+        if !self.runtime.has_background()
+            || self.timing.merge_queued.load(Ordering::Relaxed)
+            || self.next_merge().is_none()
+        {
             return;
         }
         if !self.timing.merge_queued.swap(true, Ordering::Relaxed) {
@@ -237,7 +240,9 @@ impl<'a> Moves<'a> {
     fn died_meanwhile(&self, layout: &Layout) -> Vec<u32> {
         let mut died = Vec::new();
         for source in self.sources {
-            let Some(now) = layout.segment(source.container).and_then(|segment| segment.alive.as_ref()) else { continue };
+            let Some(now) = layout.segment(source.container).and_then(|segment| segment.alive.as_ref()) else {
+                continue;
+            };
             let (start, ranks) = &self.starts[&source.container];
             let full = source.alive.is_none().then(|| Alive::full(source.max_doc));
             let before = source.alive.as_ref().or(full.as_ref()).expect("one of them is there");

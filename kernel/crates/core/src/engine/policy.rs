@@ -53,7 +53,8 @@ impl Policy {
         let too_many_deleted = deleted as f64 > self.deletes_allowed * (docs + deleted).max(1) as f64;
         // Segments of about the greatest size are left alone unless much of them is deleted.
         sorted.retain(|c| {
-            c.live_bytes < self.max_merged / 2 || (too_many_deleted && f64::from(c.deleted) > self.deletes_allowed * f64::from(c.docs))
+            c.live_bytes < self.max_merged / 2
+                || (too_many_deleted && f64::from(c.deleted) > self.deletes_allowed * f64::from(c.docs))
         });
         let total: u64 = sorted.iter().map(|c| self.floored(c)).sum();
         let smallest = sorted.last()?.live_bytes;
@@ -77,7 +78,10 @@ impl Policy {
                     merge.push(candidate);
                 }
             }
-            let worthwhile = merge.len() > 1 || merge.first().is_some_and(|c| c.deleted > 0 && c.docs > 0 && f64::from(c.deleted) > self.deletes_allowed * f64::from(c.docs));
+            let worthwhile = merge.len() > 1
+                || merge.first().is_some_and(|c| {
+                    c.deleted > 0 && c.docs > 0 && f64::from(c.deleted) > self.deletes_allowed * f64::from(c.docs)
+                });
             if !worthwhile {
                 continue;
             }

@@ -1,7 +1,7 @@
 //! Opening a shard: the newest commit, then the translog behind it.
 
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64};
 use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
@@ -82,6 +82,7 @@ impl Shard {
             segments: commit.segments.iter().map(|segment| segment.container).collect(),
             history_uuid: commit.history_uuid.clone(),
             max_seq_no: commit.max_seq_no,
+            docs: published.doc_count,
             ..Committed::default()
         };
         Ok(Self {
@@ -145,11 +146,8 @@ impl Shard {
     }
 
     fn replay_one(&self, work: &mut Work<'_>, operation: &Operation<'_>, location: Location) -> Result<()> {
-        let numbers = Numbers {
-            version: operation.version,
-            seq_no: operation.seq_no,
-            primary_term: operation.primary_term,
-        };
+        let numbers =
+            Numbers { version: operation.version, seq_no: operation.seq_no, primary_term: operation.primary_term };
         match operation.kind {
             Kind::NoOp => Ok(()),
             Kind::Delete => work.replay_delete(operation.id, numbers, location),
@@ -195,7 +193,8 @@ fn replay_error(operation: &Operation<'_>, error: DocError) -> Error {
         }
         DocError::Unknown(fields) => {
             let paths: Vec<&str> = fields.iter().map(|field| field.path.as_str()).collect();
-            let text = format!("operation {seq_no} on [{id}] in the translog has fields that the mapping lacks: {paths:?}");
+            let text =
+                format!("operation {seq_no} on [{id}] in the translog has fields that the mapping lacks: {paths:?}");
             Error::new("illegal_state_exception", 500, text)
         }
     }
@@ -264,12 +263,4 @@ fn open_segment(
         }
     };
     LiveSegment::new(segment.container, open, schema.system, alive)
-}
-
-impl Shard {
-    /// For tests: forgets the shard without closing it, as a crash does.
-    #[cfg(test)]
-    pub(crate) fn abandon(&self) {
-        self.closed.store(true, Ordering::Release);
-    }
 }

@@ -15,7 +15,7 @@ impl Shard {
     pub fn refresh(self: &Arc<Self>) -> Result<()> {
         self.check_open()?;
         let started = Instant::now();
-        {
+        let (listeners, result) = {
             let _refresh = self.refresh_lock.lock();
             self.timing.dirty.store(false, Ordering::Relaxed);
             let listeners = std::mem::take(&mut *self.listeners.lock());
@@ -24,10 +24,11 @@ impl Shard {
             if result.is_ok() {
                 self.publish(checkpoint);
             }
-            // Whoever waits is let go in any case: a failed shard answers no more.
-            listeners.into_iter().for_each(|(_, listener)| listener());
-            result?;
-        }
+            (listeners, result)
+        };
+        // Whoever waits is let go in any case: a failed shard answers no more.
+        listeners.into_iter().for_each(|(_, listener)| listener());
+        result?;
         self.counters.refresh_total.fetch_add(1, Ordering::Relaxed);
         self.counters.refresh_nanos.fetch_add(started.elapsed().as_nanos() as u64, Ordering::Relaxed);
         self.schedule_merge();

@@ -28,62 +28,27 @@ pub struct OpenSegment {
 }
 
 impl OpenSegment {
-    pub fn open(
-        fs: &SharedFs,
-        folder: &Path,
-        manifest: Arc<Manifest>,
-        schema: &Schema,
-    ) -> Result<Self> {
+    pub fn open(fs: &SharedFs, folder: &Path, manifest: Arc<Manifest>, schema: &Schema) -> Result<Self> {
         let segment = tantivy_segment(fs, folder, &manifest, schema)?;
-        let id = folder
-            .file_name()
-            .map(|name| name.to_string_lossy().into_owned())
-            .unwrap_or_default();
-        let reader = SegmentReader::open(&segment).map_err(|e| {
-            Error::corruption(
-                folder.display(),
-                0,
-                format!("the segment cannot be opened: {e}"),
-            )
-        })?;
-        Ok(Self {
-            id: id.into(),
-            manifest,
-            reader,
-            caches: Arc::default(),
-        })
+        let id = folder.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        let reader = SegmentReader::open(&segment)
+            .map_err(|e| Error::corruption(folder.display(), 0, format!("the segment cannot be opened: {e}")))?;
+        Ok(Self { id: id.into(), manifest, reader, caches: Arc::default() })
     }
 
     /// The same files under another schema; what was derived from the files is kept.
     pub fn reopen(&self, fs: &SharedFs, folder: &Path, schema: &Schema) -> Result<Self> {
         let opened = Self::open(fs, folder, self.manifest.clone(), schema)?;
-        Ok(Self {
-            caches: self.caches.clone(),
-            ..opened
-        })
+        Ok(Self { caches: self.caches.clone(), ..opened })
     }
 }
 
-fn tantivy_segment(
-    fs: &SharedFs,
-    folder: &Path,
-    manifest: &Manifest,
-    schema: &Schema,
-) -> Result<tantivy::Segment> {
-    let view = View {
-        fields: Arc::new(manifest.fields.clone()),
-        schema: schema.clone(),
-        max_doc: manifest.max_doc,
-    };
+fn tantivy_segment(fs: &SharedFs, folder: &Path, manifest: &Manifest, schema: &Schema) -> Result<tantivy::Segment> {
+    let view = View { fields: Arc::new(manifest.fields.clone()), schema: schema.clone(), max_doc: manifest.max_doc };
     let directory = SegmentDirectory::for_reading(fs.clone(), folder.to_path_buf(), view);
     let index = Index::create(directory, schema.clone(), index_settings())?;
-    let uuid = SegmentId::from_uuid_string(&manifest.uuid).map_err(|e| {
-        Error::corruption(
-            folder.display(),
-            0,
-            format!("the manifest names a bad id: {e}"),
-        )
-    })?;
+    let uuid = SegmentId::from_uuid_string(&manifest.uuid)
+        .map_err(|e| Error::corruption(folder.display(), 0, format!("the manifest names a bad id: {e}")))?;
     let meta = index.new_segment_meta(uuid, manifest.max_doc);
     Ok(index.segment(meta))
 }
@@ -105,8 +70,7 @@ pub fn merge(
     target: PathBuf,
     cancelled: Arc<AtomicBool>,
 ) -> Result<Manifest> {
-    fs.create_dir_all(&target)
-        .map_err(|e| Error::io(target.display(), e))?;
+    fs.create_dir_all(&target).map_err(|e| Error::io(target.display(), e))?;
     let directory = SegmentDirectory::for_writing(fs.clone(), target.clone(), cancelled);
     let segments = inputs
         .iter()
@@ -114,38 +78,16 @@ pub fn merge(
         .collect::<Result<Vec<_>>>()?;
     let max_doc = inputs
         .iter()
-        .map(|input| {
-            input
-                .alive
-                .as_ref()
-                .map_or(input.manifest.max_doc, |alive| {
-                    alive.num_alive_docs() as u32
-                })
-        })
+        .map(|input| input.alive.as_ref().map_or(input.manifest.max_doc, |alive| alive.num_alive_docs() as u32))
         .sum();
     let roots = inputs.iter().map(|input| input.roots).sum();
-    let max_seq_no = inputs
-        .iter()
-        .map(|input| input.manifest.max_seq_no)
-        .max()
-        .unwrap_or(-1);
+    let max_seq_no = inputs.iter().map(|input| input.manifest.max_seq_no).max().unwrap_or(-1);
     let alive = inputs.into_iter().map(|input| input.alive).collect();
     merge_filtered_segments(&segments, index_settings(), alive, directory.clone())?;
     let files = directory.written();
-    let uuid = files
-        .first()
-        .and_then(|file| file.name.split('.').next())
-        .unwrap_or_default()
-        .to_owned();
-    let manifest = Manifest {
-        uuid,
-        max_doc,
-        roots,
-        fields: field_table(schema),
-        files,
-        max_seq_no,
-        source: "merge".into(),
-    };
+    let uuid = files.first().and_then(|file| file.name.split('.').next()).unwrap_or_default().to_owned();
+    let manifest =
+        Manifest { uuid, max_doc, roots, fields: field_table(schema), files, max_seq_no, source: "merge".into() };
     manifest.write(&**fs, &target)?;
     Ok(manifest)
 }

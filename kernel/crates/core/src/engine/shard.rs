@@ -45,6 +45,8 @@ pub(crate) struct Committed {
     pub garbage: Vec<Container>,
     pub history_uuid: String,
     pub max_seq_no: i64,
+    /// Living root documents.
+    pub docs: u64,
 }
 
 pub(crate) type Listener = Box<dyn FnOnce() + Send>;

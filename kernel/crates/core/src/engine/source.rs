@@ -14,11 +14,8 @@ pub(crate) fn stored(mapping: &Mapping, source: &OwnedBytes) -> Result<Option<Ow
     if mapping.source_includes.is_empty() && mapping.source_excludes.is_empty() {
         return Ok(Some(source.clone()));
     }
-    let filter = Filter {
-        fetch: true,
-        includes: mapping.source_includes.clone(),
-        excludes: mapping.source_excludes.clone(),
-    };
+    let filter =
+        Filter { fetch: true, includes: mapping.source_includes.clone(), excludes: mapping.source_excludes.clone() };
     Ok(filter.apply(source.as_slice())?.map(OwnedBytes::new))
 }
 
@@ -45,9 +42,7 @@ impl Filter {
             Value::Null => Ok(whole(true)),
             Value::Bool(fetch) => Ok(whole(*fetch)),
             Value::String(text) if text == "true" || text == "false" => Ok(whole(text == "true")),
-            Value::String(text) => {
-                Ok(Self { includes: text.split(',').map(str::to_owned).collect(), ..whole(true) })
-            }
+            Value::String(text) => Ok(Self { includes: text.split(',').map(str::to_owned).collect(), ..whole(true) }),
             Value::Object(object) => Ok(Self {
                 fetch: true,
                 includes: patterns(object.get("includes").or_else(|| object.get("include")))?,

@@ -110,7 +110,14 @@ impl Shard {
             }),
         );
         let committed = self.committed.lock();
-        put("commit", json!({"generation": committed.generation, "history_uuid": committed.history_uuid, "max_seq_no": committed.max_seq_no}));
+        let id = format!("{}/{}", committed.history_uuid, committed.generation);
+        put(
+            "commit",
+            json!({
+                "id": id, "generation": committed.generation, "history_uuid": committed.history_uuid,
+                "max_seq_no": committed.max_seq_no, "num_docs": committed.docs,
+            }),
+        );
         put(
             "recovery",
             json!({"translog_operations": get(&counters.recovered_operations), "time_in_millis": millis(&counters.recovery_nanos)}),
@@ -172,6 +179,10 @@ impl Shard {
             });
             segments.insert(segment.open.id.to_string(), entry);
         }
-        Ok(Value::Object(segments).to_string().into_bytes())
+        let count = |member: &str| segments.values().filter(|entry| entry[member] == Value::Bool(true)).count();
+        let answer = json!({
+            "num_committed_segments": count("committed"), "num_search_segments": count("search"), "segments": segments,
+        });
+        Ok(answer.to_string().into_bytes())
     }
 }

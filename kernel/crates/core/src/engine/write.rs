@@ -126,7 +126,13 @@ impl<'a> Work<'a> {
         let known = if new_id { None } else { shard.known(&layout, stripe, document.id)? };
         let version = check(document.id, known.as_ref(), conditions)?;
         let seq_no = shard.seq_nos.assign();
-        self.apply_index(&layout, stripe, document, Numbers { version, seq_no, primary_term: self.primary_term }, known)?;
+        self.apply_index(
+            &layout,
+            stripe,
+            document,
+            Numbers { version, seq_no, primary_term: self.primary_term },
+            known,
+        )?;
         Ok(Written { version, seq_no, existed: known.is_some_and(|known| known.target.is_some()) })
     }
 

@@ -34,16 +34,8 @@ impl View {
             return Ok(Arc::new(file));
         }
         let table = Table::parse(&file)?;
-        let renumbered: Vec<Entry> = table
-            .entries
-            .iter()
-            .map(|entry| self.renumber(*entry))
-            .collect();
-        let missing = if extension == "fieldnorm" {
-            self.missing_norms(&renumbered)
-        } else {
-            Vec::new()
-        };
+        let renumbered: Vec<Entry> = table.entries.iter().map(|entry| self.renumber(*entry)).collect();
+        let missing = if extension == "fieldnorm" { self.missing_norms(&renumbered) } else { Vec::new() };
         if missing.is_empty() && renumbered == table.entries {
             return Ok(Arc::new(file));
         }
@@ -63,29 +55,17 @@ impl View {
         self.schema
             .fields()
             .filter(|(_, entry)| {
-                matches!(entry.field_type(), FieldType::Str(_))
-                    && entry.is_indexed()
-                    && entry.has_fieldnorms()
+                matches!(entry.field_type(), FieldType::Str(_)) && entry.is_indexed() && entry.has_fieldnorms()
             })
             .map(|(field, _)| field.field_id())
             .filter(|id| !present.iter().any(|entry| entry.field == *id))
             .collect()
     }
 
-    fn compose(
-        &self,
-        file: OwnedBytes,
-        table: &Table,
-        mut entries: Vec<Entry>,
-        missing: &[u32],
-    ) -> Pieces {
+    fn compose(&self, file: OwnedBytes, table: &Table, mut entries: Vec<Entry>, missing: &[u32]) -> Pieces {
         let len = self.max_doc as usize;
         for (i, field) in missing.iter().enumerate() {
-            entries.push(Entry {
-                offset: (table.start + i * len) as u64,
-                field: *field,
-                index: 0,
-            });
+            entries.push(Entry { offset: (table.start + i * len) as u64, field: *field, index: 0 });
         }
         let mut pieces = Pieces::default();
         pieces.push(file.slice(0..table.start));
@@ -133,17 +113,9 @@ impl Table {
             offset += read_vint(&mut rest)?;
             let (field, after) = rest.split_first_chunk::<4>().ok_or_else(cut_off)?;
             rest = after;
-            entries.push(Entry {
-                offset,
-                field: u32::from_le_bytes(*field),
-                index: read_vint(&mut rest)?,
-            });
+            entries.push(Entry { offset, field: u32::from_le_bytes(*field), index: read_vint(&mut rest)? });
         }
-        Ok(Self {
-            entries,
-            start,
-            end,
-        })
+        Ok(Self { entries, start, end })
     }
 
     fn encode(entries: &[Entry]) -> Vec<u8> {
@@ -163,10 +135,7 @@ impl Table {
 }
 
 fn cut_off() -> io::Error {
-    io::Error::new(
-        io::ErrorKind::UnexpectedEof,
-        "the composite file is cut off",
-    )
+    io::Error::new(io::ErrorKind::UnexpectedEof, "the composite file is cut off")
 }
 
 /// tantivy's VInt: seven bits a byte, lowest first, the last byte marked by its high bit.
@@ -221,9 +190,7 @@ impl HasLen for Pieces {
 impl FileHandle for Pieces {
     fn read_bytes(&self, range: Range<usize>) -> io::Result<OwnedBytes> {
         let mut joined = Vec::new();
-        let first = self
-            .pieces
-            .partition_point(|(start, bytes)| start + bytes.len() <= range.start);
+        let first = self.pieces.partition_point(|(start, bytes)| start + bytes.len() <= range.start);
         for (start, bytes) in &self.pieces[first.min(self.pieces.len())..] {
             let (from, to) = (range.start.max(*start), range.end.min(start + bytes.len()));
             if *start >= range.end {
@@ -251,26 +218,10 @@ mod tests {
     #[test]
     fn tables_survive_encoding() {
         let entries = vec![
-            Entry {
-                offset: 0,
-                field: 3,
-                index: 0,
-            },
-            Entry {
-                offset: 300,
-                field: 1,
-                index: 1,
-            },
-            Entry {
-                offset: 300,
-                field: UNKNOWN,
-                index: 0,
-            },
-            Entry {
-                offset: 1 << 40,
-                field: 70_000,
-                index: 0,
-            },
+            Entry { offset: 0, field: 3, index: 0 },
+            Entry { offset: 300, field: 1, index: 1 },
+            Entry { offset: 300, field: UNKNOWN, index: 0 },
+            Entry { offset: 1 << 40, field: 70_000, index: 0 },
         ];
         let mut file = Table::encode(&entries);
         file.extend_from_slice(b"{}\x02\0\0\0\x39\x05\0\0");
@@ -287,10 +238,7 @@ mod tests {
         }
         for from in 0..=8 {
             for to in from..=8 {
-                assert_eq!(
-                    pieces.read_bytes(from..to).unwrap().as_slice(),
-                    &b"abcdefgh"[from..to]
-                );
+                assert_eq!(pieces.read_bytes(from..to).unwrap().as_slice(), &b"abcdefgh"[from..to]);
             }
         }
         assert!(pieces.read_bytes(7..9).is_err());

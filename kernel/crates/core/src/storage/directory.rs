@@ -12,8 +12,7 @@ use parking_lot::Mutex;
 use tantivy::Directory;
 use tantivy::directory::error::{DeleteError, LockError, OpenReadError, OpenWriteError};
 use tantivy::directory::{
-    AntiCallToken, DirectoryLock, FileHandle, Lock, TerminatingWrite, WatchCallback, WatchHandle,
-    WritePtr,
+    AntiCallToken, DirectoryLock, FileHandle, Lock, TerminatingWrite, WatchCallback, WatchHandle, WritePtr,
 };
 
 use super::composite::View;
@@ -47,17 +46,8 @@ impl SegmentDirectory {
     }
 
     fn new(fs: SharedFs, folder: PathBuf, view: Option<View>, cancelled: Arc<AtomicBool>) -> Self {
-        let inner = Inner {
-            fs,
-            folder,
-            view,
-            bookkeeping: Mutex::default(),
-            written: Mutex::default(),
-            cancelled,
-        };
-        Self {
-            inner: Arc::new(inner),
-        }
+        let inner = Inner { fs, folder, view, bookkeeping: Mutex::default(), written: Mutex::default(), cancelled };
+        Self { inner: Arc::new(inner) }
     }
 
     /// The files written and closed so far.
@@ -112,18 +102,11 @@ impl TerminatingWrite for Writer {
 impl Directory for SegmentDirectory {
     fn get_file_handle(&self, path: &Path) -> Result<Arc<dyn FileHandle>, OpenReadError> {
         let wrap = |e| OpenReadError::wrap_io_error(e, path.to_path_buf());
-        let bytes = self
-            .inner
-            .fs
-            .read(&self.inner.folder.join(path))
-            .map_err(|e| match e.kind() {
-                io::ErrorKind::NotFound => OpenReadError::FileDoesNotExist(path.to_path_buf()),
-                _ => wrap(e),
-            })?;
-        let extension = path
-            .extension()
-            .and_then(|e| e.to_str())
-            .unwrap_or_default();
+        let bytes = self.inner.fs.read(&self.inner.folder.join(path)).map_err(|e| match e.kind() {
+            io::ErrorKind::NotFound => OpenReadError::FileDoesNotExist(path.to_path_buf()),
+            _ => wrap(e),
+        })?;
+        let extension = path.extension().and_then(|e| e.to_str()).unwrap_or_default();
         match &self.inner.view {
             Some(view) => view.show(extension, bytes).map_err(wrap),
             None => Ok(Arc::new(bytes)),
@@ -134,15 +117,11 @@ impl Directory for SegmentDirectory {
         self.inner
             .fs
             .remove_file(&self.inner.folder.join(path))
-            .map_err(|e| DeleteError::IoError {
-                io_error: Arc::new(e),
-                filepath: path.to_path_buf(),
-            })
+            .map_err(|e| DeleteError::IoError { io_error: Arc::new(e), filepath: path.to_path_buf() })
     }
 
     fn exists(&self, path: &Path) -> Result<bool, OpenReadError> {
-        Ok(self.inner.bookkeeping.lock().contains_key(path)
-            || self.inner.fs.exists(&self.inner.folder.join(path)))
+        Ok(self.inner.bookkeeping.lock().contains_key(path) || self.inner.fs.exists(&self.inner.folder.join(path)))
     }
 
     fn open_write(&self, path: &Path) -> Result<WritePtr, OpenWriteError> {
@@ -166,10 +145,7 @@ impl Directory for SegmentDirectory {
     }
 
     fn atomic_write(&self, path: &Path, data: &[u8]) -> io::Result<()> {
-        self.inner
-            .bookkeeping
-            .lock()
-            .insert(path.to_path_buf(), data.to_vec());
+        self.inner.bookkeeping.lock().insert(path.to_path_buf(), data.to_vec());
         Ok(())
     }
 

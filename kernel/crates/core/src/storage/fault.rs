@@ -60,10 +60,7 @@ fn gone() -> io::Error {
 }
 
 fn not_found(path: &Path) -> io::Error {
-    io::Error::new(
-        io::ErrorKind::NotFound,
-        format!("no file {}", path.display()),
-    )
+    io::Error::new(io::ErrorKind::NotFound, format!("no file {}", path.display()))
 }
 
 impl State {
@@ -73,10 +70,7 @@ impl State {
             return Err(gone());
         }
         self.operations += 1;
-        let name = path
-            .file_name()
-            .map(|n| n.to_string_lossy().into_owned())
-            .unwrap_or_default();
+        let name = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
         self.log.push(format!("{what} {name}"));
         if self.fail_at == Some(self.operations) {
             self.dead = true;
@@ -123,15 +117,8 @@ impl FaultFs {
             Crash::Mix(seed) => seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1,
             _ => 1,
         });
-        let names: BTreeSet<&PathBuf> = state
-            .files
-            .keys()
-            .chain(state.durable_files.keys())
-            .collect();
-        let mut after = State {
-            dirs: state.dirs.clone(),
-            ..State::default()
-        };
+        let names: BTreeSet<&PathBuf> = state.files.keys().chain(state.durable_files.keys()).collect();
+        let mut after = State { dirs: state.dirs.clone(), ..State::default() };
         for name in names {
             let (now, durable) = (state.files.get(name), state.durable_files.get(name));
             let chosen = match crash {
@@ -142,16 +129,11 @@ impl FaultFs {
             };
             let Some(&node) = chosen else { continue };
             let data = content(&state.nodes[node], crash, &mut random);
-            after.nodes.push(Node {
-                durable: data.clone(),
-                data,
-            });
+            after.nodes.push(Node { durable: data.clone(), data });
             after.files.insert(name.clone(), after.nodes.len() - 1);
         }
         after.durable_files = after.files.clone();
-        FaultFs {
-            state: Arc::new(Mutex::new(after)),
-        }
+        FaultFs { state: Arc::new(Mutex::new(after)) }
     }
 
     /// Flips bits of one stored byte.
@@ -169,18 +151,13 @@ fn content(node: &Node, crash: Crash, random: &mut Random) -> Vec<u8> {
         Crash::Keep => node.data.clone(),
         Crash::Mix(_) => {
             if node.data.len() <= node.durable.len() || !node.data.starts_with(&node.durable) {
-                return if random.flip() {
-                    node.data.clone()
-                } else {
-                    node.durable.clone()
-                };
+                return if random.flip() { node.data.clone() } else { node.durable.clone() };
             }
             let unsynced = node.data.len() - node.durable.len();
             let keep = random.next() as usize % (unsynced + 1);
             let mut data = node.data[..node.durable.len() + keep].to_vec();
             if keep > 0 && random.flip() {
-                let from =
-                    node.durable.len() + keep.saturating_sub(1 + random.next() as usize % keep);
+                let from = node.durable.len() + keep.saturating_sub(1 + random.next() as usize % keep);
                 data[from..].fill(0);
             }
             data
@@ -229,12 +206,7 @@ impl FsFile for FaultFile {
 
 impl FaultFs {
     /// One changing operation on the tables; by half means: it happened, but the caller never hears of it.
-    fn change(
-        &self,
-        what: &str,
-        path: &Path,
-        act: impl FnOnce(&mut State) -> io::Result<()>,
-    ) -> io::Result<()> {
+    fn change(&self, what: &str, path: &Path, act: impl FnOnce(&mut State) -> io::Result<()>) -> io::Result<()> {
         let mut state = self.state.lock();
         let whole = state.step(what, path)?;
         act(&mut state)?;
@@ -286,10 +258,7 @@ impl Fs for FaultFs {
     fn create(&self, path: &Path) -> io::Result<Box<dyn FsFile>> {
         let mut node = 0;
         self.change("create", path, |state| {
-            if !path
-                .parent()
-                .is_some_and(|parent| state.dirs.contains(parent))
-            {
+            if !path.parent().is_some_and(|parent| state.dirs.contains(parent)) {
                 return Err(not_found(path));
             }
             state.nodes.push(Node::default());
@@ -297,27 +266,17 @@ impl Fs for FaultFs {
             state.files.insert(path.to_path_buf(), node);
             Ok(())
         })?;
-        Ok(Box::new(FaultFile {
-            fs: self.clone(),
-            node,
-            path: path.to_path_buf(),
-        }))
+        Ok(Box::new(FaultFile { fs: self.clone(), node, path: path.to_path_buf() }))
     }
 
     fn append(&self, path: &Path, len: u64) -> io::Result<Box<dyn FsFile>> {
         let mut node = 0;
         self.change("append", path, |state| {
-            node = state
-                .node(path)
-                .or_else(|e| state.files.get(path).copied().ok_or(e))?;
+            node = state.node(path).or_else(|e| state.files.get(path).copied().ok_or(e))?;
             state.nodes[node].data.truncate(len as usize);
             Ok(())
         })?;
-        Ok(Box::new(FaultFile {
-            fs: self.clone(),
-            node,
-            path: path.to_path_buf(),
-        }))
+        Ok(Box::new(FaultFile { fs: self.clone(), node, path: path.to_path_buf() }))
     }
 
     fn read(&self, path: &Path) -> io::Result<OwnedBytes> {
@@ -343,9 +302,7 @@ impl Fs for FaultFs {
 
     fn sync_dir(&self, path: &Path) -> io::Result<()> {
         self.change("sync folder", path, |state| {
-            state
-                .durable_files
-                .retain(|name, _| name.parent() != Some(path));
+            state.durable_files.retain(|name, _| name.parent() != Some(path));
             let now: Vec<_> = state
                 .files
                 .iter()
@@ -366,13 +323,7 @@ impl Fs for FaultFs {
     }
 
     fn remove_file(&self, path: &Path) -> io::Result<()> {
-        self.change("remove", path, |state| {
-            state
-                .files
-                .remove(path)
-                .map(|_| ())
-                .ok_or_else(|| not_found(path))
-        })
+        self.change("remove", path, |state| state.files.remove(path).map(|_| ()).ok_or_else(|| not_found(path)))
     }
 
     fn remove_dir(&self, path: &Path) -> io::Result<()> {
@@ -382,11 +333,7 @@ impl Fs for FaultFs {
             if !empty {
                 return Err(io::Error::other("folder is not empty"));
             }
-            if !state
-                .durable_files
-                .keys()
-                .any(|name| name.parent() == Some(path))
-            {
+            if !state.durable_files.keys().any(|name| name.parent() == Some(path)) {
                 state.dirs.remove(path);
             }
             Ok(())

@@ -8,10 +8,7 @@ use crate::storage::{Fs, record};
 use crate::{Error, Result};
 
 pub const FILE: &str = "manifest";
-const FORMAT: record::Format = record::Format {
-    magic: b"QDSEGMNT",
-    version: 1,
-};
+const FORMAT: record::Format = record::Format { magic: b"QDSEGMNT", version: 1 };
 
 /// Bytes covered by one checksum.
 pub const BLOCK: usize = 1 << 20;
@@ -59,16 +56,11 @@ impl Manifest {
     pub fn verify(&self, fs: &dyn Fs, folder: &Path, content: bool) -> Result<()> {
         for entry in &self.files {
             let path = folder.join(&entry.name);
-            let len = fs.size(&path).map_err(|e| {
-                Error::corruption(path.display(), 0, format!("cannot be opened: {e}"))
-            })?;
+            let len =
+                fs.size(&path).map_err(|e| Error::corruption(path.display(), 0, format!("cannot be opened: {e}")))?;
             if len != entry.len {
                 let reason = format!("the file has {len} bytes, {} were written", entry.len);
-                return Err(Error::corruption(
-                    path.display(),
-                    len.min(entry.len),
-                    reason,
-                ));
+                return Err(Error::corruption(path.display(), len.min(entry.len), reason));
             }
             if content {
                 verify_blocks(fs, &path, entry)?;
@@ -82,15 +74,8 @@ fn verify_blocks(fs: &dyn Fs, path: &Path, entry: &FileEntry) -> Result<()> {
     let bytes = fs.read(path).map_err(|e| Error::io(path.display(), e))?;
     for (i, block) in bytes.as_slice().chunks(BLOCK).enumerate() {
         if entry.blocks.get(i) != Some(&crc32fast::hash(block)) {
-            let reason = format!(
-                "the checksum of the block of {} bytes from here does not fit",
-                block.len()
-            );
-            return Err(Error::corruption(
-                path.display(),
-                (i * BLOCK) as u64,
-                reason,
-            ));
+            let reason = format!("the checksum of the block of {} bytes from here does not fit", block.len());
+            return Err(Error::corruption(path.display(), (i * BLOCK) as u64, reason));
         }
     }
     Ok(())
@@ -112,8 +97,7 @@ impl Checksums {
             self.current.update(now);
             self.len += now.len() as u64;
             if now.len() == room {
-                self.blocks
-                    .push(std::mem::take(&mut self.current).finalize());
+                self.blocks.push(std::mem::take(&mut self.current).finalize());
             }
             bytes = rest;
         }
@@ -123,11 +107,7 @@ impl Checksums {
         if self.len as usize % BLOCK != 0 {
             self.blocks.push(self.current.finalize());
         }
-        FileEntry {
-            name,
-            len: self.len,
-            blocks: self.blocks,
-        }
+        FileEntry { name, len: self.len, blocks: self.blocks }
     }
 }
 

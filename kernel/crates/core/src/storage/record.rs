@@ -20,8 +20,7 @@ pub struct Format {
 pub fn write(fs: &dyn Fs, path: &Path, format: Format, payload: &[u8]) -> Result<()> {
     let bytes = frame(format, payload);
     let mut file = fs.create(path).map_err(|e| Error::io(path.display(), e))?;
-    file.write_all(&bytes)
-        .map_err(|e| Error::io(path.display(), e))
+    file.write_all(&bytes).map_err(|e| Error::io(path.display(), e))
 }
 
 /// Writes beside, syncs, renames, syncs the folder: the file is there wholly and for good, or not at all.
@@ -40,8 +39,7 @@ pub fn write_durably(fs: &dyn Fs, path: &Path, format: Format, payload: &[u8]) -
 pub fn read(fs: &dyn Fs, path: &Path, format: Format) -> Result<(u32, Vec<u8>)> {
     let bytes = fs.read(path).map_err(|e| Error::io(path.display(), e))?;
     let bytes = bytes.as_slice();
-    let damaged =
-        |offset: usize, reason: &str| Error::corruption(path.display(), offset as u64, reason);
+    let damaged = |offset: usize, reason: &str| Error::corruption(path.display(), offset as u64, reason);
     if bytes.len() < HEADER + 4 {
         return Err(damaged(bytes.len(), "the file is cut off"));
     }

@@ -96,7 +96,12 @@ impl Reader<'_> {
         if !self.last || format::synced_according_to_marks(rest) > at {
             return Err(Error::corruption(self.path.display(), at, bad.reason()));
         }
-        log::warn!("{}: cutting off a torn tail of {} bytes at offset {at}: {}", self.path.display(), rest.len(), bad.reason());
+        log::warn!(
+            "{}: cutting off a torn tail of {} bytes at offset {at}: {}",
+            self.path.display(),
+            rest.len(),
+            bad.reason()
+        );
         Ok(())
     }
 }

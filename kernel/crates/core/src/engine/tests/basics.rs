@@ -20,7 +20,10 @@ fn documents_live_through_their_changes() {
     assert_eq!(visible(&shard)["1"], json!({"t": "one"}));
     assert_eq!(get_with(&shard, json!({"id": "1", "realtime": false})).unwrap()["_source"], json!({"t": "one"}));
     let updated = index(&shard, "1", json!({"t": "two"})).unwrap();
-    assert_eq!((updated["_version"].clone(), updated["result"].clone(), updated["status"].clone()), (json!(2), json!("updated"), json!(200)));
+    assert_eq!(
+        (updated["_version"].clone(), updated["result"].clone(), updated["status"].clone()),
+        (json!(2), json!("updated"), json!(200))
+    );
     assert_eq!(visible(&shard)["1"], json!({"t": "one"}));
     assert_eq!(source(&shard, "1"), Some(json!({"t": "two"})));
     shard.refresh().unwrap();
@@ -32,7 +35,10 @@ fn documents_live_through_their_changes() {
     shard.refresh().unwrap();
     assert_eq!(visible(&shard).len(), 0);
     let missing = delete(&shard, "1").unwrap();
-    assert_eq!((missing["_version"].clone(), missing["result"].clone(), missing["status"].clone()), (json!(4), json!("not_found"), json!(404)));
+    assert_eq!(
+        (missing["_version"].clone(), missing["result"].clone(), missing["status"].clone()),
+        (json!(4), json!("not_found"), json!(404))
+    );
     assert_eq!(index(&shard, "1", json!({})).unwrap()["_version"], 5);
 }
 
@@ -105,7 +111,8 @@ fn conflicts_read_as_opensearchs() {
             "[1]: version conflict, current version [1] is higher than the one provided [0]"
         );
     }
-    let external = write(&shard, json!({"action": "index", "id": "1", "version": 7, "version_type": "external"}), json!({}));
+    let external =
+        write(&shard, json!({"action": "index", "id": "1", "version": 7, "version_type": "external"}), json!({}));
     assert_eq!(external.unwrap()["_version"], 7);
     let matched = write(&shard, json!({"action": "index", "id": "1", "if_seq_no": 1, "if_primary_term": 1}), json!({}));
     assert_eq!(matched.unwrap()["_version"], 8);
@@ -162,7 +169,8 @@ fn late_fields_are_readable_in_old_segments_and_merge() {
     let shard = open_with(&FaultFs::new(), mapping(json!({"properties": {"a": {"type": "text"}}}))).unwrap();
     index(&shard, "1", json!({"a": "x"})).unwrap();
     shard.refresh().unwrap();
-    let grown = mapping(json!({"properties": {"0": {"type": "text"}, "a": {"type": "text"}, "z": {"type": "keyword"}}}));
+    let grown =
+        mapping(json!({"properties": {"0": {"type": "text"}, "a": {"type": "text"}, "z": {"type": "keyword"}}}));
     shard.set_mapping(grown.clone()).unwrap();
     let reader = shard.reader().unwrap();
     let field = grown.field("0").unwrap().field.unwrap();

@@ -1,0 +1,127 @@
+//! `Runtime` and `Shard`.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use pyo3::prelude::*;
+use pyo3::types::PyBytes;
+use quidditch_core::storage::OsFs;
+use quidditch_core::{Error, engine};
+
+use crate::bulk::{Slice, SliceResult};
+use crate::error::raise;
+use crate::mapping::Mapping;
+use crate::reader::Reader;
+
+/// What all shards of a process share.
+#[pyclass(frozen, module = "quidditch_kernel._native")]
+pub struct Runtime {
+    inner: Arc<engine::Runtime>,
+}
+
+#[pymethods]
+impl Runtime {
+    #[new]
+    fn new(config: &[u8]) -> PyResult<Self> {
+        let config: engine::RuntimeConfig = serde_json::from_slice(config)
+            .map_err(|e| raise(Error::illegal_argument(format!("bad runtime configuration: {e}"))))?;
+        Ok(Self { inner: engine::Runtime::new(&config).map_err(raise)? })
+    }
+
+    fn stats<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
+        PyBytes::new(py, &self.inner.stats())
+    }
+
+    fn close(&self, py: Python<'_>) {
+        py.detach(|| self.inner.close());
+    }
+}
+
+/// One shard of an index on this node.
+#[pyclass(frozen, module = "quidditch_kernel._native")]
+pub struct Shard {
+    inner: Arc<engine::Shard>,
+}
+
+#[pymethods]
+impl Shard {
+    #[staticmethod]
+    fn open(py: Python<'_>, runtime: &Runtime, path: PathBuf, config: &[u8], mapping: &Mapping) -> PyResult<Self> {
+        let (runtime, mapping) = (runtime.inner.clone(), mapping.inner.clone());
+        let inner =
+            py.detach(|| engine::Shard::open(&runtime, Arc::new(OsFs), path, config, mapping)).map_err(raise)?;
+        Ok(Self { inner })
+    }
+
+    fn configure(&self, py: Python<'_>, config: &[u8]) -> PyResult<()> {
+        py.detach(|| self.inner.configure(config)).map_err(raise)
+    }
+
+    fn set_mapping(&self, py: Python<'_>, mapping: &Mapping) -> PyResult<()> {
+        let mapping = mapping.inner.clone();
+        py.detach(|| self.inner.set_mapping(mapping)).map_err(raise)
+    }
+
+    fn bulk(&self, py: Python<'_>, slice: &Slice) -> PyResult<SliceResult> {
+        let slice = slice.inner.clone();
+        let result = py.detach(|| self.inner.bulk(&slice)).map_err(raise)?;
+        Ok(SliceResult::new(result, Some(slice)))
+    }
+
+    fn retry(&self, py: Python<'_>, slice: &Slice, result: &SliceResult) -> PyResult<()> {
+        let slice = slice.inner.clone();
+        py.detach(|| self.inner.retry(&slice, &mut result.locked())).map_err(raise)
+    }
+
+    fn get<'py>(&self, py: Python<'py>, request: &[u8]) -> PyResult<Option<Bound<'py, PyBytes>>> {
+        let found = py.detach(|| self.inner.get(request)).map_err(raise)?;
+        Ok(found.map(|members| PyBytes::new(py, &members)))
+    }
+
+    fn refresh(&self, py: Python<'_>) -> PyResult<()> {
+        py.detach(|| self.inner.refresh()).map_err(raise)
+    }
+
+    fn when_refreshed(&self, py: Python<'_>, seq_no: i64, callback: Py<PyAny>) {
+        let listener = Box::new(move || {
+            Python::attach(|py| {
+                if let Err(error) = callback.call0(py) {
+                    error.write_unraisable(py, None);
+                }
+            });
+        });
+        py.detach(|| self.inner.when_refreshed(seq_no, listener));
+    }
+
+    fn flush(&self, py: Python<'_>, force: bool, wait_if_ongoing: bool) -> PyResult<()> {
+        py.detach(|| self.inner.flush(force, wait_if_ongoing)).map_err(raise)
+    }
+
+    fn force_merge(
+        &self,
+        py: Python<'_>,
+        max_num_segments: i64,
+        only_expunge_deletes: bool,
+        flush: bool,
+    ) -> PyResult<()> {
+        py.detach(|| self.inner.force_merge(max_num_segments, only_expunge_deletes, flush)).map_err(raise)
+    }
+
+    fn reader(&self) -> PyResult<Reader> {
+        Ok(Reader { inner: self.inner.reader().map_err(raise)? })
+    }
+
+    fn stats<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
+        let stats = py.detach(|| self.inner.stats()).map_err(raise)?;
+        Ok(PyBytes::new(py, &stats))
+    }
+
+    fn segments<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
+        let segments = py.detach(|| self.inner.segments()).map_err(raise)?;
+        Ok(PyBytes::new(py, &segments))
+    }
+
+    fn close(&self, py: Python<'_>) -> PyResult<()> {
+        py.detach(|| self.inner.close()).map_err(raise)
+    }
+}
