@@ -95,8 +95,9 @@ def resolve(state: ClusterState, expressions: Sequence[str], options: IndicesOpt
     if not names and not options.allow_no_indices:
         raise _nothing_found(given)
     found: dict[str, Index] = {}
+    may_miss = options.allow_no_indices if len(names) == 1 else options.ignore_unavailable
     for name in names:
-        for index in _concrete(state, name, options):
+        for index in _concrete(state, name, options, may_miss):
             found[index.name] = index
     if not found and not options.allow_no_indices:
         raise _nothing_found(given)
@@ -233,9 +234,9 @@ def _members(state: ClusterState, name: str) -> Sequence[str]:
     return state.data_streams[name].spec.indices if name in state.data_streams else ()
 
 
-def _concrete(state: ClusterState, name: str, options: IndicesOptions) -> Iterable[Index]:
+def _concrete(state: ClusterState, name: str, options: IndicesOptions, may_miss: bool) -> Iterable[Index]:
     if not state.knows(name):
-        if options.ignore_unavailable:
+        if may_miss:
             return
         raise not_found(name, "index_expression" if name == ALL else "index_or_alias")
     if name in state.aliases and options.ignore_aliases:
