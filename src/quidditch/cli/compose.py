@@ -19,6 +19,7 @@ from quidditch.controlplane.leader import Leader
 from quidditch.coordinator.errors import from_kernel
 from quidditch.coordinator.get import Getter
 from quidditch.coordinator.mappings import Mappings
+from quidditch.coordinator.search_plans import Plans
 from quidditch.coordinator.search_service import SearchService
 from quidditch.coordinator.shards import Shards
 from quidditch.coordinator.write import Writer
@@ -29,7 +30,10 @@ from quidditch.lib.ids import RandomIds
 from quidditch.mapping.dynamic import UnknownField, grow
 from quidditch.mapping.root import RootMapping
 from quidditch.mapping.settings import nested_for_kernel
-from quidditch.model.objects import NodeSpec
+from quidditch.model.errors import ApiError
+from quidditch.model.objects import Index, NodeSpec
+from quidditch.model.state import ClusterState
+from quidditch.query.plan import compile_query
 from quidditch.rest.node import Node
 from quidditch.rest.pressure import Pressure
 from quidditch.store.sqlite import SqliteStore
@@ -58,7 +62,7 @@ class Parts:
 async def open_node(config: Config, folder: DataFolder, http_address: str) -> Parts:
     """Opens the store, takes the lead, opens the shards that belong here."""
     clock, ids = SystemClock(), RandomIds()
-    checks = Checks(analysis=check_analysis, date_format=check_date_format)
+    checks = Checks(analysis=check_analysis, date_format=check_date_format, alias_filter=check_alias_filter)
     store = await SqliteStore.open(folder.path / "cluster.sqlite")
     leader: Any = Leader(
         store,
@@ -155,6 +159,16 @@ def check_date_format(text: str) -> None:
         quidditch_kernel.check_date_format(text)
     except KernelError as error:
         raise from_kernel(error) from None
+
+
+def check_alias_filter(alias: str, query: Mapping[str, Any], _index: Index) -> None:
+    """Raises ApiError for a filter that is no query. Fields may be missing: they may come later."""
+    context = Plans(Mappings()).blank(ClusterState(), 0)
+    try:
+        compile_query(query, context)
+    except ApiError as error:
+        reason = f"failed to parse filter for alias [{alias}]"
+        raise ApiError(400, "illegal_argument_exception", reason, {"caused_by": error.body()}) from None
 
 
 def parses_date(text: str, format: str) -> bool:
