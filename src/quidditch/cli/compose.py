@@ -64,7 +64,7 @@ async def open_node(config: Config, folder: DataFolder, http_address: str) -> Pa
     clock, ids = SystemClock(), RandomIds()
     checks = Checks(analysis=check_analysis, date_format=check_date_format, alias_filter=check_alias_filter)
     store = await SqliteStore.open(folder.path / "cluster.sqlite")
-    leader: Any = Leader(
+    leader = Leader(
         store,
         cluster_name=config["cluster.name"],
         holder=folder.node_id,

@@ -7,6 +7,7 @@ from typing import Protocol, overload
 
 from quidditch.controlplane.core.commands import (
     Acknowledged,
+    Acknowledging,
     Command,
     CreateIndex,
     IndexCreated,
@@ -47,7 +48,7 @@ class ControlPlane(Protocol):
     @overload
     async def submit(self, command: PutClusterSettings, timeout: float | None = None) -> SettingsChanged: ...
     @overload
-    async def submit(self, command: Command, timeout: float | None = None) -> Acknowledged | Result: ...
+    async def submit(self, command: Acknowledging, timeout: float | None = None) -> Acknowledged: ...
     async def submit(self, command: Command, timeout: float | None = None) -> Result:
         """Has the leader decide and write; returns when this node has applied the outcome.
 

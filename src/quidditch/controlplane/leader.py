@@ -11,13 +11,22 @@ import contextlib
 import itertools
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, cast
+from typing import Any, cast, overload
 
 import msgspec
 import structlog
 
 from quidditch.controlplane.api import Subscriber
-from quidditch.controlplane.core.commands import Command, Result
+from quidditch.controlplane.core.commands import (
+    Acknowledged,
+    Acknowledging,
+    Command,
+    CreateIndex,
+    IndexCreated,
+    PutClusterSettings,
+    Result,
+    SettingsChanged,
+)
 from quidditch.controlplane.core.decide import bootstrap, decide, upkeep
 from quidditch.controlplane.core.draft import Checks, Decision, Env, Ids
 from quidditch.controlplane.describe import describe
@@ -116,7 +125,13 @@ class Leader:
     def pending_tasks(self) -> Sequence[Task]:
         return [*self._executing, *self._queue]
 
-    async def submit(self, command: Command, timeout: float | None = None) -> Any:
+    @overload
+    async def submit(self, command: CreateIndex, timeout: float | None = None) -> IndexCreated: ...
+    @overload
+    async def submit(self, command: PutClusterSettings, timeout: float | None = None) -> SettingsChanged: ...
+    @overload
+    async def submit(self, command: Acknowledging, timeout: float | None = None) -> Acknowledged: ...
+    async def submit(self, command: Command, timeout: float | None = None) -> Result:
         if self._stopping:
             raise _unavailable("the node is closing")
         future: asyncio.Future[Result] = asyncio.get_running_loop().create_future()

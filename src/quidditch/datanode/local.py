@@ -26,7 +26,7 @@ class LocalShard:
 
 @dataclass(slots=True)
 class LocalIndex:
-    """An index of which this node holds shards. `failed` remembers allocations that could not be opened."""
+    """An index of which this node holds shards. `failed` remembers attempts (allocation and term) that could not be opened."""
 
     index: Index
     mapping: Mapping

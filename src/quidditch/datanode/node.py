@@ -143,14 +143,15 @@ class DataNode:
         shard = local.shards.get(number)
         if shard is None and index.open:
             allocation = str(copy.allocation_id)
-            if allocation in local.failed:
+            attempt = f"{allocation}/{primary_term}"
+            if attempt in local.failed:
                 return
             started = time.monotonic()
             try:
                 kernel = await self._open(local, number, copy, primary_term)
             except (KernelError, OSError, ValueError) as error:
                 log.error("shard [%s][%d] cannot be opened: %s", index.name, number, error)
-                local.failed.add(allocation)
+                local.failed.add(attempt)
                 await self._report_failed(index, number, copy, primary_term, _sentence(error))
                 return
             took = int((time.monotonic() - started) * 1000)

@@ -69,6 +69,22 @@ def disk(path: Path) -> Disk:
     return Disk(usage.total, stat.f_bfree * stat.f_frsize, stat.f_bavail * stat.f_frsize)
 
 
+def mount(path: Path) -> tuple[str, str]:
+    """Where the file system of the path is mounted, and its type; empty where it cannot be told."""
+    wanted = str(path.absolute())
+    best = ("", "")
+    try:
+        lines = Path("/proc/mounts").read_text().splitlines()
+    except OSError:
+        return best
+    for line in lines:
+        device, point, kind = line.split()[:3]
+        inside = wanted == point or wanted.startswith(point.rstrip("/") + "/")
+        if inside and len(point) >= len(best[0].partition(" ")[0]):
+            best = (f"{point} ({device})", kind)
+    return best
+
+
 def load() -> tuple[float, float, float]:
     try:
         return os.getloadavg()

@@ -120,12 +120,20 @@ def resolve_names(
         if any(map(datemath.is_expression, expressions))
         else list(expressions)
     )
-    expands = options.expand_open or options.expand_closed
+    if not options.expand_open and not options.expand_closed:
+        return _unexpanded(names, options)
     if is_all(names):
-        if expands:
-            return _all_names(state, options)
-        return names or [ALL]
-    return _expand_wildcards(state, names, options, keep_aliases) if expands else names
+        return _all_names(state, options)
+    return _expand_wildcards(state, names, options, keep_aliases)
+
+
+def _unexpanded(names: list[str], options: IndicesOptions) -> list[str]:
+    """Where nothing is expanded, patterns stand for nothing at all."""
+    kept = [] if is_all(names) else [name for name in names if not wildcard.is_pattern(name)]
+    patterns = [name for name in names if wildcard.is_pattern(name) or name == ALL]
+    if patterns and not options.allow_no_indices:
+        raise not_found(patterns[0])
+    return kept
 
 
 def is_all(expressions: Sequence[str]) -> bool:

@@ -157,7 +157,8 @@ async def recovery(request: Request, node: Node) -> list[Row]:
 
 def _recovery_row(node: Node, each: ShardStats) -> Row:
     known = node.control.state.nodes.get(each.copy.node or "")
-    existing = node.control.state.routing[each.index.name].spec.shards[each.number].primary_term > 1
+    routing = node.control.state.routing[each.index.name]
+    existing = not each.index.open or routing.spec.shards[each.number].primary_term > 1
     return {
         "index": each.index.name,
         "shard": each.number,

@@ -123,9 +123,10 @@ def fs_stats(node: Node) -> dict[str, Any]:
         "available_in_bytes": disk.available,
         "cache_reserved_in_bytes": 0,
     }
+    mount, kind = machine.mount(node.data.folder.path)
     return {
         "timestamp": node.clock.now_ms(),
         "total": sizes,
-        "data": [{"path": str(node.data.folder.path), **sizes}],
+        "data": [{"path": str(node.data.folder.path), "mount": mount, "type": kind, **sizes}],
         "io_stats": {},
     }

@@ -147,6 +147,8 @@ def thread_pools(node: Node) -> dict[str, tuple[int, int]]:
 
     cores = machine.allowed_processors()
     return {
+        "flush": (2, -1),
+        "force_merge": (2, -1),
         "generic": (1, -1),
         "index_searcher": (size("search", cores), -1),
         "search": (size("search", cores), node.pressure.max_searches),

@@ -219,9 +219,8 @@ class Reroute(_Command, frozen=True, kw_only=True):
     retry_failed: bool = False
 
 
-Command: TypeAlias = (
-    CreateIndex
-    | DeleteIndices
+Acknowledging: TypeAlias = (
+    DeleteIndices
     | OpenIndices
     | CloseIndices
     | PutMapping
@@ -233,13 +232,14 @@ Command: TypeAlias = (
     | DeleteTemplate
     | PutNamed
     | DeleteNamed
-    | PutClusterSettings
     | RegisterNode
     | NodeLeft
     | ShardStarted
     | ShardFailed
     | Reroute
 )
+"""Commands whose result is :class:`Acknowledged`."""
+Command: TypeAlias = CreateIndex | PutClusterSettings | Acknowledging
 
 
 # --- results --------------------------------------------------------------------------------------------------------

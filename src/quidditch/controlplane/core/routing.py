@@ -50,6 +50,8 @@ def with_replicas(shard: ShardRouting, replicas: int, now_ms: int) -> ShardRouti
 
 def assign(shard: ShardRouting, position: int, node: str, ids: Ids) -> ShardRouting:
     """Puts an unassigned copy on a node, initializing. A primary with data keeps its allocation id; its term rises."""
+    if shard.copies[position].primary:
+        shard = _with_data_of(shard, position, node)
     copy = shard.copies[position]
     existing = copy.primary and bool(shard.in_sync)
     allocation_id = copy.allocation_id if existing and copy.allocation_id else ids.uuid()
@@ -59,26 +61,39 @@ def assign(shard: ShardRouting, position: int, node: str, ids: Ids) -> ShardRout
     return replace(shard, copies=_with(shard.copies, position, assigned), primary_term=term)
 
 
+def _with_data_of(shard: ShardRouting, position: int, node: str) -> ShardRouting:
+    """The primary takes over the in-sync data that lies on the node, also where a replica left it."""
+    for at, other in enumerate(shard.copies):
+        lies_there = other.unassigned is not None and other.unassigned.last_node == node and not other.assigned
+        if at != position and lies_there and other.allocation_id in shard.in_sync:
+            primary = shard.copies[position]
+            if primary.unassigned is not None and primary.unassigned.last_node == node and primary.allocation_id:
+                return shard
+            copies = _with(shard.copies, position, replace(primary, allocation_id=other.allocation_id))
+            return replace(shard, copies=_with(copies, at, replace(other, allocation_id=primary.allocation_id)))
+    return shard
+
+
 def started(shard: ShardRouting, position: int) -> ShardRouting:
     """An initializing copy is ready: it counts as in sync from now on."""
     copy = shard.copies[position]
     ready = replace(copy, state="STARTED", recovery=None, unassigned=None, relocating_node=None)
     in_sync = shard.in_sync if copy.allocation_id in shard.in_sync else (*shard.in_sync, copy.allocation_id or "")
-    return replace(shard, copies=_with(shard.copies, position, ready), in_sync=in_sync)
+    return _consistent(replace(shard, copies=_with(shard.copies, position, ready), in_sync=in_sync))
 
 
 def unassign(shard: ShardRouting, position: int, info: UnassignedInfo) -> ShardRouting:
     """Takes a copy from its node. Of an active primary the best in-sync active replica is promoted, with a new term."""
     copy = shard.copies[position]
     info = replace(info, last_node=copy.node)
+    kept = copy.allocation_id if copy.allocation_id in shard.in_sync else None
     if not copy.primary:
-        kept = copy.allocation_id if copy.allocation_id in shard.in_sync else None
         gone = Copy(primary=False, unassigned=info, recovery="PEER", allocation_id=kept)
         return _consistent(replace(shard, copies=_with(shard.copies, position, gone)))
     heir = next((n for n, c in enumerate(shard.copies) if n and c.active and c.allocation_id in shard.in_sync), None)
     if heir is not None:
         promoted = replace(shard.copies[heir], primary=True)
-        demoted = Copy(primary=False, unassigned=info, recovery="PEER")
+        demoted = Copy(primary=False, unassigned=info, recovery="PEER", allocation_id=kept)
         rest = [c for n, c in enumerate(shard.copies) if n not in (position, heir)]
         return _consistent(replace(shard, copies=(promoted, *rest, demoted), primary_term=shard.primary_term + 1))
     kept = copy.allocation_id if copy.allocation_id in shard.in_sync else None

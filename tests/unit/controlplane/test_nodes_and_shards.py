@@ -1,0 +1,279 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tests.unit.controlplane.cluster import Cluster
+
+from quidditch.controlplane.core import allocation
+from quidditch.controlplane.core.commands import (
+    NodeLeft,
+    PutClusterSettings,
+    Reroute,
+    ShardFailed,
+    ShardStarted,
+    UpdateIndexSettings,
+)
+from quidditch.controlplane.core.health import cluster_health
+from quidditch.model.errors import ApiError
+from quidditch.model.objects import ShardRouting
+
+
+def shard(cluster: Cluster, name: str = "a", number: int = 0) -> ShardRouting:
+    return cluster.state.routing[name].spec.shards[number]
+
+
+def fail(cluster: Cluster, position: int = 0, name: str = "a") -> None:
+    copy = shard(cluster, name).copies[position]
+    command = ShardFailed(
+        index=name,
+        uuid=cluster.state.indices[name].uuid,
+        shard=0,
+        allocation_id=copy.allocation_id or "",
+        reason="broken",
+    )
+    cluster.run(command)
+
+
+def test_shards_spread_over_nodes_and_never_twice_on_one() -> None:
+    cluster = Cluster(nodes=3)
+    cluster.create("a", {"number_of_shards": 6, "number_of_replicas": 1})
+    held: dict[str | None, int] = {}
+    for each in cluster.state.routing["a"].spec.shards:
+        nodes = [copy.node for copy in each.copies]
+        assert len(set(nodes)) == 2
+        for node in nodes:
+            held[node] = held.get(node, 0) + 1
+    assert sorted(held.values()) == [4, 4, 4]
+    assert cluster_health(cluster.state).status == "green"
+
+
+def test_a_lost_primary_is_replaced_by_an_in_sync_replica_with_a_new_term() -> None:
+    cluster = Cluster(nodes=2)
+    cluster.create("a")
+    before = shard(cluster)
+    cluster.run(NodeLeft(node_id=before.primary.node or ""))
+    after = shard(cluster)
+    assert after.primary.allocation_id == before.copies[1].allocation_id
+    assert after.primary_term == before.primary_term + 1
+    assert after.copies[1].state == "UNASSIGNED"
+    assert cluster_health(cluster.state).status == "yellow"
+
+
+def test_the_last_copy_lost_is_red_and_comes_back_only_where_it_lies() -> None:
+    cluster = Cluster(nodes=1)
+    cluster.create("a", {"number_of_replicas": 0})
+    before = shard(cluster)
+    cluster.run(NodeLeft(node_id="n0"))
+    assert cluster_health(cluster.state).status == "red"
+    cluster.join(1)
+    assert shard(cluster).primary.state == "UNASSIGNED"
+    assert shard(cluster).primary.unassigned.last_allocation_status == "no_valid_shard_copy"  # type: ignore[union-attr]
+    cluster.join(0, "e2")
+    after = shard(cluster)
+    assert (after.primary.state, after.primary.node) == ("STARTED", "n0")
+    assert after.primary.allocation_id == before.primary.allocation_id
+    assert after.primary_term == before.primary_term + 1
+    assert cluster_health(cluster.state).status == "green"
+
+
+def test_a_primary_takes_the_in_sync_data_that_a_replica_left() -> None:
+    cluster = Cluster(nodes=2)
+    cluster.create("a")
+    before = shard(cluster)
+    primary, replica = before.copies
+    cluster.run(NodeLeft(node_id=replica.node or ""))
+    cluster.run(NodeLeft(node_id=primary.node or ""))
+    cluster.join(int((replica.node or "")[1:]), "e2")
+    after = shard(cluster)
+    assert (after.primary.node, after.primary.state) == (replica.node, "STARTED")
+    assert after.primary.allocation_id == replica.allocation_id
+    assert after.primary_term > before.primary_term
+    cluster.join(int((primary.node or "")[1:]), "e2")
+    assert cluster_health(cluster.state).status == "green"
+
+
+def test_a_copy_that_keeps_failing_is_given_up_until_asked_again() -> None:
+    cluster = Cluster(starting=False)
+    cluster.create("a", {"number_of_replicas": 0})
+    for attempt in range(1, 6):
+        assert shard(cluster).primary.state == "INITIALIZING"
+        fail(cluster)
+        info = shard(cluster).primary.unassigned
+        assert info is not None
+        assert (info.failed_attempts, info.reason, info.details) == (attempt, "ALLOCATION_FAILED", "broken")
+    assert shard(cluster).primary.state == "UNASSIGNED"
+    assert cluster_health(cluster.state).status == "red"
+    problem = allocation.Problem(cluster.state)
+    verdicts = allocation.explain(problem, problem.unassigned()[0], cluster.state.nodes["n0"])
+    assert [verdict.decider for verdict in verdicts if verdict.decision == "NO"] == ["max_retry"]
+    cluster.run(Reroute(retry_failed=True))
+    assert shard(cluster).primary.state == "INITIALIZING"
+
+
+def test_reports_about_what_is_no_more_are_ignored() -> None:
+    cluster = Cluster()
+    cluster.create("a")
+    before = cluster.state.routing["a"]
+    copy = before.spec.shards[0].primary
+    for uuid, number, allocation_id in (
+        ("other", 0, copy.allocation_id),
+        (before.spec.uuid, 7, "x"),
+        (before.spec.uuid, 0, "x"),
+    ):
+        cluster.run(ShardStarted(index="a", uuid=uuid, shard=number, allocation_id=allocation_id or ""))
+        cluster.run(ShardFailed(index="a", uuid=uuid, shard=number, allocation_id=allocation_id or "", reason="?"))
+    assert cluster.state.routing["a"] == before
+
+
+def test_a_deposed_primary_cannot_fail_copies() -> None:
+    cluster = Cluster(nodes=2)
+    cluster.create("a")
+    replica = shard(cluster).copies[1]
+    command = ShardFailed(
+        index="a",
+        uuid=cluster.state.indices["a"].uuid,
+        shard=0,
+        allocation_id=replica.allocation_id or "",
+        reason="unreachable",
+        primary_term=shard(cluster).primary_term + 1,
+        mark_stale=True,
+    )
+    with pytest.raises(ApiError, match="did not match current primary term"):
+        cluster.run(command)
+
+
+def test_a_stale_copy_leaves_the_in_sync_set() -> None:
+    cluster = Cluster(nodes=2, starting=True)
+    cluster.create("a")
+    replica = shard(cluster).copies[1]
+    assert replica.allocation_id in shard(cluster).in_sync
+    cluster.starting = False
+    cluster.run(
+        ShardFailed(
+            index="a",
+            uuid=cluster.state.indices["a"].uuid,
+            shard=0,
+            allocation_id=replica.allocation_id or "",
+            reason="unreachable",
+            primary_term=shard(cluster).primary_term,
+            mark_stale=True,
+        )
+    )
+    assert shard(cluster).in_sync == (shard(cluster).primary.allocation_id,)
+
+
+def test_allocation_can_be_switched_off() -> None:
+    cluster = Cluster()
+    cluster.run(PutClusterSettings(persistent={"cluster.routing.allocation.enable": "none"}))
+    cluster.create("a")
+    assert shard(cluster).primary.state == "UNASSIGNED"
+    cluster.create("b", {"routing.allocation.enable": "all"})
+    assert shard(cluster, "b").primary.state == "STARTED"
+    cluster.run(PutClusterSettings(persistent={"cluster.routing.allocation.enable": None}))
+    assert shard(cluster).primary.state == "STARTED"
+
+
+@pytest.mark.parametrize(
+    ("update", "reason"),
+    [
+        ({"foo.bar": 1}, "persistent setting [foo.bar], not recognized"),
+        ({"cluster.name": "x"}, "persistent setting [cluster.name], not dynamically updateable"),
+        ({"cluster.routing.allocation.enable": "foo"}, "Illegal allocation.enable value [FOO]"),
+        ({"cluster.max_shards_per_node": "x"}, "Failed to parse value [x] for setting [cluster.max_shards_per_node]"),
+    ],
+)
+def test_cluster_settings_that_cannot_be(update: dict[str, object], reason: str) -> None:
+    cluster = Cluster()
+    with pytest.raises(ApiError) as caught:
+        cluster.run(PutClusterSettings(persistent=update))
+    assert caught.value.reason == reason
+
+
+def test_a_wildcard_resets_cluster_settings() -> None:
+    cluster = Cluster()
+    cluster.run(
+        PutClusterSettings(persistent={"cluster.metadata": {"a": "1", "b": "2"}}, transient={"search.max_buckets": 7})
+    )
+    assert cluster.state.settings.get("cluster.metadata.a") == "1"
+    cluster.run(PutClusterSettings(persistent={"cluster.metadata.*": None}))
+    assert cluster.state.settings.spec.persistent == {}
+    assert cluster.state.settings.get("search.max_buckets") == "7"
+
+
+def test_the_shard_limit_counts_all_open_copies() -> None:
+    cluster = Cluster()
+    cluster.run(PutClusterSettings(persistent={"cluster.max_shards_per_node": 3}))
+    cluster.create("a")
+    with pytest.raises(ApiError) as caught:
+        cluster.create("b")
+    assert caught.value.reason == (
+        "Validation Failed: 1: this action would add [2] total shards, but this cluster currently has [2]/[3] maximum"
+        " shards open;"
+    )
+    with pytest.raises(ApiError, match="would add \\[2\\] total shards"):
+        cluster.run(UpdateIndexSettings(indices=("a",), settings={"number_of_replicas": 3}))
+
+
+EVENTS = st.lists(
+    st.one_of(
+        st.tuples(st.just("join"), st.integers(0, 3)),
+        st.tuples(st.just("leave"), st.integers(0, 3)),
+        st.tuples(st.just("fail"), st.integers(0, 5)),
+        st.tuples(st.just("create"), st.integers(0, 3)),
+        st.tuples(st.just("replicas"), st.integers(0, 3)),
+        st.tuples(st.just("start"), st.integers(0, 0)),
+    ),
+    max_size=30,
+)
+
+
+@given(EVENTS)
+@settings(deadline=None, max_examples=150)
+def test_invariants_hold_whatever_happens(events: list[tuple[str, int]]) -> None:
+    cluster = Cluster(starting=False)
+    terms: dict[tuple[str, int], int] = {}
+    for step, (event, number) in enumerate(events):
+        _happen(cluster, event, number, step)
+        for name, routing in cluster.state.routing.items():
+            for at, each in enumerate(routing.spec.shards):
+                _check(cluster, each)
+                assert each.primary_term >= terms.get((routing.spec.uuid, at), 0)
+                terms[routing.spec.uuid, at] = each.primary_term
+                assert len(each.copies) == 1 + cluster.state.indices[name].number_of_replicas
+
+
+def _happen(cluster: Cluster, event: str, number: int, step: int) -> None:
+    names = sorted(cluster.state.indices)
+    if event == "join":
+        cluster.join(number, f"e{step}")
+    elif event == "leave":
+        cluster.run(NodeLeft(node_id=f"n{number}"))
+    elif event == "create":
+        cluster.create(f"i{step}", {"number_of_replicas": number, "number_of_shards": 2})
+    elif event == "replicas" and names:
+        cluster.run(UpdateIndexSettings(indices=(names[0],), settings={"number_of_replicas": number}))
+    elif event == "start":
+        cluster.start_all()
+    elif event == "fail" and names:
+        copies = shard(cluster, names[number % len(names)]).copies
+        position = number % len(copies)
+        if copies[position].assigned:
+            fail(cluster, position, names[number % len(names)])
+
+
+def _check(cluster: Cluster, each: ShardRouting) -> None:
+    nodes = [copy.node for copy in each.copies if copy.node]
+    assert len(nodes) == len(set(nodes))
+    assert set(nodes) <= set(cluster.state.nodes)
+    assert each.copies[0].primary
+    assert not any(copy.primary for copy in each.copies[1:])
+    assert len(each.in_sync) <= max(1, len(each.copies))
+    for copy in each.copies:
+        assert (copy.state == "UNASSIGNED") == (copy.node is None)
+        if copy.active:
+            assert copy.allocation_id in each.in_sync
+    if each.primary.assigned and each.in_sync:
+        assert each.primary.allocation_id in each.in_sync
+    if not each.primary.assigned:
+        assert not any(copy.state == "INITIALIZING" and copy.allocation_id in each.in_sync for copy in each.copies[1:])
