@@ -5,6 +5,7 @@ mod dates;
 mod error;
 mod mapping;
 mod reader;
+mod search;
 mod shard;
 
 use pyo3::prelude::*;
@@ -21,6 +22,8 @@ mod _native {
     use crate::mapping::{Mapping, analyze, check_analysis};
     #[pymodule_export]
     use crate::reader::Reader;
+    #[pymodule_export]
+    use crate::search::{Outcome, Plan, count, explain, fetch, fetch_refs, merge, query, render, search_shards};
     #[pymodule_export]
     use crate::shard::{Runtime, Shard};
 }
