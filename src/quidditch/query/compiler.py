@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from quidditch.query.context import MAX_DEPTH, QueryContext
-from quidditch.query.errors import Malformed, argument, did_you_mean
+from quidditch.query.errors import Malformed, TooDeep, did_you_mean
 from quidditch.query.ops import Op
 from quidditch.query.values import token_name
 
@@ -29,7 +29,8 @@ def compile_query(query: Any, ctx: QueryContext, holder: Any = None, key: str | 
     if compile_one is None:
         raise _unknown(query, name)
     if ctx.depth >= MAX_DEPTH:
-        raise argument(f"The nested depth of the query exceeds the maximum nested depth of [{MAX_DEPTH}]")
+        reason = f"The nested depth of the query exceeds the maximum nested depth of [{MAX_DEPTH}]"
+        raise TooDeep(400, "illegal_argument_exception", reason)
     ctx.depth += 1
     try:
         return compile_one(body, ctx)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from quidditch.model.errors import ApiError
-from quidditch.query.errors import QueryFault, ShardError
+from quidditch.query.errors import QueryFault, ShardError, ShardQuery
 
 Token = tuple[str, int, int, int, int]
 """Term, position, position length, start and end offset."""
@@ -127,6 +127,8 @@ class QueryContext:
         return ShardError(400, type, reason, {"index": self.index, "index_uuid": self.uuid, **details})
 
     def from_fault(self, fault: QueryFault) -> ShardError:
+        if isinstance(fault, ShardQuery):
+            return self.shard_error(fault.reason)
         cause = {"type": fault.type, "reason": fault.reason}
         return self.shard_error(f"failed to create query: {fault.reason}", caused_by=cause)
 

@@ -31,10 +31,15 @@ class Malformed(ApiError):
         self.node = node
         self.key = key
         self.at = at
+        self.inner: ApiError | None = None
 
 
 class ShardError(ApiError):
     """The search cannot run on an index; the coordinator answers it as a failure of each of its shards."""
+
+
+class TooDeep(ApiError):
+    """Queries stand too deep in each other; told once, not by every level."""
 
 
 class QueryFault(Exception):
@@ -46,12 +51,32 @@ class QueryFault(Exception):
         self.type = type
 
 
+class ShardQuery(QueryFault):
+    """A fault that is told as it is, by a `query_shard_exception` of its own."""
+
+
 def argument(reason: str) -> ApiError:
     return ApiError(400, "illegal_argument_exception", reason)
 
 
 def shard_argument(reason: str) -> ShardError:
     return ShardError(400, "illegal_argument_exception", reason)
+
+
+def failed_field(parser: str, key: str, inner: ApiError, node: Any = None) -> Malformed:
+    """`[parser] failed to parse field [key]`, at the place of what went wrong inside."""
+    fault = Malformed(f"[{parser}] failed to parse field [{key}]", node, key, "value", "x_content_parse_exception")
+    if isinstance(inner, Malformed) and inner.node is not None:
+        fault.node, fault.key, fault.at = inner.node, inner.key, inner.at
+    fault.inner = inner
+    return fault
+
+
+def parse_wrapped(parser: str, problem: str, node: Any, key: str) -> Malformed:
+    """Some queries answer the x_content_parse_exception of their parser as the cause of a parsing_exception with its text."""
+    fault = Malformed(f"[{parser}] {problem}", node, key)
+    fault.inner = Malformed(f"[{parser}] {problem}", node, key, "key", "x_content_parse_exception")
+    return fault
 
 
 def x_content(reason: str, node: Any = None, key: str | int | None = None, at: str = "key") -> Malformed:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from quidditch.query.context import Field, QueryContext
-from quidditch.query.errors import Malformed, ShardError, shard_argument, x_content
+from quidditch.query.errors import Malformed, ShardError, argument, shard_argument, x_content
 from quidditch.query.fields import DATES, NUMERIC
 from quidditch.query.values import read_bool, read_text, token_name
 
@@ -44,7 +44,7 @@ def read_source(value: Any, node: Any = None, key: str | None = None) -> SourceF
         return SourceFilter(True, tuple(_texts(value)))
     if isinstance(value, dict):
         return _source_object(value)
-    reason = f"Expected one of [VALUE_BOOLEAN, VALUE_STRING, START_ARRAY, START_OBJECT] but found [{token_name(value)}]"
+    reason = f"Expected one of [VALUE_BOOLEAN, START_OBJECT] but found [{token_name(value)}]"
     raise Malformed(reason, node, key)
 
 
@@ -55,20 +55,26 @@ def _source_object(value: dict[str, Any]) -> SourceFilter:
         name = names.get(key)
         if name is None or isinstance(item, dict) or item is None:
             raise Malformed(f"Unknown key for a {token_name(item)} in [{key}].", value, key)
-        found[name] = tuple(_texts(item)) if isinstance(item, list) else (read_text(item, value, key),)
+        found[name] = tuple(_texts(item, key)) if isinstance(item, list) else (read_text(item, value, key),)
     return SourceFilter(True, found["includes"], found["excludes"])
 
 
-def _texts(items: list[Any]) -> list[str]:
+def _texts(items: list[Any], key: str = "_source") -> list[str]:
     texts = []
     for number, item in enumerate(items):
         if not isinstance(item, str):
-            raise Malformed(f"Unknown key for a {token_name(item)} in [{number}].", items, number)
+            raise Malformed(f"Unknown key for a {token_name(item)} in [{key}].", items, number)
         texts.append(item)
     return texts
 
 
 def read_stored_fields(value: Any, node: Any = None) -> list[str]:
+    if not isinstance(value, (str, list)):
+        raise Malformed(
+            f"Expected [VALUE_STRING] or [START_ARRAY] in [stored_fields] but found [{token_name(value)}]",
+            node,
+            "stored_fields",
+        )
     names = value if isinstance(value, list) else [value]
     for number, name in enumerate(names):
         if not isinstance(name, str):
@@ -79,10 +85,9 @@ def read_stored_fields(value: Any, node: Any = None) -> list[str]:
     return list(names)
 
 
-def read_field_requests(name: str, items: list[Any]) -> list[FieldRequest]:
+def read_field_requests(items: list[Any]) -> list[FieldRequest]:
     """`docvalue_fields` and `fields`: names or {"field", "format"}."""
     found: list[FieldRequest] = []
-    label = "fields" if name == "fields" else name
     for number, item in enumerate(items):
         if isinstance(item, str):
             found.append(FieldRequest(item))
@@ -91,9 +96,9 @@ def read_field_requests(name: str, items: list[Any]) -> list[FieldRequest]:
             raise Malformed(f"Expected [VALUE_STRING] or [START_OBJECT] but found [{token_name(item)}]", items, number)
         for key in item:
             if key not in ("field", "format", "include_unmapped"):
-                raise x_content(f"[{label}] unknown field [{key}]", item, key)
+                raise x_content(f"[docvalues_field] unknown field [{key}]", item, key)
         if "field" not in item:
-            raise Malformed("Required [field]", item, None, "end", "illegal_argument_exception")
+            raise argument("Required [field]")
         format = item.get("format")
         if item.get("include_unmapped") is not None:
             read_bool(item["include_unmapped"], item, "include_unmapped")

@@ -10,7 +10,7 @@ from typing import Any
 from quidditch.model.errors import ApiError
 from quidditch.query import ops
 from quidditch.query.context import Field, QueryContext
-from quidditch.query.errors import QueryFault
+from quidditch.query.errors import QueryFault, ShardQuery
 from quidditch.query.ops import Op
 from quidditch.query.values import text_of
 
@@ -49,7 +49,7 @@ def date_format(field: Field) -> str:
 def check_searchable(field: Field) -> None:
     """Refuses fields that have neither terms nor columns."""
     if field.type == "binary":
-        raise QueryFault("Binary fields do not support searching")
+        raise ShardQuery("Binary fields do not support searching")
     if field.indexed:
         return
     if field.type in TEXTS:
@@ -161,6 +161,11 @@ def _date_term(field: Field, value: Any, ctx: QueryContext) -> Op:
 def _ip_term(path: str, text: str) -> Op:
     if "/" not in text:
         return ops.term(path, ip_of(text))
+    address, _, length = text.partition("/")
+    if length.isdigit() and int(length) > (128 if ":" in address else 32):
+        raise QueryFault(
+            f"Illegal prefix length [{length}] in [{text}]. Must be 0-32 for IPv4 ranges, 0-128 for IPv6 ranges"
+        )
     try:
         network = ipaddress.ip_network(text, strict=False)
     except ValueError:

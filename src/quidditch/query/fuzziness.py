@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from quidditch.model.errors import ApiError
-from quidditch.query.values import parse_float, text_of
+from quidditch.query.errors import QueryFault
+from quidditch.query.values import text_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,11 +37,11 @@ def parse(value: Any) -> Fuzziness:
         return AUTO
     if upper.startswith("AUTO:"):
         return _auto(text)
-    number = parse_float(text)
-    if number > 2 or number < 0 or number != int(number):
-        shown = text if not isinstance(value, float) else text_of(value)
-        raise ApiError(400, "illegal_argument_exception", f"Invalid fuzziness value: {shown}")
-    return Fuzziness(int(number))
+    try:
+        number = float(text)
+    except ValueError:
+        raise QueryFault(f'For input string: "{text}"', "number_format_exception") from None
+    return Fuzziness(max(0, min(2, int(number))))
 
 
 def _auto(text: str) -> Fuzziness:
@@ -50,7 +51,10 @@ def _auto(text: str) -> Fuzziness:
     try:
         low, high = int(parts[0].strip()), int(parts[1].strip())
     except ValueError:
-        raise ApiError(400, "parse_exception", f'failed to parse [{text}] as a "auto:int,int"') from None
+        bad = next(part.strip() for part in parts if not part.strip().lstrip("-").isdigit())
+        cause = {"type": "number_format_exception", "reason": f'For input string: "{bad}"'}
+        reason = f'failed to parse [{text}] as a "auto:int,int"'
+        raise ApiError(400, "parse_exception", reason, {"caused_by": cause}) from None
     if low < 0 or high < 0 or low > high:
         reason = (
             "fuzziness wrongly configured, must be: lowDistance > 0, highDistance > 0 and lowDistance <= highDistance "

@@ -7,7 +7,7 @@ from typing import Any
 
 from quidditch.query.compiler import compile_query
 from quidditch.query.context import Field, QueryContext
-from quidditch.query.errors import Malformed, argument, did_you_mean, x_content
+from quidditch.query.errors import Malformed, argument, did_you_mean, failed_field, shard_argument, x_content
 from quidditch.query.fields import TEXTS
 from quidditch.query.values import read_bool, read_int, read_text, text_of, token_name
 
@@ -60,8 +60,11 @@ def highlight_plan(spec: Any, ctx: QueryContext) -> dict[str, Any]:
     encoder = read_text(spec.get("encoder", "default"), spec, "encoder")
     fields: dict[str, dict[str, Any]] = {}
     for pattern, own in _fields(spec):
-        chosen = {**options, **_options("highlight_field", own, _FIELD, ctx)}
-        _check(chosen)
+        try:
+            chosen = {**options, **_options("highlight_field", own, _FIELD, ctx)}
+        except Malformed as error:
+            raise failed_field("highlight", "fields", failed_field("fields", pattern, error)) from None
+        _check(chosen, pattern)
         for name, field in _resolve(pattern, ctx):
             fields[name] = {
                 "name": name,
@@ -93,9 +96,9 @@ def _fields(spec: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
             raise x_content(reason, spec, "fields", "value")
         for name, own in item.items():
             if not isinstance(own, dict):
-                raise x_content(
-                    f"[highlight_field] Expected START_OBJECT but was: {token_name(own)}", item, name, "value"
-                )
+                wrong = f"[highlight_field] Expected START_OBJECT but was: {token_name(own)}"
+                inner = failed_field("fields", name, x_content(wrong, item, name, "value"))
+                raise failed_field("highlight", "fields", inner)
             yield name, own
 
 
@@ -116,25 +119,25 @@ def _options(name: str, spec: dict[str, Any], allowed: frozenset[str], ctx: Quer
         elif key == "matched_fields":
             found[key] = [text_of(path) for path in (value if isinstance(value, list) else [value])]
         elif key == "tags_schema":
-            found.update(_schema(read_text(value, spec, key)))
+            found.update(_schema(read_text(value, spec, key), spec))
         elif key == "highlight_query":
             found[key] = compile_query(value, ctx, spec, key)
     return found
 
 
-def _schema(name: str) -> dict[str, Any]:
+def _schema(name: str, spec: dict[str, Any]) -> dict[str, Any]:
     if name == "default":
         return {"pre_tags": _TAGS[0], "post_tags": _TAGS[1]}
     if name == "styled":
         return {"pre_tags": _STYLED, "post_tags": ["</em>"]}
-    raise argument(f"Unknown tag schema [{name}]")
+    raise failed_field("highlight", "tags_schema", argument(f"Unknown tag schema [{name}]"), spec)
 
 
-def _check(options: dict[str, Any]) -> None:
+def _check(options: dict[str, Any], name: str) -> None:
     if options["type"] not in _TYPES:
-        raise argument(f"unknown highlighter type [{options['type']}] for the field")
-    if options["order"] not in ("none", "score"):
-        raise argument(f"No enum constant order [{options['order']}]")
+        raise shard_argument(f"unknown highlighter type [{options['type']}] for the field [{name}]")
+    if options["order"] != "score":
+        options["order"] = "none"
     scanner = options["boundary_scanner"]
     if scanner is not None and scanner not in ("chars", "word", "sentence"):
         kinds = "org.opensearch.search.fetch.subphase.highlight.HighlightBuilder.BoundaryScannerType"

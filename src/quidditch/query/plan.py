@@ -143,6 +143,8 @@ def _options(request: SearchRequest, plan: dict[str, Any]) -> None:
 
 
 def _tracked(request: SearchRequest) -> bool | int:
+    if request.track_total_hits is not None and request.track_total_hits < -1:
+        raise shard_argument(f"totalHitsThreshold must be >= 0, got {request.track_total_hits}")
     tracked = DEFAULT_TRACKED if request.track_total_hits is None else request.track_total_hits
     if tracked in (ACCURATE, -1):
         return tracked == ACCURATE
@@ -170,14 +172,19 @@ def _search_after(
     request: SearchRequest, sort: list[dict[str, Any]] | None, ctx: QueryContext, scroll: bool, plan: dict[str, Any]
 ) -> list[Any]:
     if scroll:
-        raise shard_argument("`search_after` cannot be used in a scroll context.")
+        raise _search_exception("`search_after` cannot be used in a scroll context.")
     if request.first > 0:
-        raise shard_argument("`from` parameter must be set to 0 when `search_after` is used.")
+        raise _search_exception("`from` parameter must be set to 0 when `search_after` is used.")
     if request.sort is None:
         raise shard_argument("Sort must contain at least one field.")
     if sort is None:
         plan["sort"] = [{"kind": "score", "order": "desc"}]
     return search_after_plan(request.search_after or [], sort, ctx)
+
+
+def _search_exception(reason: str) -> ShardError:
+    """OpenSearch answers these with 500; a wrong request is the client's fault, so 400 here."""
+    return ShardError(400, "search_exception", reason)
 
 
 def parse_failure(request: SearchRequest, blank: QueryContext) -> ApiError | None:

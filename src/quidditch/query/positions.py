@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from quidditch.model.errors import ApiError
 from quidditch.query.errors import Malformed
 
 _STRING = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
@@ -77,25 +78,38 @@ class _Walker:
 
 
 def locate(fault: Malformed, raw: bytes, root: Any) -> None:
-    """Adds line and column (from 1) to the fault, where they can be found."""
-    if fault.node is None or "line" in fault.details:
-        return
+    """Adds line and column (from 1) to the fault, where they can be found, and the causes it is about."""
+    if isinstance(fault.inner, Malformed):
+        locate(fault.inner, raw, root)
+    where = _find(fault, raw, root) if fault.node is not None else None
+    if where is not None:
+        place(fault, *where)
+    if fault.inner is not None:
+        _tell_cause(fault, fault.inner)
+
+
+def _find(fault: Malformed, raw: bytes, root: Any) -> tuple[int, int] | None:
     text = raw.decode("utf-8", "replace")
     try:
         _Walker(text, fault).value(0, root)
     except _Found as found:
-        line = text.count("\n", 0, found.offset) + 1
-        col = found.offset - text.rfind("\n", 0, found.offset)
-        place(fault, line, col)
+        return text.count("\n", 0, found.offset) + 1, found.offset - text.rfind("\n", 0, found.offset)
     except (ValueError, IndexError, RecursionError):
-        return
+        return None
+    return None
 
 
 def place(fault: Malformed, line: int, col: int) -> None:
     """Writes a position into the fault, as its type shows it."""
+    fault.node = None
     if fault.type == "x_content_parse_exception":
         fault.reason = f"[{line}:{col}] {fault.reason}"
-        fault.node = None
+        return
+    if fault.type == "illegal_argument_exception":
+        if fault.reason is not None and fault.reason.startswith(("Can't get text on", "query malformed, empty")):
+            fault.reason += f" at [{line}:{col}]" if fault.reason.startswith("query") else f" at {line}:{col}"
+        return
+    if fault.type != "parsing_exception":
         return
     cause = fault.details.pop("caused_by", None)
     fault.details.update(line=line, col=col)
@@ -103,3 +117,15 @@ def place(fault: Malformed, line: int, col: int) -> None:
         if cause.get("type") == "named_object_not_found_exception":
             cause = {**cause, "reason": f"[{line}:{col}] {cause['reason']}"}
         fault.details["caused_by"] = cause
+
+
+def _tell_cause(fault: Malformed, inner: ApiError) -> None:
+    if fault.type == "parsing_exception":
+        fault.reason = inner.reason
+    fault.details["caused_by"] = inner.body()
+    if inner.type in ("parsing_exception", "x_content_parse_exception", "parse_exception"):
+        root = inner.root_cause
+        fault.root_cause = (
+            root if root is not None else [{key: value for key, value in inner.body().items() if key != "caused_by"}]
+        )
+    fault.inner = None

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from quidditch.model.errors import ApiError
-from quidditch.query.errors import Malformed, argument, x_content
+from quidditch.query.errors import Malformed, argument, failed_field, x_content
 from quidditch.query.fetch import FieldRequest, SourceFilter, read_field_requests, read_source, read_stored_fields
 from quidditch.query.positions import locate
 from quidditch.query.values import (
@@ -74,8 +74,7 @@ class SearchRequest:
 
     def locate(self, fault: Malformed) -> Malformed:
         """The fault with its position in the body."""
-        if self.raw:
-            locate(fault, self.raw, self.root)
+        locate(fault, self.raw, self.root)
         return fault
 
 
@@ -96,7 +95,7 @@ def read_members(body: Any, request: SearchRequest) -> None:
         raise Malformed(f"Expected [START_OBJECT] but found [{token_name(body)}]", body, None, "start")
     for key, value in body.items():
         table = _OBJECTS if isinstance(value, dict) else _ARRAYS if isinstance(value, list) else _VALUES
-        reader = table.get(key)
+        reader = table.get(key) if value is not None else None
         if reader is not None:
             reader(request, value, body)
             continue
@@ -121,9 +120,7 @@ def set_size(request: SearchRequest, value: int) -> None:
 
 
 def set_terminate_after(request: SearchRequest, value: int) -> None:
-    if value < 0:
-        raise argument("terminateAfter must be > 0")
-    request.terminate_after = value
+    request.terminate_after = max(0, value)
 
 
 def set_track_total_hits(request: SearchRequest, value: int) -> None:
@@ -136,7 +133,7 @@ def _track_total_hits(request: SearchRequest, value: Any, node: Any) -> None:
     if isinstance(value, bool) or value in ("true", "false"):
         request.track_total_hits = ACCURATE if value in (True, "true") else -1
     else:
-        set_track_total_hits(request, read_int(value, node, "track_total_hits"))
+        request.track_total_hits = read_int(value, node, "track_total_hits")
 
 
 def _timeout(request: SearchRequest, value: Any, node: Any) -> None:
@@ -181,13 +178,13 @@ def _set(name: str) -> Callable[[SearchRequest, Any, Any], None]:
 
 def _ext(_request: SearchRequest, value: Any, node: Any) -> None:
     for key in value:
-        reason = f"unknown field [{key}]"
-        raise x_content(reason, value, key) if node else argument(reason)
+        del node
+        raise x_content("unknown named object category [org.opensearch.search.SearchExtBuilder]", None, key)
 
 
 def _fields(name: str) -> Callable[[SearchRequest, Any, Any], None]:
     def read(request: SearchRequest, value: Any, _node: Any) -> None:
-        setattr(request, name, read_field_requests(name, value))
+        setattr(request, name, read_field_requests(value))
 
     return read
 
@@ -234,9 +231,9 @@ def _slice(request: SearchRequest, value: Any, _node: Any) -> None:
     if number < 0:
         raise argument("id must be greater than or equal to 0")
     if total <= 1:
-        raise argument("max must be greater than 1")
+        raise failed_field("slice", "max", argument("max must be greater than 1"), value)
     if number >= total:
-        raise argument("max must be greater than id")
+        raise failed_field("slice", "max", argument("max must be greater than id"), value)
     request.slice = (text_of(value.get("field", "_id")), number, total)
 
 

@@ -8,7 +8,16 @@ from typing import Any
 from quidditch.model.errors import ApiError
 from quidditch.query.compiler import compile_filter
 from quidditch.query.context import Field, QueryContext
-from quidditch.query.errors import Malformed, QueryFault, argument, did_you_mean, shard_argument, x_content
+from quidditch.query.errors import (
+    Malformed,
+    QueryFault,
+    ShardError,
+    argument,
+    did_you_mean,
+    failed_field,
+    shard_argument,
+    x_content,
+)
 from quidditch.query.fetch import no_doc_values
 from quidditch.query.fields import DATES, FLOATS, INTEGERS, NUMERIC, boolean_of, ip_of
 from quidditch.query.values import read_int, read_text, text_of, token_name
@@ -34,7 +43,7 @@ def sort_plan(items: Sequence[Any] | None, ctx: QueryContext) -> list[SortKey] |
     if items is None:
         return None
     keys: list[SortKey] = []
-    for number, item in enumerate(items):
+    for item in items:
         if isinstance(item, str):
             keys.append(_key(item, None, ctx))
         elif isinstance(item, dict):
@@ -42,7 +51,7 @@ def sort_plan(items: Sequence[Any] | None, ctx: QueryContext) -> list[SortKey] |
                 keys.append(_spec(name, spec, item, ctx))
         else:
             reason = "malformed sort format, within the sort array, an object, or an actual string are allowed"
-            raise Malformed(reason, items, number, type="illegal_argument_exception")
+            raise argument(reason)
     if not keys or keys == [{"kind": "score", "order": "desc"}]:
         return None
     return keys
@@ -58,19 +67,20 @@ def _spec(name: str, spec: Any, item: dict[str, Any], ctx: QueryContext) -> Sort
     if isinstance(spec, list) or spec is None:
         reason = f"malformed sort format, an object or the order is expected, found [{token_name(spec)}]"
         raise Malformed(reason, item, name, type="illegal_argument_exception")
-    return _key(name, {"order": text_of(spec)}, ctx)
+    return _key(name, {"order": text_of(spec)}, ctx, bare=True)
 
 
-def _order(spec: dict[str, Any], default: str) -> str:
+def _order(spec: dict[str, Any], default: str, bare: bool = False) -> str:
     if spec.get("order") is None:
         return default
     order = read_text(spec["order"], spec, "order").lower()
     if order not in ("asc", "desc"):
-        raise argument(f"No enum constant org.opensearch.search.sort.SortOrder.{order.upper()}")
+        wrong = argument(f"No enum constant org.opensearch.search.sort.SortOrder.{order.upper()}")
+        raise wrong if bare else failed_field("field_sort", "order", wrong, spec)
     return order
 
 
-def _key(name: str, spec: dict[str, Any] | None, ctx: QueryContext) -> SortKey:
+def _key(name: str, spec: dict[str, Any] | None, ctx: QueryContext, bare: bool = False) -> SortKey:
     spec = spec or {}
     if name == "_score":
         for key in spec:
@@ -80,7 +90,7 @@ def _key(name: str, spec: dict[str, Any] | None, ctx: QueryContext) -> SortKey:
     for key in spec:
         if key not in _FIELD_KEYS:
             raise x_content(f"[field_sort] unknown field [{key}]{did_you_mean(key, _FIELD_KEYS)}", spec, key)
-    order = _order(spec, "asc")
+    order = _order(spec, "asc", bare)
     mode = _mode(spec)
     if name in ("_doc", "_shard_doc"):
         return {"kind": "doc", "order": order}
@@ -95,7 +105,7 @@ def _mode(spec: dict[str, Any]) -> str | None:
         return None
     mode = read_text(spec["mode"], spec, "mode").lower()
     if mode not in _MODES:
-        raise argument(f"Unknown SortMode [{mode}]")
+        raise failed_field("field_sort", "mode", argument(f"Unknown SortMode [{mode}]"), spec)
     return mode
 
 
@@ -115,9 +125,9 @@ def _field_key(name: str, spec: dict[str, Any], order: str, mode: str | None, ct
     if not field.doc_values and not field.params.get("fielddata"):
         raise no_doc_values(field)
     if mode in ("sum", "avg", "median") and field.type not in NUMERIC and field.type not in DATES:
-        raise shard_argument("we only support AVG, MEDIAN and SUM on number based fields")
+        raise ctx.shard_error("we only support AVG, MEDIAN and SUM on number based fields")
     key["field"] = field.path
-    _numeric_type(spec, field, key)
+    _numeric_type(spec, field, key, ctx)
     if missing not in (None, "_last", "_first"):
         key["missing"] = _missing(field, missing, ctx)
     nested = _nested(spec, field, ctx)
@@ -128,17 +138,20 @@ def _field_key(name: str, spec: dict[str, Any], order: str, mode: str | None, ct
     return key
 
 
-def _numeric_type(spec: dict[str, Any], field: Field, key: SortKey) -> None:
+def _numeric_type(spec: dict[str, Any], field: Field, key: SortKey, ctx: QueryContext) -> None:
     kind = spec.get("numeric_type")
     if kind is None:
         return
     name = read_text(kind, spec, "numeric_type")
     if name not in ("long", "double", "date", "date_nanos", "unsigned_long"):
-        raise argument(
-            f"invalid value for [numeric_type], must be [long, double, date, date_nanos, unsigned_long], got {name}"
+        raise failed_field(
+            "field_sort",
+            "numeric_type",
+            argument(f"invalid value for [numeric_type], must be [long, double, date, date_nanos], got {name}"),
+            spec,
         )
     if field.type not in NUMERIC and field.type not in DATES:
-        raise shard_argument(f"[numeric_type] option cannot be set on a non-numeric field, got {field.type}")
+        raise ctx.shard_error(f"[numeric_type] option cannot be set on a non-numeric field, got {field.type}")
     key["numeric_type"] = name
 
 
@@ -146,7 +159,7 @@ def _missing(field: Field, value: Any, ctx: QueryContext) -> Any:
     try:
         return column_value(field, value, ctx, None)
     except QueryFault as fault:
-        raise shard_argument(fault.reason) from None
+        raise ShardError(400, fault.type, fault.reason) from None
 
 
 def _nested(spec: dict[str, Any], field: Field, ctx: QueryContext) -> dict[str, Any] | None:
@@ -163,7 +176,8 @@ def _nested(spec: dict[str, Any], field: Field, ctx: QueryContext) -> dict[str, 
 def _nested_sort(spec: dict[str, Any], ctx: QueryContext) -> dict[str, Any]:
     for key in spec:
         if key not in ("path", "filter", "max_children", "nested"):
-            raise x_content(f"[nested_sort] unknown field [{key}]", spec, key)
+            wrong = argument(f"malformed nested sort format, unknown field name [{key}]")
+            raise failed_field("field_sort", "nested", wrong, spec)
     if spec.get("path") is None:
         raise argument("Required [path]")
     path = read_text(spec["path"], spec, "path")
@@ -245,7 +259,9 @@ def _after(value: Any, key: SortKey, ctx: QueryContext) -> Any:
         if key.get("numeric_type") == "double":
             return _number(value)
         return column_value(field, value, ctx, key.get("format"))
-    except (QueryFault, ApiError) as error:
+    except ApiError as error:
+        raise ShardError(error.status, error.type, error.reason, error.details) from None
+    except QueryFault as error:
         cause = {"type": error.type, "reason": error.reason}
         raised = shard_argument(f"Failed to parse search_after value for field [{field.path}].")
         raised.details["caused_by"] = cause

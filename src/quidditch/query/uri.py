@@ -151,6 +151,8 @@ def apply_uri(request: SearchRequest, params: Params) -> None:
 def _limits(request: SearchRequest, params: Params) -> None:
     after = number(params, "terminate_after")
     if after is not None:
+        if after < 0:
+            raise argument("terminateAfter must be > 0")
         set_terminate_after(request, after)
     if "timeout" in params:
         milliseconds = time_ms(params["timeout"], "timeout")

@@ -26,6 +26,15 @@ def token_name(value: Json) -> str:
     return "VALUE_NULL" if value is None else "VALUE_NUMBER"
 
 
+def _json_token(value: Json) -> str:
+    """The name of a token in complaints of the JSON parser itself."""
+    if isinstance(value, bool):
+        return "VALUE_TRUE" if value else "VALUE_FALSE"
+    if isinstance(value, (int, float)):
+        return "VALUE_NUMBER_INT" if isinstance(value, int) else "VALUE_NUMBER_FLOAT"
+    return token_name(value)
+
+
 def is_value(value: Json) -> bool:
     return not isinstance(value, (dict, list))
 
@@ -123,12 +132,12 @@ def read_bool(value: Json, node: Json = None, key: str | int | None = None) -> b
             return value == "true"
         reason = f"Failed to parse value [{value}] as only [true] or [false] are allowed."
         raise ApiError(400, "illegal_argument_exception", reason)
-    reason = f"Current token ({token_name(value)}) not of boolean type"
+    reason = f"Current token ({_json_token(value)}) not of boolean type"
     raise Malformed(reason, node, key, type="json_parse_exception")
 
 
 def _not_numeric(value: Json, node: Json, key: str | int | None) -> ApiError:
-    reason = f"Current token ({token_name(value)}) not numeric, can not use numeric value accessors"
+    reason = f"Current token ({_json_token(value)}) not numeric, can not use numeric value accessors"
     return Malformed(reason, node, key, type="json_parse_exception")
 
 

@@ -6,9 +6,10 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+from quidditch.model.errors import ApiError
 from quidditch.query.aggs.spec import AggSpec
 from quidditch.query.context import QueryContext
-from quidditch.query.errors import Malformed, QueryFault, argument, did_you_mean, shard_argument
+from quidditch.query.errors import Malformed, QueryFault, ShardError, argument, did_you_mean
 from quidditch.query.values import token_name
 
 Build = Callable[[AggSpec, QueryContext], dict[str, Any]]
@@ -59,7 +60,7 @@ _PARENTLESS = ("global",)
 MAX_AGG_DEPTH = 60
 
 
-def compile_aggs(aggs: Any, ctx: QueryContext, root: Any = None, depth: int = 0) -> dict[str, Any]:
+def compile_aggs(aggs: Any, ctx: QueryContext, root: Any = None, depth: int = 0, parent: str = "") -> dict[str, Any]:
     """The aggregations of one level."""
     import quidditch.query.aggs.registry  # noqa: F401  (fills AGGREGATIONS; it imports this module)
 
@@ -67,27 +68,28 @@ def compile_aggs(aggs: Any, ctx: QueryContext, root: Any = None, depth: int = 0)
         raise Malformed(f"Unknown key for a {token_name(aggs)} in [aggs].", root, "aggs")
     if depth > MAX_AGG_DEPTH:
         raise argument(f"Aggregations may be nested at most [{MAX_AGG_DEPTH}] levels deep")
-    return {name: _one(name, body, aggs, ctx, depth) for name, body in aggs.items()}
+    return {name: _one(name, body, aggs, ctx, depth, parent) for name, body in aggs.items()}
 
 
-def _one(name: str, body: Any, holder: dict[str, Any], ctx: QueryContext, depth: int) -> dict[str, Any]:
+def _one(name: str, body: Any, holder: dict[str, Any], ctx: QueryContext, depth: int, parent: str) -> dict[str, Any]:
     if not _NAME.match(name):
         reason = (
             f"Invalid aggregation name [{name}]. Aggregation names can contain any character except '[', ']', and '>'"
         )
         raise Malformed(reason, holder, name, "key")
     if not isinstance(body, dict):
-        reason = f"Aggregation definition for [{name}] starts with a [{token_name(body)}], expected a [START_OBJECT]."
+        reason = f"Aggregation definition for [{name} starts with a [{token_name(body)}], expected a [START_OBJECT]."
         raise Malformed(reason, holder, name)
     kind, subs, meta = _members(name, body)
     build = AGGREGATIONS.get(kind)
     if build is None:
         raise _unknown(kind, body)
     if kind in _PARENTLESS and depth:
-        raise shard_argument(
-            f"Aggregation [{name}] cannot have a global sub-aggregation [{kind}]. Global aggregations can only be defined as top level "
-            "aggregations"
+        reason = (
+            f"Aggregation [{parent}] cannot have a global sub-aggregation [{name}]. "
+            "Global aggregations can only be defined as top level aggregations"
         )
+        raise ApiError(400, "aggregation_execution_exception", reason)
     spec = AggSpec(name, kind, body[kind])
     ctx_scope = list(ctx.nested_scope)
     try:
@@ -95,10 +97,11 @@ def _one(name: str, body: Any, holder: dict[str, Any], ctx: QueryContext, depth:
         node: dict[str, Any] = {"kind": kind, "params": params}
         if subs is not None:
             if kind in LEAVES:
-                raise argument(f"Aggregator [{name}] of type [{kind}] cannot accept sub-aggregations")
-            node["aggs"] = compile_aggs(subs, ctx, body, depth + 1)
+                reason = f"Aggregator [{name}] of type [{kind}] cannot accept sub-aggregations"
+                raise ApiError(400, "aggregation_initialization_exception", reason)
+            node["aggs"] = compile_aggs(subs, ctx, body, depth + 1, name)
     except QueryFault as fault:
-        raise shard_argument(fault.reason) from None
+        raise ShardError(400, fault.type, fault.reason) from None
     finally:
         ctx.nested_scope[:] = ctx_scope
     if meta is not None:

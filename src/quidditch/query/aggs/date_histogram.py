@@ -19,9 +19,21 @@ from quidditch.query.aggs.spec import (
     time_zone,
 )
 from quidditch.query.context import QueryContext
-from quidditch.query.errors import argument, x_content
+from quidditch.query.errors import argument, shard_argument, x_content
 from quidditch.query.fields import DATES, DEFAULT_DATE_FORMAT
 from quidditch.query.values import text_of, time_ms
+
+
+def read_offset(value: Any) -> int:
+    """`+6h`, `-1d` or milliseconds."""
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        return int(value)
+    given = text_of(value)
+    if given.startswith(("+", "-")):
+        sign = -1 if given[0] == "-" else 1
+        return sign * int(time_ms(given[1:], "DateHistogramAggregationBuilder.parseOffset"))
+    return int(time_ms(given, "DateHistogramAggregationBuilder.parseOffset"))
+
 
 _PARAMS: dict[str, Reader] = {
     **VALUES,
@@ -29,7 +41,7 @@ _PARAMS: dict[str, Reader] = {
     "calendar_interval": text,
     "fixed_interval": text,
     "time_zone": time_zone,
-    "offset": json,
+    "offset": read_offset,
     "min_doc_count": long,
     "keyed": flag,
     "order": read_order,
@@ -61,8 +73,10 @@ def date_histogram(spec: AggSpec, ctx: QueryContext) -> dict[str, Any]:
     found = spec.read(_PARAMS)
     _interval(spec, found)
     check_min_doc_count(spec, found)
-    found["offset"] = read_offset(found.get("offset", 0))
-    pairs = {key: bound_members(spec, key, found[key]) for key in ("extended_bounds", "hard_bounds") if key in found}
+    found.setdefault("offset", 0)
+    pairs = {
+        key: bound_members(spec, key, found[key], "long") for key in ("extended_bounds", "hard_bounds") if key in found
+    }
     found.setdefault("keyed", False)
     found.setdefault("order", [["_key", "asc"]])
     field = resolve_field(spec, found, ctx, DATES | {"boolean", "long", "integer", "double"})
@@ -74,17 +88,13 @@ def date_histogram(spec: AggSpec, ctx: QueryContext) -> dict[str, Any]:
 
 
 def _interval(spec: AggSpec, found: dict[str, Any]) -> None:
-    given = [key for key in ("interval", "calendar_interval", "fixed_interval") if key in found]
+    given = [key for key in found if key in ("interval", "calendar_interval", "fixed_interval")]
     if not given:
-        raise argument(
-            "Invalid interval specified, must be non-null and non-empty"
-            if "interval" in spec.body
-            else "Required one of fields [interval, calendar_interval, fixed_interval], but none were specified. "
-        )
+        raise shard_argument("Invalid interval specified, must be non-null and non-empty")
     if len(given) > 1:
-        if "interval" in given:
-            raise argument("Cannot use [interval] with [fixed_interval] or [calendar_interval] configuration options.")
-        raise argument("Cannot use [fixed_interval] with [calendar_interval] configuration option.")
+        last = given[-1]
+        other = given[0]
+        raise spec.failed(last, argument(f"Cannot use [{last}] with [{other}] configuration option."))
     key = given[0]
     value = found.pop(key)
     if key == "calendar_interval":
@@ -111,26 +121,15 @@ def _legacy_interval(spec: AggSpec, found: dict[str, Any], value: Any) -> None:
 
 def _fixed_ms(spec: AggSpec, key: str, value: str) -> int:
     if not _FIXED.match(value):
-        setting = "date_histogram.fixed_interval"
+        setting = "date_histogram.fixedInterval"
         reason = (
             f"failed to parse setting [{setting}] with value [{value}] as a time value: unit is missing or unrecognized"
         )
         raise spec.failed(key, argument(reason))
     milliseconds = int(time_ms(value, "date_histogram.fixed_interval"))
     if milliseconds < 1:
-        raise spec.failed(key, argument("Zero or negative time interval not supported"))
+        raise shard_argument("Zero or negative time interval not supported")
     return milliseconds
-
-
-def read_offset(value: Any) -> int:
-    """`+6h`, `-1d` or milliseconds."""
-    if isinstance(value, (int, float)) and not isinstance(value, bool):
-        return int(value)
-    given = text_of(value)
-    if given.startswith(("+", "-")):
-        sign = -1 if given[0] == "-" else 1
-        return sign * int(time_ms(given[1:], "DateHistogramAggregationBuilder.parseOffset"))
-    return int(time_ms(given, "DateHistogramAggregationBuilder.parseOffset"))
 
 
 def _edge(value: Any, format: str, zone: str | None, ctx: QueryContext) -> int:

@@ -7,7 +7,7 @@ from typing import Any
 from quidditch.query.aggs.spec import VALUES, AggSpec, Reader, flag, json, resolve_field, text
 from quidditch.query.compiler import compile_filter
 from quidditch.query.context import QueryContext
-from quidditch.query.errors import Malformed, argument, x_content
+from quidditch.query.errors import Malformed, argument
 from quidditch.query.values import token_name
 
 _FILTERS: dict[str, Reader] = {"filters": json, "other_bucket": flag, "other_bucket_key": text}
@@ -43,6 +43,7 @@ def missing(spec: AggSpec, ctx: QueryContext) -> dict[str, Any]:
 
 
 def global_agg(spec: AggSpec, _ctx: QueryContext) -> dict[str, Any]:
-    for key in spec.body:
-        raise x_content(f"[global] unknown field [{key}]", spec.body, key)
+    for key, value in spec.body.items():
+        reason = f"Expected [FIELD_NAME] under a [START_OBJECT], but got a [{token_name(value)}] in [{spec.name}]"
+        raise Malformed(reason, spec.body, key)
     return {}

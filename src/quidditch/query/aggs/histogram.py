@@ -7,7 +7,7 @@ from typing import Any
 from quidditch.query.aggs.metrics import NUMBERS
 from quidditch.query.aggs.spec import VALUES, AggSpec, Reader, double, flag, json, long, read_order, resolve_field
 from quidditch.query.context import QueryContext
-from quidditch.query.errors import argument, x_content
+from quidditch.query.errors import argument, shard_argument, x_content
 from quidditch.query.values import read_float
 
 _PARAMS: dict[str, Reader] = {
@@ -26,7 +26,7 @@ def histogram(spec: AggSpec, ctx: QueryContext) -> dict[str, Any]:
     found = spec.read(_PARAMS)
     interval = found.get("interval")
     if interval is None:
-        raise argument("Required [interval]")
+        raise shard_argument("interval must be positive, got: 0.0")
     if not interval > 0:
         raise spec.failed("interval", argument(f"[interval] must be >0 for histogram aggregation [{spec.name}]"))
     check_min_doc_count(spec, found)
@@ -53,13 +53,13 @@ def _bounds(spec: AggSpec, key: str, value: Any) -> dict[str, float]:
     return {name: read_float(edge) for name, edge in pair.items()}
 
 
-def bound_members(spec: AggSpec, key: str, value: Any) -> dict[str, Any]:
+def bound_members(spec: AggSpec, key: str, value: Any, kind: str = "double") -> dict[str, Any]:
     """`min` and `max` of an object of bounds."""
     if not isinstance(value, dict):
         raise x_content(f"[{spec.kind}] {key} doesn't support values of this type", spec.body, key, "value")
     for name in value:
         if name not in ("min", "max"):
-            raise x_content(f"[bounds] unknown field [{name}]", value, name)
+            raise spec.failed(key, x_content(f"[{kind}_bounds] unknown field [{name}]", value, name))
     return {name: edge for name, edge in value.items() if edge is not None}
 
 
@@ -69,13 +69,17 @@ def check_bounds(found: dict[str, Any]) -> None:
         return
     low, high = bounds.get("min"), bounds.get("max")
     if low is not None and high is not None and low > high:
-        raise argument(
-            f"[extended_bounds.min][{low}] cannot be greater than [extended_bounds.max][{high}] for histogram aggregation"
-        )
+        raise argument(f"max bound [{high}] must be greater than min bound [{low}]")
     hard = found.get("hard_bounds") or {}
     for name, sign in (("min", 1), ("max", -1)):
         inner, outer = bounds.get(name), hard.get(name)
         if inner is not None and outer is not None and inner * sign < outer * sign:
-            raise argument(
-                f"Extended bounds have to be inside hard bounds, hard bounds: [{hard}], extended bounds: [{bounds}]"
+            raise shard_argument(
+                "Extended bounds have to be inside hard bounds, "
+                f"hard bounds: [{_shown(hard)}], extended bounds: [{_shown(bounds)}]"
             )
+
+
+def _shown(bounds: dict[str, Any]) -> str:
+    low, high = bounds.get("min"), bounds.get("max")
+    return f"{'' if low is None else low}--{'' if high is None else high}"

@@ -6,7 +6,8 @@ from typing import Any
 
 from quidditch.query.aggs.spec import AggSpec, text
 from quidditch.query.context import QueryContext
-from quidditch.query.errors import Malformed, argument, shard_argument
+from quidditch.query.errors import Malformed, ShardError, shard_argument
+from quidditch.query.values import token_name
 
 
 def nested(spec: AggSpec, ctx: QueryContext) -> dict[str, Any]:
@@ -16,7 +17,7 @@ def nested(spec: AggSpec, ctx: QueryContext) -> dict[str, Any]:
     path = found["path"]
     known = ctx.mapping.object(path) is not None
     if known and path not in ctx.mapping.nested_paths:
-        raise shard_argument(f"[nested] nested path [{path}] is not nested")
+        raise ShardError(400, "aggregation_execution_exception", f"[nested] nested path [{path}] is not nested")
     ctx.nested_scope.append(path)
     return {"path": path, "unmapped": not known}
 
@@ -24,10 +25,10 @@ def nested(spec: AggSpec, ctx: QueryContext) -> dict[str, Any]:
 def reverse_nested(spec: AggSpec, ctx: QueryContext) -> dict[str, Any]:
     found = _path(spec)
     if not ctx.nested_scope:
-        raise argument(f"Reverse nested aggregation [{spec.name}] can only be used inside a [nested] aggregation")
+        raise shard_argument(f"Reverse nested aggregation [{spec.name}] can only be used inside a [nested] aggregation")
     path = found.get("path")
     if path is not None and path not in ctx.mapping.nested_paths and ctx.mapping.object(path) is not None:
-        raise shard_argument(f"[reverse_nested] nested path [{path}] is not nested")
+        raise ShardError(400, "aggregation_execution_exception", f"[reverse_nested] nested path [{path}] is not nested")
     ctx.nested_scope.clear()
     if path is not None:
         ctx.nested_scope.append(path)
@@ -37,5 +38,5 @@ def reverse_nested(spec: AggSpec, ctx: QueryContext) -> dict[str, Any]:
 def _path(spec: AggSpec) -> dict[str, Any]:
     for key, value in spec.body.items():
         if key != "path" or isinstance(value, (dict, list)):
-            raise Malformed(f"Unexpected token in [{spec.name}]: [{key}].", spec.body, key)
+            raise Malformed(f"Unknown key for a {token_name(value)} in [{spec.name}]: [{key}].", spec.body, key)
     return spec.read({"path": text})

@@ -7,7 +7,7 @@ from typing import Any
 from quidditch.query.aggs.metrics import NUMBERS
 from quidditch.query.aggs.spec import VALUES, AggSpec, Reader, flag, json, resolve_field, time_zone
 from quidditch.query.context import QueryContext
-from quidditch.query.errors import argument, x_content
+from quidditch.query.errors import shard_argument, x_content
 from quidditch.query.fields import DATES, DEFAULT_DATE_FORMAT
 from quidditch.query.values import read_float, read_text, token_name
 
@@ -36,7 +36,7 @@ def _ranges(spec: AggSpec, found: dict[str, Any]) -> list[dict[str, Any]]:
     ranges = found.get("ranges")
     found.setdefault("keyed", False)
     if ranges is None or ranges == []:
-        raise argument(f"No [ranges] specified for the [{spec.name}] aggregation")
+        raise shard_argument(f"No [ranges] specified for the [{spec.name}] aggregation")
     if not isinstance(ranges, list):
         raise x_content(
             f"[{spec.kind}] ranges doesn't support values of type: {token_name(ranges)}", spec.body, "ranges", "value"
@@ -46,11 +46,9 @@ def _ranges(spec: AggSpec, found: dict[str, Any]) -> list[dict[str, Any]]:
             raise x_content(f"[{spec.kind}] failed to parse field [ranges]", ranges, number, "value")
         for key in item:
             if key not in ("from", "to", "key"):
-                raise x_content(f"[range] unknown field [{key}]", item, key)
+                raise spec.failed("ranges", x_content(f"[range] unknown field [{key}]", item, key))
         if item.get("key") is not None:
             read_text(item["key"], item, "key")
-        if not any(item.get(key) is not None for key in ("from", "to", "key")):
-            raise argument("range must have at least one of [from, to, key]")
     return ranges
 
 

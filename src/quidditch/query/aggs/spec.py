@@ -8,7 +8,7 @@ from typing import Any
 
 from quidditch.model.errors import ApiError
 from quidditch.query.context import Field, QueryContext
-from quidditch.query.errors import Malformed, ShardError, argument, did_you_mean, shard_argument, x_content
+from quidditch.query.errors import Malformed, argument, did_you_mean, failed_field, shard_argument, x_content
 from quidditch.query.fetch import no_doc_values
 from quidditch.query.fields import DATES, FLOATS, INTEGERS, boolean_of, date_format, float_of, integer_of, ip_of
 from quidditch.query.values import read_bool, read_float, read_int, read_long, read_text, text_of, token_name
@@ -36,20 +36,26 @@ class AggSpec:
                 raise x_content(f"[{self.kind}] unknown field [{key}]{did_you_mean(key, readers)}", self.body, key)
             if value is None:
                 continue
+            if reader is text and not isinstance(value, str):
+                raise x_content(
+                    f"[{self.kind}] {key} doesn't support values of type: {token_name(value)}", self.body, key, "value"
+                )
             try:
                 found[key] = reader(value)
-            except (Malformed, ShardError) as error:
-                if isinstance(error, Malformed) and error.node is not None:
-                    raise
-                raise self.failed(key, error) from None
+            except Misfit:
+                reason = f"[{self.kind}] {key} doesn't support values of type: {token_name(value)}"
+                raise x_content(reason, self.body, key, "value") from None
             except ApiError as error:
                 raise self.failed(key, error) from None
         return found
 
     def failed(self, key: str, error: ApiError) -> Malformed:
-        cause = {"type": error.type, "reason": error.reason}
-        reason = f"[{self.kind}] failed to parse field [{key}]"
-        return Malformed(reason, self.body, key, "value", "x_content_parse_exception", cause)
+        """`[kind] failed to parse field [key]` with its cause."""
+        return failed_field(self.kind, key, error, self.body)
+
+
+class Misfit(Exception):
+    """The value is of a kind that the parameter does not take."""
 
 
 def integer(value: Any) -> int:
@@ -157,20 +163,19 @@ def bound(field: Field, value: Any, ctx: QueryContext, format: str | None = None
 
 def read_order(value: Any) -> list[list[str]]:
     """`order` as a list of (path, asc | desc)."""
+    if not isinstance(value, (dict, list)):
+        raise Misfit
     items = value if isinstance(value, list) else [value]
     found: list[list[str]] = []
     for item in items:
         if not isinstance(item, dict):
-            raise argument(f"Unexpected token [{token_name(item)}] for [order]")
-        if len(item) != 1:
-            raise argument(
-                "Must specify at least one field for [order]"
-                if not item
-                else "Expected [END_OBJECT] but found [FIELD_NAME] in [order]"
-            )
+            raise Malformed(f"Unexpected token [{token_name(item)}] for [order]", value, None, "end")
+        if not item:
+            raise Malformed("Must specify at least one field for [order]", item, None, "end")
         for path, direction in item.items():
             way = direction.lower() if isinstance(direction, str) else ""
             if way not in ("asc", "desc"):
-                raise argument(f"Unknown order direction [{text_of(direction)}]")
-            found.append(["_key" if path in ("_term", "_time") else str(path), way])
+                raise Malformed(f"Unknown order direction [{text_of(direction)}]", item, path)
+        path, way = next(reversed(item.items()))
+        found.append(["_key" if path in ("_term", "_time") else str(path), way.lower()])
     return found

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from quidditch.model.errors import ApiError
 from quidditch.query.aggs.spec import (
     VALUES,
     AggSpec,
@@ -18,8 +19,8 @@ from quidditch.query.aggs.spec import (
     text,
 )
 from quidditch.query.context import Field, QueryContext
-from quidditch.query.errors import argument, shard_argument, x_content
-from quidditch.query.fields import DATES
+from quidditch.query.errors import ShardError, argument, x_content
+from quidditch.query.fields import DATES, NUMERIC
 from quidditch.query.values import read_int, text_of
 
 _PARAMS: dict[str, Reader] = {
@@ -46,7 +47,8 @@ def terms(spec: AggSpec, ctx: QueryContext) -> dict[str, Any]:
         if key in found:
             found[key] = _filter(spec, key, found[key])
     if found.get("collect_mode", "depth_first") not in ("depth_first", "breadth_first"):
-        raise spec.failed("collect_mode", argument(f"no [collect_mode] found for value [{found['collect_mode']}]"))
+        wrong = ApiError(400, "parse_exception", f"no [collect_mode] found for value [{found['collect_mode']}]")
+        raise spec.failed("collect_mode", wrong)
     field = resolve_field(spec, found, ctx)
     if field is not None:
         _typed_filters(spec, found, field, ctx)
@@ -60,7 +62,7 @@ def _check_sizes(spec: AggSpec, found: dict[str, Any]) -> None:
     shard_size = found.get("shard_size")
     if shard_size is not None:
         if shard_size <= 0:
-            reason = f"[shardSize] must be greater than  0. Found [{shard_size}] in [{spec.name}]"
+            reason = f"[shardSize] must be greater than 0. Found [{shard_size}] in [{spec.name}]"
             raise spec.failed("shard_size", argument(reason))
         found["shard_size"] = max(shard_size, size)
     if found.setdefault("min_doc_count", 1) < 0:
@@ -100,9 +102,7 @@ def _partition(spec: AggSpec, value: dict[str, Any]) -> dict[str, int]:
     if total < 2:
         raise spec.failed("include", argument("Number of partitions must be >=2"))
     if not 0 <= number < total:
-        raise spec.failed(
-            "include", argument("Partition must be a positive integer less than the number of partitions")
-        )
+        raise spec.failed("include", argument(f"Partition must be >=0 and < numPartition which is {total}"))
     return {"partition": number, "num_partitions": total}
 
 
@@ -114,9 +114,13 @@ def _typed_filters(spec: AggSpec, found: dict[str, Any], field: Field, ctx: Quer
         if chosen is None or strings:
             continue
         if "regex" in chosen:
-            raise shard_argument(
+            numbers = "numeric values for include/exclude clauses used to filter numeric fields"
+            values = numbers if field.type in NUMERIC else "values for include/exclude clauses"
+            raise ShardError(
+                400,
+                "aggregation_execution_exception",
                 f"Aggregation [{spec.name}] cannot support regular expression style include/exclude settings as they can only be "
-                "applied to string fields. Use an array of values for include/exclude clauses"
+                f"applied to string fields. Use an array of {values}",
             )
         if "values" in chosen:
             format = found.get("format") if field.type in DATES else None

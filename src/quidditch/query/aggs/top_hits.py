@@ -8,6 +8,7 @@ from quidditch.query.aggs.spec import AggSpec
 from quidditch.query.context import QueryContext
 from quidditch.query.errors import Malformed, argument, shard_argument
 from quidditch.query.hits import hits_plan, read_hits
+from quidditch.query.values import token_name
 
 _KEYS = frozenset(
     {
@@ -28,11 +29,11 @@ _KEYS = frozenset(
 
 
 def top_hits(spec: AggSpec, ctx: QueryContext) -> dict[str, Any]:
-    for key in spec.body:
+    for key, value in spec.body.items():
         if key == "script_fields":
             raise argument("[script_fields] in a [top_hits] aggregation is not supported")
         if key not in _KEYS:
-            raise Malformed(f"Unknown key for a value in [{spec.name}]: [{key}].", spec.body, key)
+            raise Malformed(f"Unknown key for a {token_name(value)} in [{key}].", spec.body, key)
     request = read_hits(spec.body)
     limit = ctx.settings.max_inner_result_window
     size = 3 if request.size is None else request.size

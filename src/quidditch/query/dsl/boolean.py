@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
+from quidditch.model.errors import ApiError
 from quidditch.query import ops
-from quidditch.query.compiler import compile_filter, compile_query, unsupported
+from quidditch.query.compiler import compile_filter, compile_query
 from quidditch.query.context import QueryContext
 from quidditch.query.dsl.single import dressed
-from quidditch.query.errors import QueryFault
+from quidditch.query.errors import QueryFault, ShardError, TooDeep, did_you_mean, failed_field, x_content
 from quidditch.query.msm import minimum
 from quidditch.query.ops import Op
-from quidditch.query.values import is_value, read_bool, text_of
+from quidditch.query.values import is_value, read_bool, text_of, token_name
 
 _CLAUSES = {"must": "must", "should": "should", "filter": "filter", "must_not": "must_not", "mustNot": "must_not"}
 _OPTIONS = ("minimum_should_match", "adjust_pure_negative", "boost", "_name")
@@ -21,22 +22,30 @@ def bool_query(body: dict[str, Any], ctx: QueryContext) -> Op:
     found: dict[str, list[Op]] = {}
     for key, value in body.items():
         kind = _CLAUSES.get(key)
-        if kind is not None and isinstance(value, dict):
-            found.setdefault(kind, []).append(_clause(kind, value, ctx, body, key))
-        elif kind is not None and isinstance(value, list):
-            found.setdefault(kind, []).extend(_clause(kind, item, ctx, value, n) for n, item in enumerate(value))
-        elif key not in _OPTIONS or not is_value(value):
-            raise unsupported("bool", body, key)
+        if kind is not None:
+            found.setdefault(kind, []).extend(_clauses(kind, key, value, body, ctx))
+        elif key not in _OPTIONS:
+            raise x_content(f"[bool] unknown field [{key}]{did_you_mean(key, (*_CLAUSES, *_OPTIONS))}", body, key)
+        elif not is_value(value):
+            raise x_content(f"[bool] {key} doesn't support values of type: {token_name(value)}", body, key, "value")
     limit = ctx.settings.max_clause_count
     if sum(map(len, found.values())) > limit:
         raise QueryFault(f"maxClauseCount is set to {limit}", "too_many_clauses")
     return dressed(_compile(found, body, ctx), body, ctx, "bool")
 
 
-def _clause(kind: str, query: Any, ctx: QueryContext, holder: Any, key: str | int) -> Op:
-    if kind in ("must", "should"):
-        return compile_query(query, ctx, holder, key)
-    return compile_filter(query, ctx, holder, key)
+def _clauses(kind: str, key: str, value: Any, body: dict[str, Any], ctx: QueryContext) -> list[Op]:
+    compile_one = compile_query if kind in ("must", "should") else compile_filter
+    if is_value(value):
+        raise x_content(f"[bool] {key} doesn't support values of type: {token_name(value)}", body, key, "value")
+    try:
+        if isinstance(value, dict):
+            return [compile_one(value, ctx, body, key)]
+        return [compile_one(item, ctx, value, number) for number, item in enumerate(value)]
+    except (ShardError, TooDeep):
+        raise
+    except ApiError as error:
+        raise failed_field("bool", key, error, body) from None
 
 
 def _compile(found: dict[str, list[Op]], body: dict[str, Any], ctx: QueryContext) -> Op:

@@ -21,7 +21,9 @@ def dis_max(body: dict[str, Any], ctx: QueryContext) -> Op:
             given = True
             queries.append(compile_query(value, ctx, body, key))
         elif key == "queries" and isinstance(value, list):
-            given = given or bool(value)
+            given = True
+            if not value:
+                raise Malformed("[_na] query malformed, must start with start_object", value, None, "end")
             queries.extend(compile_query(item, ctx, value, n) for n, item in enumerate(value))
         elif key not in ("tie_breaker", "boost", "_name") or isinstance(value, (dict, list)):
             raise unsupported("dis_max", body, key)

@@ -122,9 +122,7 @@ def _named(name: str, value: dict[str, Any], holder: dict[str, Any], ctx: QueryC
     if name == "script_score":
         raise argument("[script_score] functions are not supported")
     cause = {"type": "named_object_not_found_exception", "reason": f"unknown field [{name}]"}
-    raise Malformed(
-        f"Unknown function_score [{name}]{did_you_mean(name, _FUNCTIONS)}", holder, name, "value", caused_by=cause
-    )
+    raise Malformed(f"unknown query [{name}]{did_you_mean(name, _FUNCTIONS)}", holder, name, "value", caused_by=cause)
 
 
 def _field_value_factor(body: dict[str, Any], ctx: QueryContext) -> dict[str, Any]:
@@ -145,7 +143,7 @@ def _field_value_factor(body: dict[str, Any], ctx: QueryContext) -> dict[str, An
     if field is None:
         if missing is None:
             reason = f"Unable to find a field mapper for field [{name}]. No 'missing' value defined."
-            raise QueryFault(reason, "parse_exception")
+            raise QueryFault(reason, "exception")
     elif field.type not in NUMERIC and field.type not in DATES and field.type != "boolean":
         raise QueryFault(f"Field [{name}] is not numeric", "illegal_argument_exception")
     return {

@@ -8,7 +8,7 @@ from quidditch.query import fuzziness, ops
 from quidditch.query.context import Field, QueryContext
 from quidditch.query.dsl.multi_term import check_rewrite
 from quidditch.query.dsl.single import dressed, one_field, required
-from quidditch.query.errors import QueryFault, ShardError, argument
+from quidditch.query.errors import QueryFault, ShardError
 from quidditch.query.fields import STRINGS, check_searchable, keyword_of
 from quidditch.query.fuzziness import Fuzziness
 from quidditch.query.ops import Op
@@ -28,9 +28,9 @@ def fuzzy(body: dict[str, Any], ctx: QueryContext) -> Op:
     transpositions = "transpositions" not in options or read_bool(options["transpositions"], options, "transpositions")
     rewrite = check_rewrite(options)
     if prefix_length < 0:
-        raise argument("prefixLength cannot be negative")
+        raise QueryFault("prefixLength cannot be negative.")
     if expansions <= 0:
-        raise argument("maxExpansions must be positive")
+        raise QueryFault("maxExpansions must be positive.")
     ctx.count_clause()
     field = ctx.field(path)
     if field is None:

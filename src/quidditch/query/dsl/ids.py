@@ -7,7 +7,7 @@ from typing import Any
 from quidditch.query import ops
 from quidditch.query.context import QueryContext
 from quidditch.query.dsl.single import dressed
-from quidditch.query.errors import Malformed, argument, did_you_mean, x_content
+from quidditch.query.errors import Malformed, argument, did_you_mean, parse_wrapped
 from quidditch.query.ops import Op
 from quidditch.query.values import is_value, text_of, token_name
 
@@ -17,10 +17,8 @@ _KEYS = ("type", "values", "boost", "_name")
 def ids(body: dict[str, Any], ctx: QueryContext) -> Op:
     for key in body:
         if key not in _KEYS:
-            raise x_content(f"[ids] unknown field [{key}]{did_you_mean(key, _KEYS)}", body, key)
-    if "values" not in body:
-        raise argument("Required [values]")
-    values = body["values"]
+            raise parse_wrapped("ids", f"unknown field [{key}]{did_you_mean(key, _KEYS)}", body, key)
+    values = body.get("values", [])
     items = values if isinstance(values, list) else [values]
     for item in items:
         if item is None:

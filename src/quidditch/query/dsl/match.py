@@ -61,7 +61,7 @@ def read_operator(value: Any) -> bool:
     """Whether the operator is `and`."""
     name = read_text(value)
     if name.lower() not in ("and", "or"):
-        raise argument(f"operator needs to be either AND or OR, but not [{name}]")
+        raise argument(f"No enum constant org.opensearch.index.query.Operator.{name.upper()}")
     return name.lower() == "and"
 
 

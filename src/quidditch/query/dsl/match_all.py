@@ -4,28 +4,30 @@ from __future__ import annotations
 
 from typing import Any
 
+from quidditch.model.errors import ApiError
 from quidditch.query import ops
+from quidditch.query.compiler import unsupported
 from quidditch.query.context import QueryContext
-from quidditch.query.dsl.single import dressed
-from quidditch.query.errors import Malformed
+from quidditch.query.dsl.single import boost_of, dressed
+from quidditch.query.errors import failed_field, parse_wrapped
 from quidditch.query.ops import Op
 
 
-def _check(name: str, body: dict[str, Any]) -> None:
-    for key, value in body.items():
-        if key not in ("boost", "_name"):
-            if isinstance(value, (dict, list)):
-                raise Malformed(
-                    f"[{name}] malformed query, expected [END_OBJECT] but found [FIELD_NAME]", body, key, "key"
-                )
-            raise Malformed(f"[{name}] unknown field [{key}]", body, key, "key", "x_content_parse_exception")
-
-
 def match_all(body: dict[str, Any], ctx: QueryContext) -> Op:
-    _check("match_all", body)
+    for key in body:
+        if key not in ("boost", "_name"):
+            raise parse_wrapped("match_all", f"unknown field [{key}]", body, key)
+    try:
+        boost_of(body, "match_all")
+    except ApiError as error:
+        fault = parse_wrapped("match_all", "failed to parse field [boost]", body, "boost")
+        fault.inner = failed_field("match_all", "boost", error, body)
+        raise fault from None
     return dressed(ops.all_docs(), body, ctx, "match_all")
 
 
 def match_none(body: dict[str, Any], ctx: QueryContext) -> Op:
-    _check("match_none", body)
+    for key in body:
+        if key not in ("boost", "_name"):
+            raise unsupported("match_none", body, key)
     return dressed(ops.no_docs(), body, ctx, "match_none")

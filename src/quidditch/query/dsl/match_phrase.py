@@ -9,10 +9,9 @@ from quidditch.query.context import Field, QueryContext
 from quidditch.query.dsl.fuzzy import MAX_EXPANSIONS
 from quidditch.query.dsl.match import check_analyzer, exact_op, read_zero_terms
 from quidditch.query.dsl.meta import metadata_terms
-from quidditch.query.dsl.prefix import prefix_op
 from quidditch.query.dsl.single import dressed, one_field
-from quidditch.query.errors import QueryFault, ShardError, argument
-from quidditch.query.fields import STRINGS, TEXTS, check_searchable, quote_analyzer
+from quidditch.query.errors import QueryFault, argument
+from quidditch.query.fields import TEXTS, check_searchable, quote_analyzer
 from quidditch.query.ops import Op
 from quidditch.query.values import read_int, read_text, text_of
 
@@ -102,18 +101,11 @@ def phrase_prefix_op(
     field = ctx.field(path)
     if field is None:
         return ops.no_docs()
-    if field.type not in STRINGS:
+    if field.type not in TEXTS:
         if lenient:
             return ops.no_docs()
         reason = f"Can only use phrase prefix queries on text fields - not on [{path}] which is of type [{field.type}]"
         raise QueryFault(reason)
-    if field.type not in TEXTS:
-        try:
-            return prefix_op(path, text_of(value), False, ctx)
-        except ShardError:
-            if lenient:
-                return ops.no_docs()
-            raise
     check_searchable(field)
     tokens = ctx.analyze(analyzer or quote_analyzer(field), text_of(value))
     if not tokens:

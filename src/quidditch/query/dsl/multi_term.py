@@ -8,7 +8,7 @@ from typing import Any
 from quidditch.query import ops
 from quidditch.query.context import Field, QueryContext
 from quidditch.query.dsl.meta import SEARCHABLE
-from quidditch.query.errors import ShardError, argument
+from quidditch.query.errors import QueryFault, ShardError
 from quidditch.query.fields import STRINGS, check_searchable
 from quidditch.query.ops import Op
 from quidditch.query.values import read_bool, read_text
@@ -32,7 +32,7 @@ def check_rewrite(options: dict[str, Any]) -> str | None:
         return None
     name = read_text(options["rewrite"], options, "rewrite")
     if name not in _REWRITES and not _TOP_TERMS.match(name):
-        raise argument(f"Failed to parse rewrite_method [{name}]")
+        raise QueryFault(f"Failed to parse rewrite_method [{name}]")
     return name
 
 

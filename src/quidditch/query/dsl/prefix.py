@@ -25,7 +25,7 @@ def prefix(body: dict[str, Any], ctx: QueryContext) -> Op:
 
 
 def prefix_op(path: str, value: str, case_insensitive: bool, ctx: QueryContext) -> Op:
-    field = string_field("prefix", path, "keyword, text and wildcard", ctx, _HINT)
+    field = string_field("prefix", path, "keyword and text", ctx, _HINT)
     arguments = {"case_insensitive": case_insensitive}
     if field is None:
         special = metadata_pattern(path, value + "*", ctx)

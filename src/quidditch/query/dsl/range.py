@@ -48,7 +48,10 @@ def range_query(body: dict[str, Any], ctx: QueryContext) -> Op:
         if key not in _BOUNDS and key not in _OPTIONS:
             raise unsupported("range", spec, key)
         if not is_value(value):
-            raise Malformed(f"[range] query does not support [{key}]", spec, key)
+            if key in ("gte", "gt", "from", "lte", "lt", "to"):
+                side = "lower" if key in ("gte", "gt", "from") else "upper"
+                raise Malformed(f"invalid {side} bound for [range] query", spec, key)
+            raise unsupported("range", spec, key)
     if not field:
         raise argument("field name is null or empty")
     _check_relation(spec)
@@ -98,17 +101,7 @@ def _compile(path: str, bounds: Bounds, spec: dict[str, Any], ctx: QueryContext)
     field = ctx.field(path)
     if field is None:
         return _metadata(path, bounds)
-    if spec.get("format") is not None and field.type not in DATES:
-        raise (
-            ctx.shard_error(f"[range] queries on field [{path}] of type [{field.type}] do not support formats")
-            if field.type not in FLOATS and field.type not in INTEGERS
-            else QueryFault(_no_formats(path, field))
-        )
     return typed_range(field, bounds, ctx, spec.get("format"), spec.get("time_zone"))
-
-
-def _no_formats(path: str, field: Field) -> str:
-    return f"Field [{path}] of type [{field.type}] does not support custom formats"
 
 
 def _metadata(path: str, bounds: Bounds) -> Op:
@@ -123,6 +116,8 @@ def _metadata(path: str, bounds: Bounds) -> Op:
 def typed_range(field: Field, bounds: Bounds, ctx: QueryContext, format: Any = None, time_zone: Any = None) -> Op:
     """The range over a field's values; a range without bounds asks for the field's existence."""
     kind, path = field.type, field.path
+    if kind == "binary":
+        raise QueryFault(f"Field [{path}] of type [{kind}] does not support range queries")
     check_searchable(field)
     if kind in DATES:
         limits = _dates(field, bounds, ctx, format, time_zone)

@@ -53,9 +53,9 @@ def parse_lookup(spec: dict[str, Any]) -> TermsLookup:
             raise Malformed(f"[terms] query does not support [{key}] of [{token_name(value)}]", spec, key)
     if "store" in spec:
         read_bool(spec["store"], spec, "store")
-    missing = [name for name in ("index", "id", "path") if spec.get(name) is None]
-    if missing:
-        raise argument("[terms] query lookup element requires specifying the " + missing[0] + ".")
+    for name in ("path", "index", "id"):
+        if spec.get(name) is None:
+            raise argument(f"Required [{name}]")
     routing = spec.get("routing")
     texts = [read_text(spec[name], spec, name) for name in ("index", "id", "path")]
     return TermsLookup(texts[0], texts[1], texts[2], None if routing is None else read_text(routing, spec, "routing"))

@@ -26,7 +26,7 @@ def wildcard(body: dict[str, Any], ctx: QueryContext) -> Op:
 
 
 def wildcard_op(path: str, pattern: str, case_insensitive: bool, ctx: QueryContext) -> Op:
-    field = string_field("wildcard", path, "keyword, text and wildcard", ctx)
+    field = string_field("wildcard", path, "keyword and text", ctx)
     arguments = {"case_insensitive": case_insensitive}
     if field is None:
         special = metadata_pattern(path, pattern, ctx)
