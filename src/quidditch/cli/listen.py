@@ -79,6 +79,7 @@ def server(app: App) -> HttpServer:
         app,
         http=Protocol,
         ws="none",
+        proxy_headers=False,
         lifespan="off",
         access_log=False,
         log_config=None,

@@ -1,16 +1,57 @@
-"""uvicorn's HTTP protocol with limits on the request line and headers, and refusals in JSON."""
+"""One HTTP connection: uvicorn's protocol with limits, refusals in JSON, and a short way for ordinary requests.
+
+A request whose body is complete in memory needs no ASGI conversation: it is answered as soon as its last byte is there,
+without a task of its own as long as its handler does not wait for anything. Large and chunked bodies go the ASGI way,
+which holds the client back.
+"""
 
 from __future__ import annotations
 
-from typing import Any
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Callable, Coroutine, Generator
+from typing import Any, cast
 
 import orjson
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
+from quidditch.rest.server import App, Reply
+
+log = logging.getLogger("quidditch.rest")
 MAX_LINE_BYTES = 4096
 MAX_HEADER_BYTES = 16384
+DIRECT_BYTES = 1 << 20
+"""Larger bodies are read in pieces."""
 _HEAD_BYTES = 256 * 1024
 """A head that is not complete after so many bytes is refused: the parser itself keeps an endless header in memory."""
+_JOIN_BYTES = 64 * 1024
+_Request = tuple[str, bytes, dict[bytes, bytes], bytes, bool]
+
+
+class _Started:
+    """A coroutine that has run up to its first wait, as something a task can go on with."""
+
+    __slots__ = ("_coroutine", "_waits_for")
+
+    def __init__(self, coroutine: Coroutine[Any, Any, Reply], waits_for: Any) -> None:
+        self._coroutine = coroutine
+        self._waits_for = waits_for
+
+    def __await__(self) -> Generator[Any, Any, Reply]:
+        step: Callable[[Any], Any]
+        waits_for = self._waits_for
+        value: Any
+        while True:
+            try:
+                value = yield waits_for
+                step = self._coroutine.send
+            except BaseException as error:
+                value, step = error, self._coroutine.throw
+            try:
+                waits_for = step(value)
+            except StopIteration as end:
+                return cast("Reply", end.value)
 
 
 class Protocol(HttpToolsProtocol):
@@ -19,7 +60,39 @@ class Protocol(HttpToolsProtocol):
     _head_bytes = 0
     _header_bytes = 0
     _in_head = True
+    _direct = False
     _problem: tuple[str, str] | None = None
+    _running: asyncio.Task[None] | None = None
+    _closing = False
+    _quiet_since = 0.0
+
+    # --- the connection ---------------------------------------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._application = cast("App", self.config.app)
+        self._waiting: deque[_Request] = deque()
+        self._pieces: list[bytes] = []
+        self._watch_idleness(self.timeout_keep_alive)
+
+    def _watch_idleness(self, seconds: float) -> None:
+        self._idleness = self.loop.call_later(seconds, self._check_idleness)
+
+    def _check_idleness(self) -> None:
+        """One timer for the life of the connection, not one for each request."""
+        if self.transport.is_closing():
+            return
+        busy = self._running is not None or (self.cycle is not None and not self.cycle.response_complete)
+        left = self.timeout_keep_alive if busy else self._quiet_since + self.timeout_keep_alive - self.loop.time()
+        if left > 0:
+            self._watch_idleness(max(left, 1.0))
+        else:
+            self.transport.close()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._idleness.cancel()
+        self._waiting.clear()
+        super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
         if self._in_head:
@@ -29,8 +102,28 @@ class Protocol(HttpToolsProtocol):
             self._problem = _header_problem()
             self.send_400_response("")
 
+    def shutdown(self) -> None:
+        """What is under way is answered first."""
+        self._closing = True
+        if self._running is None and not self._waiting:
+            super().shutdown()
+
+    def pause_writing(self) -> None:
+        """A client that does not read its answers may not ask further."""
+        super().pause_writing()
+        self.flow.pause_reading()
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        if not self._waiting:
+            self.flow.resume_reading()
+
+    # --- the parser's callbacks -------------------------------------------------------------------------------------
+
     def on_message_begin(self) -> None:
-        super().on_message_begin()
+        self.url = b""
+        self.headers = []
+        self.expect_100_continue = False
         self._head_bytes = self._header_bytes = 0
         self._in_head = True
 
@@ -45,16 +138,123 @@ class Protocol(HttpToolsProtocol):
         if self._header_bytes > MAX_HEADER_BYTES:
             self._problem = _header_problem()
             raise ValueError("headers too long")
-        super().on_header(name, value)
+        self.headers.append((name.lower(), value))
 
     def on_headers_complete(self) -> None:
         self._in_head = False
+        fields = dict(self.headers)
+        length = fields.get(b"content-length", b"0")
+        self._direct = (
+            b"transfer-encoding" not in fields
+            and b"expect" not in fields
+            and length.isdigit()
+            and int(length) <= DIRECT_BYTES
+            and not self.parser.should_upgrade()
+        )
+        if self._direct:
+            self._fields = fields
+            return
+        if self._running is not None or self._waiting:
+            reason = "a large request cannot be sent before an earlier one is answered"
+            self._problem = ("illegal_argument_exception", reason)
+            raise ValueError("pipelined")
+        self._converse()
+
+    def _converse(self) -> None:
+        """The ASGI way."""
+        url, headers = self.url, self.headers
+        super().on_message_begin()
+        self.url = url
+        self.expect_100_continue = False
+        for name, value in headers:
+            super().on_header(name, value)
         super().on_headers_complete()
 
+    def on_body(self, body: bytes) -> None:
+        if self._direct:
+            self._pieces.append(body)
+        else:
+            super().on_body(body)
+
     def on_message_complete(self) -> None:
-        super().on_message_complete()
         self._in_head = True
         self._head_bytes = 0
+        if not self._direct:
+            super().on_message_complete()
+            return
+        pieces = self._pieces
+        content = pieces[0] if len(pieces) == 1 else b"".join(pieces)
+        pieces.clear()
+        keep = self.parser.get_http_version() == "1.1" and self.parser.should_keep_alive()
+        request = (self.parser.get_method().decode("ascii"), self.url, self._fields, content, keep)
+        if self._running is not None or (self.cycle is not None and not self.cycle.response_complete):
+            self._waiting.append(request)
+            self.flow.pause_reading()
+        else:
+            self._begin(request)
+
+    def on_response_complete(self) -> None:
+        """An ASGI answer is out."""
+        super().on_response_complete()
+        self._quiet_since = self.loop.time()
+        self._next()
+
+    # --- answers ----------------------------------------------------------------------------------------------------
+
+    def _begin(self, request: _Request) -> None:
+        """Answers at once, or goes on in a task if the handler has to wait."""
+        method, url, fields, content, keep = request
+        path, _, query = url.partition(b"?")
+        coroutine = self._application.respond(method, path, query, fields, content)
+        try:
+            waits_for = coroutine.send(None)
+        except StopIteration as end:
+            self._write(end.value, method, keep)
+            return
+        task = self.loop.create_task(self._finish(_Started(coroutine, waits_for), method, keep))
+        self._running = task
+        self.tasks.add(task)
+        task.add_done_callback(self.tasks.discard)
+
+    async def _finish(self, started: _Started, method: str, keep: bool) -> None:
+        try:
+            reply = await started
+        except BaseException:
+            self.transport.close()
+            raise
+        self._running = None
+        self._write(reply, method, keep)
+        self._next()
+
+    def _next(self) -> None:
+        """Requests that came while another was under way."""
+        while self._waiting and self._running is None and not self.transport.is_closing():
+            self._begin(self._waiting.popleft())
+        if not self._waiting and not self.transport.is_closing():
+            self.flow.resume_reading()
+
+    def _write(self, reply: Reply, method: str, keep: bool) -> None:
+        if self.transport.is_closing():
+            return
+        status, headers, body = reply
+        keep = keep and not self._closing
+        out = [STATUS_LINE[status]]
+        for name, value in headers:
+            out += (name, b": ", value, b"\r\n")
+            if name == b"connection" and value == b"close":
+                keep = False
+        out.append(b"\r\n" if keep else b"connection: close\r\n\r\n")
+        if method == "HEAD":
+            self.transport.write(b"".join(out))
+        elif len(body) < _JOIN_BYTES:
+            out.append(body)
+            self.transport.write(b"".join(out))
+        else:
+            self.transport.writelines([b"".join(out), body])
+        self.server_state.total_requests += 1
+        self._quiet_since = self.loop.time()
+        if not keep:
+            self.transport.close()
 
     def send_400_response(self, msg: str) -> None:
         """Answers what is no HTTP at all; the connection ends here."""

@@ -27,6 +27,8 @@ from quidditch.rest.router import Router
 
 Scope = MutableMapping[str, Any]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+Reply = tuple[int, list[tuple[bytes, bytes]], bytes]
+"""Status, headers and body."""
 
 MAX_BODY_BYTES = 100 * 1024 * 1024
 GZIP_FROM_BYTES = 1400
@@ -47,42 +49,66 @@ class App:
         self.requests = 0
 
     async def __call__(self, scope: Scope, receive: bodies.Receive, send: Send) -> None:
+        """ASGI: for bodies that come in pieces. Small requests reach `respond` directly, see protocol.py."""
         if scope["type"] != "http":
             return
-        self.requests += 1
         headers: dict[bytes, bytes] = dict(scope["headers"])
+        content, taken = b"", 0
+        reply: Reply | None = None
+        try:
+            if b"content-length" in headers or b"transfer-encoding" in headers:
+                declared = headers.get(b"content-length")
+                content, taken = await bodies.read(receive, declared, self._max_body, self._pressure)
+        except bodies.ClientGone:
+            return
+        except (bodies.TooLarge, ApiError) as error:
+            reply = self._refuse(error, headers)
+        finally:
+            self._pressure.give_body(taken)
+        if reply is None:
+            reply = await self.respond(scope["method"], scope["raw_path"], scope["query_string"], headers, content)
+        await send({"type": "http.response.start", "status": reply[0], "headers": reply[1]})
+        await send({"type": "http.response.body", "body": reply[2]})
+
+    def _refuse(self, error: Exception, headers: dict[bytes, bytes]) -> Reply:
+        """What is refused before its body was read: the connection cannot go on."""
+        response = self._too_large() if isinstance(error, bodies.TooLarge) else response_of(error, "a request", False)
+        return self._written(response.header("connection", "close"), True, JSON_MEDIA, headers, {})
+
+    def _too_large(self) -> Response:
+        return simple(413, f"the body of the request is larger than the limit of {self._max_body} bytes")
+
+    async def respond(
+        self, method: str, raw_path: bytes, raw_query: bytes, headers: dict[bytes, bytes], content: bytes
+    ) -> Reply:
+        """Answers one request, whose body is complete. Raises nothing but cancellation."""
+        self.requests += 1
         query: dict[str, str] = {}
-        taken = 0
         wanted = JSON_MEDIA
         failed = False
+        size = len(content)
+        taken = 0
         try:
-            path = scope["raw_path"].decode("ascii")
-            if scope["query_string"]:
-                query = params.parse_query(scope["query_string"].decode("utf-8"))
-            content = b""
-            if b"content-length" in headers or b"transfer-encoding" in headers:
-                content, taken = await bodies.read(
-                    receive, headers.get(b"content-length"), self._max_body, self._pressure
-                )
+            if size:
+                self._pressure.take_body(size)
+                taken = size
+            path = raw_path.decode("ascii")
+            if raw_query:
+                query = params.parse_query(raw_query.decode("utf-8"))
             parts = [part for part in path.split("/") if part]
-            method = scope["method"]
             found = self._router.find(method, parts)
             if found is None:
                 failed = True
-                response = self._unrouted(method, path, scope["query_string"], parts)
+                response = self._unrouted(method, path, raw_query, parts)
             else:
                 route, places = found
                 wanted, content = self._negotiate(route, headers, query, content)
                 values = {name: params.decode(parts[at]) for at, name in places}
                 request = Request(method, path, route, values, query, headers, content, wanted)
                 response = await self._call(route, request)
-        except bodies.ClientGone:
-            return
         except bodies.TooLarge:
             failed = True
-            response = simple(
-                413, f"the body of the request is larger than the limit of {self._max_body} bytes"
-            ).header("connection", "close")
+            response = self._too_large()
         except UnicodeDecodeError:
             failed = True
             response = simple(400, "the request line is not valid UTF-8")
@@ -90,13 +116,12 @@ class App:
             if isinstance(error, _FATAL):
                 raise
             failed = True
-            response = response_of(
-                error, f"{scope['method']} {scope['path']}", query.get("error_trace", "false") in ("", "true")
-            )
+            what = f"{method} {raw_path.decode('latin-1')}"
+            response = response_of(error, what, query.get("error_trace", "false") in ("", "true"))
         finally:
             if taken:
                 self._pressure.give_body(taken)
-        await self._answer(response, failed, wanted, headers, query, send)
+        return self._written(response, failed, wanted, headers, query)
 
     async def _call(self, route: Route, request: Request) -> Response:
         if request.query and not request.query.keys() <= route.params:
@@ -167,15 +192,14 @@ class App:
             wanted = Media("text") if route.text else given
         return wanted or JSON_MEDIA, content
 
-    async def _answer(
+    def _written(
         self,
         response: Response,
         failed: bool,
         wanted: Media,
         headers: dict[bytes, bytes],
         query: dict[str, str],
-        send: Send,
-    ) -> None:
+    ) -> Reply:
         try:
             body, content_type = _write(response, wanted, query, failed)
         except Exception as error:
@@ -192,8 +216,7 @@ class App:
             out.append((b"x-opaque-id", opaque))
         if response.headers:
             out.extend(response.headers)
-        await send({"type": "http.response.start", "status": response.status, "headers": out})
-        await send({"type": "http.response.body", "body": body})
+        return response.status, out, body
 
 
 class _Refused(ApiError):
