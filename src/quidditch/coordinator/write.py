@@ -86,7 +86,7 @@ class Writer:
                 if creating is None and not self._control.state.knows(name):
                     creating = set(bulk.creating())
                 creates = creating is not None and name in creating
-                index = await self._targets.resolve(name, creates, options.require_alias)
+                index = await self._targets.resolve(name, creates, require_alias=False)
                 targets[name] = self._targets.describe(name, index)
                 indices[index.name] = index
             except ApiError as error:

@@ -27,7 +27,11 @@ def from_kernel(error: BaseException) -> ApiError:
 
 def is_kernel_error(error: BaseException) -> bool:
     """Whether this is `quidditch_kernel.KernelError`, told without loading the kernel."""
-    return type(error).__name__ == "KernelError" and type(error).__module__.startswith("quidditch_kernel")
+    return type(error).__name__ == "KernelError" and type(error).__module__ in (
+        "_native",
+        "quidditch_kernel",
+        "quidditch_kernel._native",
+    )
 
 
 def response_of(error: BaseException, what: str, trace: bool) -> Response:

@@ -86,7 +86,7 @@ def _item(
             index = value if isinstance(value, str) else index
         elif name == "_id":
             id = None if value is None else str(value)
-        elif name in ("routing", "_routing"):
+        elif name == "routing":
             routing = None if value is None else str(value)
         elif name == "stored_fields":
             names = [value] if isinstance(value, str) else value
@@ -94,9 +94,9 @@ def _item(
             options = replace(options, stored_fields=stored, source="_source" in member or "_source" in names)
         elif name == "_source":
             options = replace(options, source=source.from_body(value))
-        elif name in ("version", "_version"):
+        elif name == "version":
             options = replace(options, version=value)
-        elif name in ("version_type", "_version_type"):
+        elif name == "version_type":
             options = replace(options, version_type=documents.version_type(value))
         elif name == "fields":
             raise ApiError(

@@ -74,12 +74,13 @@ impl Bulk {
         self.items.is_empty()
     }
 
-    /// Those names that an item may write a new document to.
+    /// Those names that an item may write a new document to; odd items create nothing by themselves.
     pub fn creating(&self) -> Vec<String> {
         let mut creates = vec![false; self.names.len()];
         for entry in &self.items {
-            creates[entry.name] |=
-                entry.item.action != Action::Delete || entry.item.version_type != VersionType::Internal;
+            let writes = entry.item.action != Action::Delete || entry.item.version_type != VersionType::Internal;
+            let pipeline = entry.pipeline.as_deref().is_some_and(|name| name != "_none");
+            creates[entry.name] |= writes && !pipeline && entry.require_alias != Some(true) && entry.error.is_none();
         }
         self.names.iter().zip(creates).filter(|(_, creates)| *creates).map(|(name, _)| name.clone()).collect()
     }
