@@ -7,6 +7,7 @@ from untouched kinds are carried over.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from types import MappingProxyType
@@ -51,6 +52,14 @@ _DERIVED: Mapping[str, tuple[str, ...]] = {
     "_indices_by_uuid": ("Index",),
     "_sorted_names": ("Index", "Alias", "DataStream"),
 }
+
+
+def _copies_asked(index: Index) -> int:
+    return index.number_of_shards * (1 + index.number_of_replicas) if index.open else 0
+
+
+def _nodes_of(routing: Routing) -> list[str]:
+    return [copy.node for shard in routing.spec.shards for copy in shard.copies if copy.node is not None]
 
 
 class ClusterState:
@@ -171,17 +180,33 @@ class ClusterState:
     def _sorted_names(self) -> Sequence[str]:
         return sorted({*self.indices, *self.aliases, *self.data_streams})
 
+    @cached_property
+    def open_copies(self) -> int:
+        """The copies that all open indices ask for, assigned or not."""
+        return sum(_copies_asked(index) for index in self.indices.values())
+
+    @cached_property
+    def node_loads(self) -> Mapping[str, int]:
+        """Copies on each node."""
+        loads: Counter[str] = Counter()
+        for routing in self.routing.values():
+            loads.update(_nodes_of(routing))
+        return loads
+
     # --- change -----------------------------------------------------------------------------------------------------
 
     def apply(self, changes: Iterable[Change], version: int) -> ClusterState:
         """The next snapshot. Later changes of one object win; a deletion of what is not there is nothing."""
         objects = dict(self._objects)
         touched: dict[str, dict[str, Object]] = {}
+        keys: dict[str, set[str]] = {}
         for change in changes:
             kind = change.kind
             members = touched.get(kind)
             if members is None:
                 members = touched[kind] = dict(objects.get(kind, _EMPTY))
+                keys[kind] = set()
+            keys[kind].add(change.key)
             if isinstance(change, Deleted):
                 members.pop(change.key, None)
             else:
@@ -192,7 +217,24 @@ class ClusterState:
         for name, kinds in _DERIVED.items():
             if name in self.__dict__ and not any(kind in touched for kind in kinds):
                 new.__dict__[name] = self.__dict__[name]
+        self._carry_counts(new, keys)
         return new
+
+    def _carry_counts(self, new: ClusterState, keys: Mapping[str, set[str]]) -> None:
+        """What has been counted of this version is adjusted by what changed, not counted anew."""
+        if "open_copies" in self.__dict__:
+            changed = keys.get("Index", ())
+            before = sum(_copies_asked(self.indices[key]) for key in changed if key in self.indices)
+            after = sum(_copies_asked(new.indices[key]) for key in changed if key in new.indices)
+            new.__dict__["open_copies"] = self.open_copies + after - before
+        if "node_loads" in self.__dict__:
+            loads = Counter(self.node_loads)
+            for key in keys.get("Routing", ()):
+                if key in self.routing:
+                    loads.subtract(_nodes_of(self.routing[key]))
+                if key in new.routing:
+                    loads.update(_nodes_of(new.routing[key]))
+            new.__dict__["node_loads"] = +loads
 
     def __iter__(self) -> Iterator[Object]:
         for members in self._objects.values():

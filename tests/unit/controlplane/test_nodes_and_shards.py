@@ -17,6 +17,7 @@ from quidditch.controlplane.core.commands import (
 from quidditch.controlplane.core.health import cluster_health
 from quidditch.model.errors import ApiError
 from quidditch.model.objects import ShardRouting
+from quidditch.model.state import ClusterState
 
 
 def shard(cluster: Cluster, name: str = "a", number: int = 0) -> ShardRouting:
@@ -235,6 +236,9 @@ def test_invariants_hold_whatever_happens(events: list[tuple[str, int]]) -> None
     terms: dict[tuple[str, int], int] = {}
     for step, (event, number) in enumerate(events):
         _happen(cluster, event, number, step)
+        counted = ClusterState().apply(list(cluster.state), 1)
+        assert cluster.state.open_copies == counted.open_copies
+        assert cluster.state.node_loads == counted.node_loads
         for name, routing in cluster.state.routing.items():
             for at, each in enumerate(routing.spec.shards):
                 _check(cluster, each)

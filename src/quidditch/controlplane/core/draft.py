@@ -7,7 +7,7 @@ something that `repair` completes or clears away. Operations of different groups
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Literal, Protocol
 
 import msgspec
@@ -84,6 +84,16 @@ class Draft:
         self.state = state
         self.env = env
         self._ops: list[Op] = []
+        self._last: dict[str, int] = {}
+        """Group → position of its last operation; object → position of its last operation."""
+        self._last_of: dict[tuple[str, str], int] = {}
+
+    def put_all(self, objects: Iterable[Object]) -> None:
+        """Many writes at once, each in its own group."""
+        changed = [obj for obj in objects if self.state.objects(obj.kind).get(obj.key) != obj]
+        self.state = self.state.apply(changed, self.state.version)
+        for obj in changed:
+            self._note(Op("put", obj, obj.metadata.name, _group(obj, None)))
 
     def put(self, obj: Object, group: str | None = None) -> None:
         """Writes the object, new or changed; nothing if it is as it was."""
@@ -99,14 +109,17 @@ class Draft:
 
     def _add(self, op: Op) -> None:
         self.state = self.state.apply([op.change], self.state.version)
-        if op.action == "put":
-            for position in range(len(self._ops) - 1, -1, -1):
-                known = self._ops[position]
-                if known.target == op.target or known.group == op.group:
-                    if known.action == "put" and known.target == op.target and known.group == op.group:
-                        self._ops[position] = op
-                        return
-                    break
+        self._note(op)
+
+    def _note(self, op: Op) -> None:
+        """An object written again right away, nothing of its group in between, is written once."""
+        position = self._last_of.get(op.target)
+        if op.action == "put" and position is not None and position == self._last.get(op.group):
+            known = self._ops[position]
+            if known.action == "put" and known.group == op.group:
+                self._ops[position] = op
+                return
+        self._last[op.group] = self._last_of[op.target] = len(self._ops)
         self._ops.append(op)
 
     def decision(self, result: Result | None = None) -> Decision:

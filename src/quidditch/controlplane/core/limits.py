@@ -15,7 +15,7 @@ def check_shard_limit(state: ClusterState, added: int) -> None:
     limit = int(1000 if per_node is None else per_node) * nodes
     if limit < 0:
         return
-    present = open_shards(state)
+    present = state.open_copies
     if present + added > limit:
         raise ApiError(
             400,
@@ -23,10 +23,3 @@ def check_shard_limit(state: ClusterState, added: int) -> None:
             f"Validation Failed: 1: this action would add [{added}] total shards, but this cluster currently has"
             f" [{present}]/[{limit}] maximum shards open;",
         )
-
-
-def open_shards(state: ClusterState) -> int:
-    """The copies of all open indices, assigned or not."""
-    return sum(
-        index.number_of_shards * (1 + index.number_of_replicas) for index in state.indices.values() if index.open
-    )

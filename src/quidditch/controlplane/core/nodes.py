@@ -43,9 +43,13 @@ def node_left(draft: Draft, command: NodeLeft) -> Acknowledged:
 
 
 def _take_copies(draft: Draft, node: str, reason: str, details: str | None = None) -> None:
-    for known in list(draft.state.routing.values()):
+    changed = []
+    for known in draft.state.routing.values():
+        if not any(copy.node == node for shard in known.spec.shards for copy in shard.copies):
+            continue
         shards = tuple(routing.restarted(shard, node, draft.env.now_ms, reason, details) for shard in known.spec.shards)
-        draft.put(routing.with_shards(known, shards))
+        changed.append(routing.with_shards(known, shards))
+    draft.put_all(changed)
 
 
 def _located(draft: Draft, index: str, uuid: str, shard: int, allocation_id: str) -> tuple[Routing, int] | None:

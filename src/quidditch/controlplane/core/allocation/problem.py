@@ -26,24 +26,28 @@ class ShardCopy(msgspec.Struct, frozen=True):
 
 
 class Problem:
-    """Built once per decision. `loads` counts the copies on each node, `index_loads` those of one index on a node."""
+    """Built once per decision; what it counts changes with what is placed. `loads`: copies on each node."""
 
     def __init__(self, state: ClusterState) -> None:
         self.state = state
         self.nodes: Mapping[str, Node] = {key: node for key, node in state.nodes.items() if node.holds_data}
-        self.loads: Counter[str] = Counter()
-        self.index_loads: Counter[tuple[str, str]] = Counter()
-        self.initializing: Counter[str] = Counter()
-        for name, routing in state.routing.items():
-            for shard in routing.spec.shards:
-                for copy in shard.copies:
-                    if copy.node is not None:
-                        self.count(name, copy.node, copy.state == "INITIALIZING")
+        self.loads: Counter[str] = Counter(state.node_loads)
+        self._index_loads: dict[str, Counter[str]] = {}
 
-    def count(self, index: str, node: str, initializing: bool) -> None:
+    def index_load(self, index: str, node: str) -> int:
+        """The copies of one index on a node."""
+        counts = self._index_loads.get(index)
+        if counts is None:
+            routing = self.state.routing.get(index)
+            copies = [copy for shard in (routing.spec.shards if routing else ()) for copy in shard.copies]
+            counts = self._index_loads[index] = Counter(copy.node for copy in copies if copy.node)
+        return counts[node]
+
+    def count(self, index: str, node: str) -> None:
+        """A copy was placed."""
+        self.index_load(index, node)
         self.loads[node] += 1
-        self.index_loads[index, node] += 1
-        self.initializing[node] += initializing
+        self._index_loads[index][node] += 1
 
     def setting(self, key: str, default: Any) -> Any:
         """A cluster setting."""

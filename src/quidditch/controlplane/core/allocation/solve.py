@@ -14,7 +14,7 @@ from quidditch.controlplane.core import routing as transitions
 from quidditch.controlplane.core.allocation.deciders import judge
 from quidditch.controlplane.core.allocation.problem import Problem, ShardCopy
 from quidditch.controlplane.core.draft import Draft
-from quidditch.model.objects import Node, ShardRouting
+from quidditch.model.objects import Node, Routing, ShardRouting
 
 
 class Assignment(msgspec.Struct, frozen=True):
@@ -45,7 +45,7 @@ def solve(problem: Problem, names: Iterable[str] | None = None) -> Plan:
             refused.append((each.index.name, each.number, each.position, status))
             continue
         taken.add(node.id)
-        problem.count(each.index.name, node.id, True)
+        problem.count(each.index.name, node.id)
         assignments.append(Assignment(each.index.name, each.number, each.position, node.id))
     return Plan(assignments, refused)
 
@@ -71,7 +71,7 @@ def _place(problem: Problem, each: ShardCopy, taken: set[str]) -> tuple[Node | N
 def _weight(problem: Problem, each: ShardCopy, node: str) -> float:
     shard_factor = float(problem.setting("cluster.routing.allocation.balance.shard", 0.45))
     index_factor = float(problem.setting("cluster.routing.allocation.balance.index", 0.55))
-    return shard_factor * problem.loads[node] + index_factor * problem.index_loads[each.index.name, node]
+    return shard_factor * problem.loads[node] + index_factor * problem.index_load(each.index.name, node)
 
 
 def allocate(draft: Draft, names: Iterable[str] | None = None) -> None:
@@ -98,10 +98,13 @@ def allocate(draft: Draft, names: Iterable[str] | None = None) -> None:
         )
         copies = (*shard.copies[:position], copy, *shard.copies[position + 1 :])
         changed.setdefault(name, {})[number] = msgspec.structs.replace(shard, copies=copies)
-    for name, shards in changed.items():
-        routing = draft.state.routing[name]
-        merged = tuple(shards.get(number, shard) for number, shard in enumerate(routing.spec.shards))
-        draft.put(transitions.with_shards(routing, merged))
+    draft.put_all([_merged(draft, name, shards) for name, shards in changed.items()])
+
+
+def _merged(draft: Draft, name: str, shards: dict[int, ShardRouting]) -> Routing:
+    routing = draft.state.routing[name]
+    merged = (shards.get(number, shard) for number, shard in enumerate(routing.spec.shards))
+    return transitions.with_shards(routing, tuple(merged))
 
 
 def _needs(draft: Draft, name: str) -> bool:
