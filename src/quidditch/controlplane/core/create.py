@@ -71,6 +71,7 @@ def _metadata(name: str) -> Metadata:
 
 def _allocate_first(draft: Draft, index: Index) -> None:
     """Places the new copies before the index is there, so that index and first routing are two writes and no more."""
+    _ = draft.state.node_loads  # counted on the state that is kept, so that it is carried on from version to version
     ahead = Draft(draft.state.apply([index], draft.state.version), draft.env)
     allocate(ahead, [index.name])
     draft.put(ahead.state.routing[index.name])
