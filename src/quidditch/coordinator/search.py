@@ -11,13 +11,13 @@ import orjson
 
 import quidditch_kernel
 from quidditch.controlplane.api import ControlPlane
-from quidditch.coordinator import search_lookups, search_targets
+from quidditch.coordinator import search_lookups, search_prefilter, search_targets
 from quidditch.coordinator.errors import from_kernel
 from quidditch.coordinator.get import Getter
 from quidditch.coordinator.mappings import Mappings
 from quidditch.coordinator.search_contexts import LocalReader
 from quidditch.coordinator.search_errors import ShardFailure, phase_failed, shards_section
-from quidditch.coordinator.search_plans import MAX_CACHED_BODY, CompiledPlan, Plans, Shape
+from quidditch.coordinator.search_plans import MAX_CACHED_BODY, CompiledPlan, Plans, Shape, kernel_plan
 from quidditch.coordinator.search_targets import SearchTarget
 from quidditch.model.errors import ApiError
 from quidditch.model.objects import Index
@@ -58,10 +58,11 @@ class Prepared:
     plans: list[Plan] | None
     failures: list[ShardFailure]
     total: int
+    skipped: int = 0
 
     @property
     def sections(self) -> dict[str, Any]:
-        return shards_section(self.total, self.failures)
+        return shards_section(self.total, self.failures, self.skipped)
 
 
 @dataclass(slots=True)
@@ -113,7 +114,7 @@ class Searcher:
                 prepared = self.open(target, [known.plan])
                 return await self.run(prepared, ask, known.shape, started)
         request, shape = self.read(ask)
-        targets = self.targets(ask)
+        targets = self.targets(ask, request)
         prepared = await self.prepare(ask, request, shape, targets, key if index is not None else None)
         return await self.run(prepared, ask, shape, started)
 
@@ -123,8 +124,12 @@ class Searcher:
         shape = Shape(flag(ask.params, "typed_keys"), flag(ask.params, "rest_total_hits_as_int"), scroll)
         return request, shape
 
-    def targets(self, ask: Ask) -> list[SearchTarget]:
-        return search_targets.resolve(self.state, ask.expression, ask.params, time.time_ns() // 1_000_000)
+    def targets(self, ask: Ask, request: SearchRequest | None = None) -> list[SearchTarget]:
+        """The indices and shards to ask; of a sliced request those of its slice."""
+        found = search_targets.resolve(self.state, ask.expression, ask.params, time.time_ns() // 1_000_000)
+        if request is None or request.slice is None:
+            return found
+        return [search_targets.slice_of(target, *request.slice[1:]) for target in found]
 
     async def prepare(
         self, ask: Ask, request: SearchRequest, shape: Shape, targets: Sequence[SearchTarget], key: Any = None
@@ -152,7 +157,23 @@ class Searcher:
             plans.append(plan)
             if reusable and key is not None and len(targets) == 1 and len(request.raw) <= MAX_CACHED_BODY:
                 self.plans.remember(state, target.index, key, request, shape, plan)
-        return self.open(targets, plans)
+        prepared = self.open(targets, plans)
+        limit = int(ask.params.get("pre_filter_shard_size") or search_prefilter.DEFAULT_SHARDS)
+        if len(prepared.readers) > limit and not shape.scroll and not search_prefilter.visits_everything(request.aggs):
+            self._prefilter(prepared)
+        return prepared
+
+    def _prefilter(self, prepared: Prepared) -> None:
+        """Leaves out shards that cannot match; one stays, to give the empty answer its form."""
+        assert prepared.plan is not None
+        needed = search_prefilter.demanded(prepared.plan.body["query"])
+        if needed is None or prepared.plans is not None:
+            return
+        probe = kernel_plan(orjson.dumps({"query": needed, "size": 0}))
+        kept = [reader for reader in prepared.readers if quidditch_kernel.count([reader[3]], probe)]
+        kept = kept or prepared.readers[:1]
+        prepared.skipped = len(prepared.readers) - len(kept)
+        prepared.readers = kept
 
     def open(self, targets: Sequence[SearchTarget], plans: Sequence[CompiledPlan | ApiError]) -> Prepared:
         """Readers of all shards that can be asked."""
@@ -265,7 +286,13 @@ def took_ms(started: float) -> int:
 def answer(outcome: Outcome, prepared: Prepared, started: float, head: Mapping[str, Any] | None = None) -> bytes:
     """Took, flags and `_shards` before what the kernel wrote."""
     took = took_ms(started)
-    if head is None and not prepared.failures and not outcome.timed_out and outcome.terminated_early is None:
+    if (
+        head is None
+        and not prepared.failures
+        and not prepared.skipped
+        and not outcome.timed_out
+        and outcome.terminated_early is None
+    ):
         total = prepared.total
         start = f'{{"took":{took},"timed_out":false,"_shards":{{"total":{total},"successful":{total},"skipped":0,"failed":0}},'
         return start.encode() + outcome.body + b"}"

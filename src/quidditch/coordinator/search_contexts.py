@@ -76,7 +76,7 @@ class Contexts(Generic[C]):
         found = self._open.get(id)
         if found is not None:
             if keep_alive_ms is not None:
-                found.keep_alive_ms = keep_alive_ms
+                found.keep_alive_ms = max(found.keep_alive_ms, keep_alive_ms)
             self._touch(found)
         return found
 

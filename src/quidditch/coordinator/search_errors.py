@@ -68,12 +68,12 @@ def _root(error: ApiError) -> dict[str, Any]:
     return {key: value for key, value in error.body().items() if key != "caused_by"}
 
 
-def shards_section(total: int, failures: Sequence[ShardFailure]) -> dict[str, Any]:
+def shards_section(total: int, failures: Sequence[ShardFailure], skipped: int = 0) -> dict[str, Any]:
     """`_shards` of an answer."""
     section: dict[str, Any] = {
         "total": total,
         "successful": total - len(failures),
-        "skipped": 0,
+        "skipped": skipped,
         "failed": len(failures),
     }
     shown = [failure for failure in failures if failure.node is not None]

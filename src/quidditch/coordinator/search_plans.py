@@ -182,17 +182,19 @@ class Plans:
         if shape.scroll:
             body = {**body, "scroll": True}
             data = orjson.dumps(body)
-        reusable = plan.reusable and target.filters is None and boost == 1.0
+        reusable = plan.reusable and narrowed is None and boost == 1.0 and request.slice is None
         return CompiledPlan(kernel_plan(data), body, ctx.named), reusable
 
     def alias_filter(self, ctx: QueryContext, target: SearchTarget) -> Op | None:
-        """The alias's filters as one operation."""
-        if target.filters is None:
-            return None
-        outer, ctx.in_filter = ctx.in_filter, True
-        compiled = [compile_query(item, ctx) for item in target.filters]
-        ctx.in_filter = outer
-        return any_of(compiled)
+        """The alias's filters and the slice as one operation."""
+        parts: list[Op] = []
+        if target.filters is not None:
+            outer, ctx.in_filter = ctx.in_filter, True
+            parts.append(any_of([compile_query(item, ctx) for item in target.filters]))
+            ctx.in_filter = outer
+        if target.share is not None:
+            parts.append({"slice": {"id": target.share[0], "max": target.share[1]}})
+        return {"bool": {"filter": parts}} if len(parts) > 1 else parts[0] if parts else None
 
     def check(self, state: ClusterState, request: SearchRequest) -> None:
         """Checks a request that meets no index."""

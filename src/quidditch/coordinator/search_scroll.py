@@ -35,7 +35,7 @@ class Scrolls:
         searcher = self._searcher
         self._keep_alive(scroll, "36500d")
         request, shape = searcher.read(ask, scroll=True)
-        targets = searcher.targets(ask)
+        targets = searcher.targets(ask, request)
         try:
             alive = self._keep_alive(scroll, self._limit())
         except ApiError as error:

@@ -5,16 +5,24 @@ from __future__ import annotations
 import time
 from typing import Any
 
+import orjson
+
+import quidditch_kernel
 from quidditch.controlplane.api import ControlPlane
+from quidditch.coordinator import search_prefilter
 from quidditch.coordinator.get import Getter
 from quidditch.coordinator.mappings import Mappings
 from quidditch.coordinator.search import Ask, LocalShards, Searcher
 from quidditch.coordinator.search_count import Queries
 from quidditch.coordinator.search_fields import field_caps
 from quidditch.coordinator.search_pit import PointsInTime
+from quidditch.coordinator.search_plans import kernel_plan
 from quidditch.coordinator.search_scroll import Scrolls
+from quidditch.coordinator.search_targets import SearchTarget
 from quidditch.lib.clock import Clock, SystemClock
 from quidditch.model import expressions
+from quidditch.model.objects import Index
+from quidditch.query.plan import compile_query
 from quidditch.query.uri import flag
 
 
@@ -42,13 +50,25 @@ class SearchService:
                 return await self.points.search(ask, request, shape)
         return await self.searcher.search(ask)
 
-    def field_caps(self, ask: Ask, patterns: list[str]) -> dict[str, Any]:
-        """`_field_caps`."""
+    def field_caps(self, ask: Ask, patterns: list[str], index_filter: dict[str, Any] | None = None) -> dict[str, Any]:
+        """`_field_caps`; `index_filter` leaves out indices that cannot match it."""
         state = self.searcher.state
         options = expressions.parse_options(ask.params, expressions.STRICT_EXPAND_OPEN)
         indices = expressions.resolve(state, expressions.split(ask.expression), options, time.time_ns() // 1_000_000)
+        if index_filter is not None:
+            indices = [index for index in indices if self._can_match(index, index_filter)]
         mapped = [(index.name, self._mappings.get(index).root) for index in indices]
         return field_caps(mapped, patterns, flag(ask.params, "include_unmapped"))
+
+    def _can_match(self, index: Index, query: dict[str, Any]) -> bool:
+        searcher = self.searcher
+        ctx = searcher.plans.context(searcher.state, index, time.time_ns() // 1_000_000)
+        needed = search_prefilter.demanded(compile_query(query, ctx))
+        if needed is None:
+            return True
+        opened = searcher.open_readers([SearchTarget(index, tuple(range(index.number_of_shards)))])
+        plan = kernel_plan(orjson.dumps({"query": needed, "size": 0}))
+        return quidditch_kernel.count([reader[3] for reader in opened.readers], plan) > 0
 
     def search_shards(self, ask: Ask) -> dict[str, Any]:
         """`_search_shards`: which shards a search would ask, and through which filters."""
@@ -56,7 +76,8 @@ class SearchService:
         indices: dict[str, Any] = {}
         shards: list[list[dict[str, Any]]] = []
         nodes: dict[str, Any] = {}
-        for target in self.searcher.targets(ask):
+        request = self.searcher.read(ask)[0] if ask.raw else None
+        for target in self.searcher.targets(ask, request):
             name = target.index.name
             indices[name] = {}
             used = sorted(
@@ -65,8 +86,7 @@ class SearchService:
             if used:
                 indices[name]["aliases"] = used
             if target.filters:
-                clauses = list(target.filters)
-                indices[name]["filter"] = clauses[0] if len(clauses) == 1 else {"bool": {"should": clauses}}
+                indices[name]["filter"] = _shown_filter([_spelled_out(item) for item in target.filters])
             routing = state.routing.get(name)
             for number in target.shards:
                 copies = routing.spec.shards[number].copies if routing is not None else ()
@@ -84,6 +104,21 @@ class SearchService:
                     )  # fmt: skip
                 shards.append(shown)
         return {"nodes": nodes, "indices": indices, "shards": shards}
+
+
+def _spelled_out(query: dict[str, Any]) -> dict[str, Any]:
+    """A term query with its defaults, as OpenSearch writes it back."""
+    terms = query.get("term")
+    if not isinstance(terms, dict) or len(query) != 1:
+        return query
+    shown = {field: spec if isinstance(spec, dict) else {"value": spec} for field, spec in terms.items()}
+    return {"term": {field: {"boost": 1.0, **spec} for field, spec in shown.items()}}
+
+
+def _shown_filter(filters: list[dict[str, Any]]) -> dict[str, Any]:
+    if len(filters) == 1:
+        return filters[0]
+    return {"bool": {"should": filters, "adjust_pure_negative": True, "boost": 1.0}}
 
 
 def _node(state: Any, id: str) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from quidditch.coordinator import blocks
@@ -19,12 +19,16 @@ from quidditch_kernel import shard_for
 
 @dataclass(frozen=True, slots=True)
 class SearchTarget:
-    """One index with its shards to ask, and the filters of which one must match (None: no filter)."""
+    """One index with its shards to ask, and the filters of which one must match (None: no filter).
+
+    `share`: (number, of how many) of each shard's documents, for slices smaller than a shard.
+    """
 
     index: Index
     shards: tuple[int, ...]
     filters: tuple[dict[str, Any], ...] | None = None
     names: frozenset[str] = frozenset()
+    share: tuple[int, int] | None = None
 
 
 def resolve(
@@ -87,6 +91,17 @@ def _preferred(preference: str) -> set[int]:
         return {int(number) for number in text.split(",")}
     except ValueError:
         raise illegal_argument(f'For input string: "{text}"') from None
+
+
+def slice_of(target: SearchTarget, id: int, total: int) -> SearchTarget:
+    """The part of an index that belongs to a slice: whole shards, and a share of each where there are more slices than shards."""
+    count = target.index.number_of_shards
+    if total <= count:
+        return replace(target, shards=tuple(shard for shard in target.shards if shard % total == id))
+    shard = id % count
+    shares = total // count + (1 if total % count > shard else 0)
+    share = None if shares == 1 else (id // count, shares)
+    return replace(target, shards=tuple(number for number in target.shards if number == shard), share=share)
 
 
 def boost_of(state: ClusterState, boosts: Sequence[tuple[str, float]], target: SearchTarget, lenient: bool) -> float:

@@ -52,7 +52,7 @@ def read_search(body: Any, params: Mapping[str, str], raw: bytes = b"", scroll: 
     check_plain_params(params)
     request = parse_request(body, raw)
     apply_uri(request, params)
-    check_request(request, scroll, flag(params, "rest_total_hits_as_int"))
+    check_request(request, scroll, flag(params, "rest_total_hits_as_int"), flag(params, "request_cache"))
     return request
 
 
@@ -101,6 +101,8 @@ def _plan(
     query = ops.all_docs() if request.query is None else compile_one(request.query, ctx, request.root, "query")
     if request.pit_id is None or request.first:
         _check_window(request, ctx, scroll)
+    if request.slice is not None:
+        _check_slice(request, ctx, scroll)
     if filter is not None:
         query = {"bool": {"must": [query], "filter": [filter]}}
     if boost != 1.0:
@@ -166,6 +168,17 @@ def _check_window(request: SearchRequest, ctx: QueryContext, scroll: bool) -> No
         "more efficient way to request large data sets. This limit can be set by changing the [index.max_result_window] index level "
         "setting."
     )
+
+
+def _check_slice(request: SearchRequest, ctx: QueryContext, scroll: bool) -> None:
+    if not scroll and request.pit_id is None:
+        raise _search_exception("`slice` cannot be used outside of a scroll context or PIT context")
+    total, limit = request.slice[2] if request.slice else 0, ctx.settings.max_slices
+    if total > limit:
+        raise shard_argument(
+            f"The number of slices [{total}] is too large. It must be less than [{limit}]. This limit can be set by changing the "
+            "[index.max_slices_per_scroll] index level setting."
+        )
 
 
 def _search_after(

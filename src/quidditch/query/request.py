@@ -295,7 +295,7 @@ _LATER = frozenset({"script_fields", "suggest", "rescore", "collapse", "derived"
 _KNOWN = _LATER
 
 
-def check_request(request: SearchRequest, scroll: bool, total_as_int: bool) -> None:
+def check_request(request: SearchRequest, scroll: bool, total_as_int: bool, cached: bool = False) -> None:
     """The rules between members."""
     problems: list[str] = []
     if scroll:
@@ -305,6 +305,8 @@ def check_request(request: SearchRequest, scroll: bool, total_as_int: bool) -> N
             problems.append("using [from] is not allowed in a scroll context")
         if request.size == 0:
             problems.append("[size] cannot be [0] in a scroll context")
+        if cached:
+            problems.append("[request_cache] cannot be used in a scroll context")
         if request.pit_id is not None:
             problems.append("using [point in time] is not allowed in a scroll context")
     if problems:

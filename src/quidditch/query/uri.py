@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from quidditch.model.errors import ApiError
 from quidditch.query.errors import argument
 from quidditch.query.fetch import FieldRequest, SourceFilter, read_source
 from quidditch.query.request import (
@@ -221,6 +220,3 @@ def check_plain_params(params: Params) -> None:
             raise argument(text)
     for name in ("request_cache", "allow_partial_search_results", "ccs_minimize_roundtrips", "phase_took"):
         flag(params, name)
-    if params.get("scroll") is not None and "request_cache" in params:
-        reason = "Validation Failed: 1: [request_cache] cannot be used in a scroll context;"
-        raise ApiError(400, "action_request_validation_exception", reason)

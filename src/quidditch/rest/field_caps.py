@@ -14,8 +14,10 @@ _PARAMS = ("fields", "ignore_unavailable", "allow_no_indices", "expand_wildcards
 
 async def field_caps(request: Request, node: Node) -> Response:
     patterns = request.list("fields")
+    index_filter = None
     for key, value in request.json_object_or_empty().items():
         if key == "index_filter" and isinstance(value, dict):
+            index_filter = value
             continue
         if key != "fields" or patterns:
             raise illegal_argument(f"[field_caps] unknown field [{key}]")
@@ -25,7 +27,7 @@ async def field_caps(request: Request, node: Node) -> Response:
         patterns = items
     if not patterns:
         raise illegal_argument("specified fields can't be null or empty")
-    return Response.json(node.search.field_caps(ask_of(request), patterns))
+    return Response.json(node.search.field_caps(ask_of(request), patterns, index_filter))
 
 
 ROUTES = [
