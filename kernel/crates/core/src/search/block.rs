@@ -64,18 +64,20 @@ pub type Fetched = Vec<(u32, Vec<u8>)>;
 
 /// Versioned bytes of a partial result.
 pub fn encode<T: Serialize>(value: &T) -> Result<Vec<u8>> {
-    postcard::to_extend(value, vec![VERSION]).map_err(|e| Error::new("serialization_exception", 500, format!("partial result: {e}")))
+    postcard::to_extend(value, vec![VERSION])
+        .map_err(|e| Error::new("serialization_exception", 500, format!("partial result: {e}")))
 }
 
 /// Reads what [`encode`] wrote; refuses other versions.
 pub fn decode<T: for<'de> Deserialize<'de>>(bytes: &[u8]) -> Result<T> {
     match bytes.split_first() {
-        Some((&VERSION, rest)) => {
-            postcard::from_bytes(rest).map_err(|e| Error::new("serialization_exception", 500, format!("partial result: {e}")))
-        }
-        Some((version, _)) => {
-            Err(Error::new("serialization_exception", 500, format!("partial result of version {version}, this node reads version {VERSION}")))
-        }
+        Some((&VERSION, rest)) => postcard::from_bytes(rest)
+            .map_err(|e| Error::new("serialization_exception", 500, format!("partial result: {e}"))),
+        Some((version, _)) => Err(Error::new(
+            "serialization_exception",
+            500,
+            format!("partial result of version {version}, this node reads version {VERSION}"),
+        )),
         None => Err(Error::new("serialization_exception", 500, "empty partial result")),
     }
 }

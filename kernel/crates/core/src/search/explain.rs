@@ -27,7 +27,12 @@ impl Explanation {
     }
 
     pub fn integer(value: u64, description: impl Into<String>) -> Self {
-        Explanation { matched: true, value: Number::Integer(value), description: description.into(), details: Vec::new() }
+        Explanation {
+            matched: true,
+            value: Number::Integer(value),
+            description: description.into(),
+            details: Vec::new(),
+        }
     }
 
     pub fn no_match(description: impl Into<String>) -> Self {

@@ -9,9 +9,9 @@ use tantivy::{DocId, TERMINATED};
 
 use super::explain::Explanation;
 use super::score::FieldStatistics;
+use crate::Result;
 use crate::mapping::{FieldDef, Mapping};
 use crate::reader::{Segment, ShardReader};
-use crate::Result;
 
 /// One segment of the shard that is searched.
 #[derive(Clone, Copy)]
@@ -89,6 +89,8 @@ pub struct Context<'a> {
     pub shard: &'a ShardReader,
     /// False in filters: scores will not be asked for.
     pub scoring: bool,
+    /// Path of the nested documents that are matched; None: roots.
+    pub scope: Option<Arc<str>>,
     statistics: Arc<Statistics>,
 }
 
@@ -99,12 +101,32 @@ struct Statistics {
 
 impl<'a> Context<'a> {
     pub fn new(shard: &'a ShardReader, scoring: bool) -> Self {
-        Context { shard, scoring, statistics: Arc::default() }
+        Context { shard, scoring, scope: None, statistics: Arc::default() }
     }
 
     /// The same shard, in filter context.
     pub fn unscored(&self) -> Context<'a> {
-        Context { shard: self.shard, scoring: false, statistics: Arc::clone(&self.statistics) }
+        Context {
+            shard: self.shard,
+            scoring: false,
+            scope: self.scope.clone(),
+            statistics: Arc::clone(&self.statistics),
+        }
+    }
+
+    /// The same, with or without scores.
+    pub fn scored(&self, scoring: bool) -> Context<'a> {
+        Context { scoring, ..self.unscored() }
+    }
+
+    /// The same shard, matching nested documents of a path.
+    pub fn inside(&self, path: &str) -> Context<'a> {
+        Context {
+            shard: self.shard,
+            scoring: self.scoring,
+            scope: Some(path.into()),
+            statistics: Arc::clone(&self.statistics),
+        }
     }
 
     pub fn mapping(&self) -> &'a Mapping {

@@ -70,7 +70,10 @@ fn write_total(body: &mut Vec<u8>, plan: &Plan, total: u64, at_least: bool) {
     if plan.total_as_int {
         json::write_display(body, total);
     } else {
-        json::write_display(body, format_args!("{{\"value\":{total},\"relation\":\"{}\"}}", if at_least { "gte" } else { "eq" }));
+        json::write_display(
+            body,
+            format_args!("{{\"value\":{total},\"relation\":\"{}\"}}", if at_least { "gte" } else { "eq" }),
+        );
     }
     body.push(b',');
 }

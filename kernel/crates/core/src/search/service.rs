@@ -11,8 +11,8 @@ use super::plan::Plan;
 use super::query::{Context, SegmentView};
 use super::render::{Outcome, render};
 use super::{fetch, merge};
-use crate::reader::ShardReader;
 use crate::Result;
+use crate::reader::ShardReader;
 
 /// A shard to search, and what hits say of it.
 pub struct Target {
@@ -85,9 +85,11 @@ pub fn search(targets: &[Target], plan: &Plan, cursor: Option<&[u8]>) -> Result<
     }
     let mut outcome = render(plan, &merged, fetched);
     if plan.scroll {
-        outcome.scroll = Cursor::of(&merged, &places, cursor.as_ref()).map(|cursor| block::encode(&cursor)).transpose()?;
+        outcome.scroll =
+            Cursor::of(&merged, &places, cursor.as_ref()).map(|cursor| block::encode(&cursor)).transpose()?;
     }
-    outcome.failures = failures.into_iter().map(|(at, error)| (at, error.kind.to_owned(), error.reason, error.status)).collect();
+    outcome.failures =
+        failures.into_iter().map(|(at, error)| (at, error.kind.to_owned(), error.reason, error.status)).collect();
     Ok(outcome)
 }
 
@@ -136,4 +138,3 @@ impl Plan {
         cost
     }
 }
-

@@ -39,7 +39,13 @@ pub(super) fn run(reader: ShardReader, plan: Value) -> Value {
 }
 
 pub(super) fn ids(answer: &Value) -> String {
-    answer["hits"]["hits"].as_array().unwrap().iter().map(|hit| hit["_id"].as_str().unwrap()).collect::<Vec<_>>().join("")
+    answer["hits"]["hits"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|hit| hit["_id"].as_str().unwrap())
+        .collect::<Vec<_>>()
+        .join("")
 }
 
 fn found(query: Value) -> String {
@@ -104,13 +110,25 @@ fn operations_find() {
         (json!({"phrase": {"field": "title", "terms": [[0, ["quick"]], [1, ["fox"]]], "slop": 1}}), "ab"),
         (json!({"phrase": {"field": "title", "terms": [[0, ["quick"]], [1, ["brown", "red"]]]}}), "ab"),
         (json!({"phrase_prefix": {"field": "title", "terms": [[0, ["quick"]], [1, ["b"]]]}}), "a"),
-        (json!({"bool": {"must": [{"term": {"field": "title", "value": "quick"}}], "must_not": [{"term": {"field": "tag", "value": "y"}}]}}), "bd"),
-        (json!({"bool": {"should": [{"term": {"field": "title", "value": "fox"}}, {"term": {"field": "title", "value": "dog"}}]}}), "abcd"),
-        (json!({"bool": {"should": [{"term": {"field": "title", "value": "quick"}}, {"term": {"field": "title", "value": "dog"}}, {"term": {"field": "tag", "value": "x"}}], "minimum_should_match": 2}}), "abd"),
+        (
+            json!({"bool": {"must": [{"term": {"field": "title", "value": "quick"}}], "must_not": [{"term": {"field": "tag", "value": "y"}}]}}),
+            "bd",
+        ),
+        (
+            json!({"bool": {"should": [{"term": {"field": "title", "value": "fox"}}, {"term": {"field": "title", "value": "dog"}}]}}),
+            "abcd",
+        ),
+        (
+            json!({"bool": {"should": [{"term": {"field": "title", "value": "quick"}}, {"term": {"field": "title", "value": "dog"}}, {"term": {"field": "tag", "value": "x"}}], "minimum_should_match": 2}}),
+            "abd",
+        ),
         (json!({"bool": {"must_not": [{"all": {}}]}}), ""),
         (json!({"bool": {"must_not": [{"exists": {"field": "price"}}]}}), "c"),
         (json!({"const": {"query": {"term": {"field": "title", "value": "dog"}}, "boost": 3.0}}), "cd"),
-        (json!({"dis_max": {"queries": [{"term": {"field": "title", "value": "fox"}}, {"term": {"field": "tag", "value": "z"}}]}}), "abc"),
+        (
+            json!({"dis_max": {"queries": [{"term": {"field": "title", "value": "fox"}}, {"term": {"field": "tag", "value": "z"}}]}}),
+            "abc",
+        ),
     ];
     for (query, expected) in cases {
         assert_eq!(found(query.clone()), expected, "{query}");
@@ -125,11 +143,15 @@ fn sorting() {
     assert_eq!(sorted(json!([field("price", "desc")])), "badc");
     assert_eq!(sorted(json!([field("tag", "asc"), field("stock", "asc")])), "bacd");
     assert_eq!(sorted(json!([field("tag", "desc"), field("stock", "asc")])), "cabd");
-    assert_eq!(sorted(json!([{"kind": "field", "field": "tag", "order": "asc", "missing": "_first"}, field("stock", "asc")])), "dbac");
+    assert_eq!(
+        sorted(json!([{"kind": "field", "field": "tag", "order": "asc", "missing": "_first"}, field("stock", "asc")])),
+        "dbac"
+    );
     assert_eq!(sorted(json!([{"kind": "field", "field": "price", "order": "asc", "missing": 2.0}])), "dacb");
     assert_eq!(sorted(json!([{"kind": "doc", "order": "desc"}])), "dcba");
     assert_eq!(sorted(json!([{"kind": "field", "field": "nowhere", "order": "asc", "unmapped_type": "long"}])), "abcd");
-    let answer = run(shop(), json!({"sort": [field("tag", "asc"), field("stock", "asc")], "search_after": ["x", 1], "size": 2}));
+    let answer =
+        run(shop(), json!({"sort": [field("tag", "asc"), field("stock", "asc")], "search_after": ["x", 1], "size": 2}));
     assert_eq!(ids(&answer), "ac");
     assert_eq!(answer["hits"]["hits"][0]["sort"], json!(["x", 3]));
     assert_eq!(answer["hits"]["max_score"], Value::Null);
@@ -193,7 +215,8 @@ fn scrolls_reach_every_document_once() {
         loop {
             let outcome = search(&targets, &plan, cursor.as_deref()).unwrap();
             assert_eq!(outcome.total, 8);
-            let body: Value = serde_json::from_str(&format!("{{{}}}", String::from_utf8(outcome.body).unwrap())).unwrap();
+            let body: Value =
+                serde_json::from_str(&format!("{{{}}}", String::from_utf8(outcome.body).unwrap())).unwrap();
             let page = ids(&body);
             if page.is_empty() {
                 break;
@@ -204,4 +227,91 @@ fn scrolls_reach_every_document_once() {
         seen.sort_unstable();
         assert_eq!(seen, ['a', 'a', 'b', 'b', 'c', 'c', 'd', 'd'], "{sort}");
     }
+}
+
+fn family() -> ShardReader {
+    let mapping = mapping(json!({"properties": {
+        "name": {"type": "text"},
+        "kids": {"type": "nested", "properties": {
+            "name": {"type": "keyword"}, "age": {"type": "integer"},
+            "toys": {"type": "nested", "properties": {"what": {"type": "keyword"}}},
+        }},
+    }}));
+    let docs = [
+        json!({"_id": "a", "name": "ann", "kids": [{"name": "x", "age": 3, "toys": [{"what": "car"}]}, {"name": "y", "age": 9}]}),
+        json!({"_id": "b", "name": "bob"}),
+        json!({"_id": "c", "name": "cid", "kids": {"name": "x", "age": 5, "toys": [{"what": "ball"}, {"what": "car"}]}}),
+    ];
+    reader(&mapping, &[&docs])
+}
+
+#[test]
+fn patterns_fuzzy_synonyms_and_functions() {
+    let term = |value: &str| json!({"term": {"field": "title", "value": value}});
+    let cases = [
+        (json!({"prefix": {"field": "title", "value": "qu"}}), "abd"),
+        (json!({"prefix": {"field": "title", "value": "QU", "case_insensitive": true}}), "abd"),
+        (json!({"wildcard": {"field": "title", "value": "*o?"}}), "abcd"),
+        (json!({"wildcard": {"field": "tag", "value": "?"}}), "abc"),
+        (json!({"regexp": {"field": "title", "value": "r.d|la[yz]+"}}), "bcd"),
+        (json!({"fuzzy": {"field": "title", "value": "qiuck", "edits": 1}}), "abd"),
+        (json!({"fuzzy": {"field": "title", "value": "dig", "edits": 1, "prefix_length": 2}}), ""),
+        (json!({"fuzzy": {"field": "tag", "value": "xx", "edits": 1, "constant": true}}), "ab"),
+        (json!({"synonyms": {"field": "title", "terms": ["fox", "dog"]}}), "abcd"),
+        (
+            json!({"blended": {"terms": [{"field": "title", "value": "fox"}, {"field": "tag", "value": "z"}], "tie_breaker": 0.0}}),
+            "abc",
+        ),
+        (json!({"boosting": {"positive": term("quick"), "negative": term("lazy"), "negative_boost": 0.5}}), "abd"),
+        (
+            json!({"function_score": {"query": {"all": {}}, "functions": [{"weight": 3.0, "filter": term("fox")}], "min_score": 2.0}}),
+            "ab",
+        ),
+    ];
+    for (query, expected) in cases {
+        assert_eq!(found(query.clone()), expected, "{query}");
+    }
+}
+
+#[test]
+fn functions_change_scores() {
+    let score = |function: Value, boost_mode: &str| {
+        let query = json!({"function_score": {"query": {"ids": {"values": ["b"], "boost": 2.0}}, "functions": [function], "boost_mode": boost_mode}});
+        run(shop(), json!({"query": query}))["hits"]["hits"][0]["_score"].as_f64().unwrap()
+    };
+    assert_eq!(score(json!({"weight": 3.0}), "multiply"), 6.0);
+    assert_eq!(score(json!({"weight": 3.0}), "sum"), 5.0);
+    assert_eq!(score(json!({"field_value_factor": {"field": "price", "factor": 2.0}}), "replace"), 5.0);
+    assert_eq!(score(json!({"field_value_factor": {"field": "weight", "modifier": "square"}}), "replace"), 1.5625);
+    let decay = json!({"decay": {"kind": "linear", "field": "stock", "origin": 3, "scale": 4, "decay": 0.5}});
+    assert_eq!(score(decay, "replace"), 0.75);
+    let random = score(json!({"random_score": {"seed": 7}}), "replace");
+    assert!((0.0..1.0).contains(&random));
+}
+
+#[test]
+fn nested_documents_join_their_parents() {
+    let found = |query: Value| ids(&run(family(), json!({"query": query, "sort": [{"kind": "doc"}]})));
+    assert_eq!(found(json!({"all": {}})), "abc");
+    assert_eq!(found(json!({"term": {"field": "kids.name", "value": "x"}})), "");
+    let kid = |query: Value| json!({"nested": {"path": "kids", "query": query}});
+    assert_eq!(found(kid(json!({"term": {"field": "kids.name", "value": "x"}}))), "ac");
+    let both = |name: &str, age: i32| json!({"bool": {"must": [{"term": {"field": "kids.name", "value": name}}, {"term": {"field": "kids.age", "value": age}}]}});
+    assert_eq!(found(kid(both("x", 3))), "a");
+    assert_eq!(found(kid(both("x", 9))), "");
+    assert_eq!(found(json!({"bool": {"must_not": [kid(json!({"all": {}}))]}})), "b");
+    let toy = |what: &str| json!({"nested": {"path": "kids.toys", "query": {"term": {"field": "kids.toys.what", "value": what}}}});
+    assert_eq!(found(toy("car")), "ac");
+    assert_eq!(found(kid(toy("ball"))), "c");
+    let sorted = |order: &str| {
+        let key = json!([{"kind": "field", "field": "kids.age", "order": order, "nested": {"path": "kids"}}]);
+        ids(&run(family(), json!({"sort": key})))
+    };
+    assert_eq!(sorted("asc"), "acb");
+    assert_eq!(sorted("desc"), "acb");
+    let scored = json!({"nested": {"path": "kids", "query": {"function_score": {"query": {"all": {}}, "functions": [{"field_value_factor": {"field": "kids.age"}}], "boost_mode": "replace"}}, "score_mode": "avg"}});
+    let answer = run(family(), json!({"query": scored}));
+    assert_eq!((ids(&answer).as_str(), &answer["hits"]["max_score"]), ("ac", &json!(6.0)));
+    let plan = Plan::parse(json!({"query": {"all": {}}}).to_string().as_bytes()).unwrap();
+    assert_eq!(service::count(&[family().into()], &plan).unwrap(), 3);
 }

@@ -12,7 +12,13 @@ use crate::search::query::SegmentView;
 const BLOCK: usize = tantivy::COLLECT_BLOCK_BUFFER_LEN;
 
 /// Takes the first documents, and counts as far as is asked.
-pub(super) fn run(job: &Job<'_>, shard: &ShardReader, score: f32, counted: bool, tally: &mut Tally) -> Result<Vec<Hit>> {
+pub(super) fn run(
+    job: &Job<'_>,
+    shard: &ShardReader,
+    score: f32,
+    counted: bool,
+    tally: &mut Tally,
+) -> Result<Vec<Hit>> {
     let limit = if counted { 0 } else { job.plan.track_total_hits.limit() };
     let mut hits: Vec<Hit> = Vec::with_capacity(job.top.min(1000));
     let mut total = 0u64;
@@ -26,7 +32,12 @@ pub(super) fn run(job: &Job<'_>, shard: &ShardReader, score: f32, counted: bool,
             let kept = accept.retain(&mut docs[..len]);
             total += kept as u64;
             let room = job.top - hits.len();
-            hits.extend(docs[..kept].iter().take(room).map(|doc| Hit { segment: segment.ord as u32, doc: *doc, score, sort: Vec::new() }));
+            hits.extend(docs[..kept].iter().take(room).map(|doc| Hit {
+                segment: segment.ord as u32,
+                doc: *doc,
+                score,
+                sort: Vec::new(),
+            }));
             if hits.len() >= job.top && total > limit {
                 tally.at_least = !counted;
                 break 'segments;

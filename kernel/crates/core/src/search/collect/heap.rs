@@ -6,9 +6,9 @@ use std::collections::BinaryHeap;
 use tantivy::DocId;
 
 use super::after::{After, Tie};
+use crate::Result;
 use crate::search::block::Hit;
 use crate::search::query::SegmentView;
-use crate::Result;
 
 /// Takes what a pass finds, in the order of documents.
 pub trait Top {
@@ -73,7 +73,13 @@ impl ScoreHeap {
     }
 
     pub fn new(limit: usize) -> Self {
-        ScoreHeap { limit, heap: BinaryHeap::with_capacity(limit.min(10_000) + 1), segment: 0, threshold: f32::NEG_INFINITY, after: None }
+        ScoreHeap {
+            limit,
+            heap: BinaryHeap::with_capacity(limit.min(10_000) + 1),
+            segment: 0,
+            threshold: f32::NEG_INFINITY,
+            after: None,
+        }
     }
 
     /// A score that a later document must exceed.
@@ -107,7 +113,10 @@ impl ScoreHeap {
 
     pub fn into_hits(self) -> Vec<Hit> {
         let entries = self.heap.into_sorted_vec();
-        entries.into_iter().map(|entry| Hit { segment: entry.segment, doc: entry.doc, score: entry.score, sort: Vec::new() }).collect()
+        entries
+            .into_iter()
+            .map(|entry| Hit { segment: entry.segment, doc: entry.doc, score: entry.score, sort: Vec::new() })
+            .collect()
     }
 }
 

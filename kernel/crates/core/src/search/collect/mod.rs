@@ -91,7 +91,13 @@ pub fn execute(shard: &ShardReader, plan: &Plan, deadline: Deadline, cursor: Opt
         after,
     };
     let mut tally = Tally::default();
-    let known = if paging { Some(0) } else if aggs.is_none() { job.known_total(shard)? } else { None };
+    let known = if paging {
+        Some(0)
+    } else if aggs.is_none() {
+        job.known_total(shard)?
+    } else {
+        None
+    };
     if let Some(known) = known {
         tally.total = known;
     }
@@ -129,7 +135,13 @@ pub fn count(shard: &ShardReader, plan: &Plan) -> Result<u64> {
 }
 
 impl Job<'_> {
-    fn run(&self, shard: &ShardReader, known: Option<u64>, tally: &mut Tally, aggs: Option<&mut super::aggregate::Collector<'_>>) -> Result<Vec<Hit>> {
+    fn run(
+        &self,
+        shard: &ShardReader,
+        known: Option<u64>,
+        tally: &mut Tally,
+        aggs: Option<&mut super::aggregate::Collector<'_>>,
+    ) -> Result<Vec<Hit>> {
         let limit = if known.is_some() { 0 } else { self.plan.track_total_hits.limit() };
         if self.top == 0 && aggs.is_none() && limit == 0 {
             return Ok(Vec::new());

@@ -106,7 +106,9 @@ impl Job<'_> {
         let after = self.after.as_ref()?;
         let sort = self.sort.as_ref()?;
         match (after.tie, sort.keys.first()?) {
-            (Tie::Behind(segment, doc), key) if key.kind == KeyKind::Doc && key.order == Order::Asc => Some((segment, doc)),
+            (Tie::Behind(segment, doc), key) if key.kind == KeyKind::Doc && key.order == Order::Asc => {
+                Some((segment, doc))
+            }
             _ => None,
         }
     }

@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use tantivy::query::{BooleanWeight, BoostWeight, Bm25StatisticsProvider, EnableScoring, Occur, Query as _, SumCombiner, TermQuery as IndexTermQuery, Weight};
+use tantivy::query::{
+    Bm25StatisticsProvider, BooleanWeight, BoostWeight, EnableScoring, Occur, Query as _, SumCombiner,
+    TermQuery as IndexTermQuery, Weight,
+};
 use tantivy::schema::{Field, IndexRecordOption, Schema, Term};
 use tantivy::{Index, ReloadPolicy, Searcher};
 
@@ -31,7 +34,12 @@ impl Prunable<'_> {
         let mut total = 0;
         for segment in SegmentView::all(shard) {
             if Accept::new(&segment).is_ok_and(|accept| accept.all()) {
-                let best = self.terms.iter().filter_map(|term| term.states.infos[segment.ord].as_ref()).map(|info| info.doc_freq).max();
+                let best = self
+                    .terms
+                    .iter()
+                    .filter_map(|term| term.states.infos[segment.ord].as_ref())
+                    .map(|info| info.doc_freq)
+                    .max();
                 total += u64::from(best.unwrap_or(0));
             }
         }
@@ -51,7 +59,8 @@ impl Bm25StatisticsProvider for Statistics<'_> {
     }
 
     fn total_num_docs(&self) -> tantivy::Result<u64> {
-        let (frequency, count) = self.similarity.idf.terms.first().map_or((0, 1), |(frequency, count, _)| (*frequency, *count));
+        let (frequency, count) =
+            self.similarity.idf.terms.first().map_or((0, 1), |(frequency, count, _)| (*frequency, *count));
         Ok(count.max(frequency).max(1))
     }
 
@@ -64,7 +73,8 @@ impl Bm25StatisticsProvider for Statistics<'_> {
 fn empty_searcher(segment: &SegmentView<'_>) -> Result<Arc<Searcher>> {
     let schema: &Schema = &segment.mapping().schema;
     cached(segment.segment, &format!("empty_searcher/{}", schema.num_fields()), || {
-        let reader = Index::create_in_ram(schema.clone()).reader_builder().reload_policy(ReloadPolicy::Manual).try_into()?;
+        let reader =
+            Index::create_in_ram(schema.clone()).reader_builder().reload_policy(ReloadPolicy::Manual).try_into()?;
         Ok(tantivy::IndexReader::searcher(&reader))
     })
 }
@@ -73,8 +83,14 @@ fn empty_searcher(segment: &SegmentView<'_>) -> Result<Arc<Searcher>> {
 const SLACK: f32 = 1.0 - 1e-5;
 
 /// Collects the best hits of a segment.
-pub(super) fn run(job: &Job<'_>, prunable: &Prunable<'_>, segment: &SegmentView<'_>, top: &mut ScoreHeap) -> Result<()> {
-    let present: Vec<&TermQuery> = prunable.terms.iter().copied().filter(|term| term.states.infos[segment.ord].is_some()).collect();
+pub(super) fn run(
+    job: &Job<'_>,
+    prunable: &Prunable<'_>,
+    segment: &SegmentView<'_>,
+    top: &mut ScoreHeap,
+) -> Result<()> {
+    let present: Vec<&TermQuery> =
+        prunable.terms.iter().copied().filter(|term| term.states.infos[segment.ord].is_some()).collect();
     if present.is_empty() || (prunable.required && present.len() < prunable.terms.len()) {
         return Ok(());
     }
@@ -91,7 +107,8 @@ pub(super) fn run(job: &Job<'_>, prunable: &Prunable<'_>, segment: &SegmentView<
         slack = slack.min(SLACK * certainty(segment, term.term.field(), similarity)?);
     }
     let minimum = usize::from(!prunable.required);
-    let weight = BooleanWeight::with_minimum_number_should_match(weights, minimum, true, Box::new(SumCombiner::default));
+    let weight =
+        BooleanWeight::with_minimum_number_should_match(weights, minimum, true, Box::new(SumCombiner::default));
     let accept = Accept::new(segment)?;
     let mut exact = job.query.scorer(segment)?;
     top.segment(segment.ord);

@@ -7,9 +7,9 @@ use tantivy::schema::{IndexRecordOption, Term};
 use tantivy::{BitSet, DocId, DocSet, TERMINATED};
 
 use super::cached;
+use crate::Result;
 use crate::reader::Segment;
 use crate::search::query::SegmentView;
-use crate::Result;
 
 /// The visible documents of a segment.
 #[derive(Clone)]
@@ -35,7 +35,8 @@ impl Accept {
 
     #[inline]
     pub fn contains(&self, doc: DocId) -> bool {
-        self.alive.as_ref().is_none_or(|alive| alive.is_alive(doc)) && self.roots.as_ref().is_none_or(|roots| roots.contains(doc))
+        self.alive.as_ref().is_none_or(|alive| alive.is_alive(doc))
+            && self.roots.as_ref().is_none_or(|roots| roots.contains(doc))
     }
 
     /// Keeps the visible documents of a sorted block; returns how many.

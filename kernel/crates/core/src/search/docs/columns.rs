@@ -6,9 +6,9 @@ use std::sync::Arc;
 use tantivy::columnar::{Column, StrColumn};
 
 use super::cached;
+use crate::Result;
 use crate::mapping::{FieldDef, FieldKind};
 use crate::reader::Segment;
-use crate::Result;
 
 /// A numeric column in the form its kind is stored in.
 #[derive(Clone)]
@@ -36,7 +36,9 @@ pub fn numeric_column(segment: &Segment, def: &FieldDef) -> Result<Option<Arc<Co
             | FieldKind::Date
             | FieldKind::DateNanos => columns.column_opt::<i64>(path)?.map(ColumnValues::I64),
             FieldKind::UnsignedLong => columns.column_opt::<u64>(path)?.map(ColumnValues::U64),
-            FieldKind::HalfFloat | FieldKind::Float | FieldKind::Double => columns.column_opt::<f64>(path)?.map(ColumnValues::F64),
+            FieldKind::HalfFloat | FieldKind::Float | FieldKind::Double => {
+                columns.column_opt::<f64>(path)?.map(ColumnValues::F64)
+            }
             FieldKind::Boolean => columns.column_opt::<bool>(path)?.map(ColumnValues::Bool),
             FieldKind::Text | FieldKind::Keyword | FieldKind::Ip | FieldKind::Binary => None,
         }

@@ -7,8 +7,8 @@ mod store;
 
 use std::sync::Arc;
 
-use crate::reader::Segment;
 use crate::Result;
+use crate::reader::Segment;
 
 pub use accept::{Accept, children_of, roots};
 pub use columns::{ColumnValues, ip_column, numeric_column, str_column};
@@ -16,7 +16,11 @@ pub use range::RangeDocs;
 pub use store::stored;
 
 /// What is derived from a segment's files once and kept with them.
-pub fn cached<T: Send + Sync + 'static>(segment: &Segment, key: &str, make: impl FnOnce() -> Result<T>) -> Result<Arc<T>> {
+pub fn cached<T: Send + Sync + 'static>(
+    segment: &Segment,
+    key: &str,
+    make: impl FnOnce() -> Result<T>,
+) -> Result<Arc<T>> {
     if let Some(known) = segment.caches.other.read().get(key)
         && let Ok(value) = Arc::clone(known).downcast::<T>()
     {

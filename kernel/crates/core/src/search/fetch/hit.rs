@@ -141,7 +141,9 @@ impl<'a> HitWriter<'a> {
 
 fn column(segment: &SegmentView<'_>, name: &str, doc: DocId) -> Result<Option<u64>> {
     let key = format!("system/{name}");
-    let column = crate::search::docs::cached(segment.segment, &key, || Ok(segment.segment.reader.fast_fields().column_opt::<u64>(name)?))?;
+    let column = crate::search::docs::cached(segment.segment, &key, || {
+        Ok(segment.segment.reader.fast_fields().column_opt::<u64>(name)?)
+    })?;
     Ok(column.as_ref().as_ref().and_then(|column| column.first(doc)))
 }
 

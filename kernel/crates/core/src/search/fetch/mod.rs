@@ -13,7 +13,14 @@ pub use hit::HitWriter;
 pub use source::filter_source;
 
 /// Fetches the hits of one shard: (place in the answer, document).
-pub fn fetch(index: &str, shard: u32, node: &str, reader: &ShardReader, plan: &Plan, refs: &[(u32, Hit)]) -> Result<Fetched> {
+pub fn fetch(
+    index: &str,
+    shard: u32,
+    node: &str,
+    reader: &ShardReader,
+    plan: &Plan,
+    refs: &[(u32, Hit)],
+) -> Result<Fetched> {
     let mut writer = HitWriter::new(index, shard, node, reader, plan)?;
     // In the order of documents: stored blocks are read once, cursors only go forward.
     let mut order: Vec<&(u32, Hit)> = refs.iter().collect();

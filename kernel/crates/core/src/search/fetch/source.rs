@@ -20,8 +20,8 @@ pub fn write_source(out: &mut Vec<u8>, source: &[u8], spec: &SourceSpec) -> Resu
 
 /// The parts of a source that a filter lets pass.
 pub fn filter_source(source: &[u8], filter: &SourceFilter) -> Result<Vec<u8>> {
-    let value: Value =
-        serde_json::from_slice(source).map_err(|e| Error::new("parse_exception", 500, format!("stored source is not JSON: {e}")))?;
+    let value: Value = serde_json::from_slice(source)
+        .map_err(|e| Error::new("parse_exception", 500, format!("stored source is not JSON: {e}")))?;
     let Value::Object(members) = value else { return Ok(source.to_vec()) };
     let matcher = Matcher { includes: patterns(&filter.includes), excludes: patterns(&filter.excludes) };
     let kept = matcher.object(members, "", matcher.includes.is_empty());
@@ -94,7 +94,9 @@ fn matches_whole(pattern: &[char], path: &[char]) -> bool {
     match (pattern.first(), path.first()) {
         (None, None) => true,
         (None, Some(c)) => *c == '.',
-        (Some('*'), _) => matches_whole(&pattern[1..], path) || (!path.is_empty() && matches_whole(pattern, &path[1..])),
+        (Some('*'), _) => {
+            matches_whole(&pattern[1..], path) || (!path.is_empty() && matches_whole(pattern, &path[1..]))
+        }
         (Some(a), Some(b)) => a == b && matches_whole(&pattern[1..], &path[1..]),
         (Some(_), None) => false,
     }

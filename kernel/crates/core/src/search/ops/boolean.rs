@@ -42,7 +42,9 @@ impl Operation for Bool {
             return Ok(Box::new(AllQuery { score: boost }));
         }
         let filters = context.unscored();
-        let bind = |ops: &[Op], context: &Context<'_>| -> Result<Vec<BoxQuery>> { ops.iter().map(|op| op.bind(context, boost)).collect() };
+        let bind = |ops: &[Op], context: &Context<'_>| -> Result<Vec<BoxQuery>> {
+            ops.iter().map(|op| op.bind(context, boost)).collect()
+        };
         let must = bind(&self.must, context)?;
         let filter: Result<Vec<_>> = self.filter.iter().map(|op| op.bind(&filters, 1.0)).collect();
         let minimum = self.minimum();
@@ -53,7 +55,11 @@ impl Operation for Bool {
             BoolQuery { must, filter: filter?, should, must_not: must_not?, minimum, scoring: context.scoring, boost };
         query.must_not.retain(|clause| !clause.is_empty());
         if query.must.len() + query.should.len() == 1 && query.filter.is_empty() && query.must_not.is_empty() {
-            let only = if query.must.is_empty() { (query.minimum <= 1).then(|| query.should.pop()).flatten() } else { query.must.pop() };
+            let only = if query.must.is_empty() {
+                (query.minimum <= 1).then(|| query.should.pop()).flatten()
+            } else {
+                query.must.pop()
+            };
             if let Some(only) = only {
                 return Ok(only);
             }
@@ -68,6 +74,24 @@ impl Operation for Bool {
     fn highlighted(&self) -> Vec<&Op> {
         self.must.iter().chain(&self.filter).chain(&self.should).collect()
     }
+}
+
+/// Any of the clauses, their scores added.
+pub fn sum_of(mut clauses: Vec<BoxQuery>, scoring: bool) -> BoxQuery {
+    if clauses.len() == 1
+        && let Some(only) = clauses.pop()
+    {
+        return only;
+    }
+    Box::new(BoolQuery {
+        must: Vec::new(),
+        filter: Vec::new(),
+        should: clauses,
+        must_not: Vec::new(),
+        minimum: 1,
+        scoring,
+        boost: 1.0,
+    })
 }
 
 pub struct BoolQuery {
@@ -121,31 +145,45 @@ impl BoolQuery {
         Ok(Box::new(WithOptional::new(required, should)))
     }
 
-    fn explain_clauses(&self, segment: &SegmentView<'_>, doc: DocId) -> Result<(Vec<Explanation>, Vec<Explanation>, usize)> {
+    fn explain_clauses(
+        &self,
+        segment: &SegmentView<'_>,
+        doc: DocId,
+    ) -> Result<(Vec<Explanation>, Vec<Explanation>, usize)> {
         let (mut matched, mut failed, mut should) = (Vec::new(), Vec::new(), 0);
         for query in &self.must {
             let explanation = query.explain(segment, doc)?;
             if explanation.matched {
                 matched.push(explanation);
             } else {
-                failed.push(Explanation::no_match_with(format!("no match on required clause ({})", query.describe()), vec![explanation]));
+                failed.push(Explanation::no_match_with(
+                    format!("no match on required clause ({})", query.describe()),
+                    vec![explanation],
+                ));
             }
         }
         for query in &self.filter {
             let explanation = query.explain(segment, doc)?;
             if explanation.matched {
-                matched.push(Explanation::with(0.0, "match on required clause, product of:", vec![
-                    Explanation::new(0.0, "# clause"),
-                    explanation,
-                ]));
+                matched.push(Explanation::with(
+                    0.0,
+                    "match on required clause, product of:",
+                    vec![Explanation::new(0.0, "# clause"), explanation],
+                ));
             } else {
-                failed.push(Explanation::no_match_with(format!("no match on required clause ({})", query.describe()), vec![explanation]));
+                failed.push(Explanation::no_match_with(
+                    format!("no match on required clause ({})", query.describe()),
+                    vec![explanation],
+                ));
             }
         }
         for query in &self.must_not {
             let explanation = query.explain(segment, doc)?;
             if explanation.matched {
-                failed.push(Explanation::no_match_with(format!("match on prohibited clause ({})", query.describe()), vec![explanation]));
+                failed.push(Explanation::no_match_with(
+                    format!("match on prohibited clause ({})", query.describe()),
+                    vec![explanation],
+                ));
             }
         }
         for query in &self.should {
@@ -171,7 +209,10 @@ impl Query for BoolQuery {
     fn explain(&self, segment: &SegmentView<'_>, doc: DocId) -> Result<Explanation> {
         let (matched, mut failed, should) = self.explain_clauses(segment, doc)?;
         if !failed.is_empty() {
-            return Ok(Explanation::no_match_with("Failure to meet condition(s) of required/prohibited clause(s)", failed.split_off(0)));
+            return Ok(Explanation::no_match_with(
+                "Failure to meet condition(s) of required/prohibited clause(s)",
+                failed.split_off(0),
+            ));
         }
         if matched.is_empty() && self.must.is_empty() && self.filter.is_empty() && !self.should.is_empty() {
             return Ok(Explanation::no_match("No matching clauses"));
@@ -192,12 +233,20 @@ impl Query for BoolQuery {
         for (sign, clauses) in [("+", &self.must), ("", &self.should), ("#", &self.filter), ("-", &self.must_not)] {
             parts.extend(clauses.iter().map(|query| {
                 let text = query.describe();
-                if text.contains(' ') && !text.starts_with('"') { format!("{sign}({text})") } else { format!("{sign}{text}") }
+                if text.contains(' ') && !text.starts_with('"') {
+                    format!("{sign}({text})")
+                } else {
+                    format!("{sign}{text}")
+                }
             }));
         }
         let text = parts.join(" ");
         let minimum = if self.minimum > 1 { format!("~{}", self.minimum) } else { String::new() };
-        if self.boost == 1.0 && minimum.is_empty() { text } else { format!("({text}){minimum}{}", super::constant::boost_suffix(self.boost)) }
+        if self.boost == 1.0 && minimum.is_empty() {
+            text
+        } else {
+            format!("({text}){minimum}{}", super::constant::boost_suffix(self.boost))
+        }
     }
 
     fn count(&self, segment: &SegmentView<'_>) -> Result<Option<u32>> {

@@ -1,7 +1,7 @@
 //! `all`, `none`, `const`, and queries whose matches all score the same.
 
-use tantivy::query::{AllScorer, ConstScorer, Scorer};
 use tantivy::DocId;
+use tantivy::query::{AllScorer, ConstScorer, Scorer};
 
 use super::{Op, Operation};
 use crate::Result;

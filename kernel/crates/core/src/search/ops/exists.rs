@@ -24,7 +24,9 @@ impl Operation for Exists {
     fn bind(&self, context: &Context<'_>, boost: f32) -> Result<BoxQuery> {
         let mapping = context.mapping();
         match self.field.as_str() {
-            "_id" | "_source" | "_index" | "_seq_no" | "_version" | "_primary_term" => return Ok(Box::new(AllQuery { score: boost })),
+            "_id" | "_source" | "_index" | "_seq_no" | "_version" | "_primary_term" => {
+                return Ok(Box::new(AllQuery { score: boost }));
+            }
             "_routing" => return all_terms(context, "_routing", mapping.system.routing, boost),
             "_ignored" => return all_terms(context, "_ignored", mapping.system.ignored, boost),
             _ => {}
@@ -41,7 +43,7 @@ impl Operation for Exists {
             .collect();
         let leaves = leaves?;
         if leaves.is_empty() {
-            return Ok(NoneQuery::boxed("MatchNoDocsQuery(\"No field \"") );
+            return Ok(NoneQuery::boxed("MatchNoDocsQuery(\"No field \""));
         }
         Ok(Box::new(ConstantQuery { inner: Box::new(AnyOf(leaves)), score: boost, wrapped: true }))
     }
@@ -82,7 +84,9 @@ impl Query for HasValue {
         }
         let path = &self.def.path;
         Ok(match self.def.kind {
-            FieldKind::Keyword => str_column(segment.segment, path)?.map_or_else(nothing, |column| present(column.ords())),
+            FieldKind::Keyword => {
+                str_column(segment.segment, path)?.map_or_else(nothing, |column| present(column.ords()))
+            }
             FieldKind::Ip => ip_column(segment.segment, path)?.map_or_else(nothing, |column| present(&column)),
             _ => match numeric_column(segment.segment, &self.def)?.as_deref() {
                 Some(ColumnValues::I64(column)) => present(column),

@@ -16,17 +16,24 @@ macro_rules! operation {
     };
 }
 
-
+mod automaton;
 mod boolean;
+mod boosting;
 mod constant;
 mod dis_max;
 mod exists;
+mod function_score;
+mod fuzzy;
 mod ids;
+mod nested;
 mod phrase;
 mod range;
+mod synonyms;
 mod term;
 mod terms;
 pub(crate) mod values;
+
+use std::sync::Arc;
 
 use serde::Deserialize;
 
@@ -34,7 +41,10 @@ use super::plan::InnerHits;
 use super::query::{BoxQuery, Context};
 use crate::Result;
 
+pub use automaton::Pattern;
 pub use constant::ConstantQuery;
+pub use fuzzy::Near;
+pub use nested::{first_child, matching_children, parent_of};
 pub use term::TermQuery;
 
 pub(crate) fn one() -> f32 {
@@ -76,9 +86,20 @@ pub struct Mark {
 pub enum MarkKind {
     Term(String),
     /// Terms by position, as in the `phrase` operation; the last may be a prefix.
-    Phrase { terms: Vec<(u32, Vec<String>)>, slop: u32, prefix: bool },
-
-
+    Phrase {
+        terms: Vec<(u32, Vec<String>)>,
+        slop: u32,
+        prefix: bool,
+    },
+    /// Anything a pattern accepts.
+    Pattern(Arc<Pattern>),
+    /// Texts within some edits.
+    Fuzzy {
+        text: String,
+        edits: u8,
+        prefix: usize,
+        transpositions: bool,
+    },
 }
 
 macro_rules! operations {
@@ -128,6 +149,15 @@ operations! {
     Bool(boolean::Bool),
     Const(constant::Const),
     DisMax(dis_max::DisMax),
+    Prefix(automaton::Prefix),
+    Wildcard(automaton::Wildcard),
+    Regexp(automaton::Regexp),
+    Fuzzy(fuzzy::Fuzzy),
+    Synonyms(synonyms::Synonyms),
+    Blended(synonyms::Blended),
+    Boosting(boosting::Boosting),
+    FunctionScore(function_score::FunctionScore),
+    Nested(nested::Nested),
 }
 
 impl Default for Op {

@@ -83,9 +83,12 @@ impl Range {
     fn bounds(&self, def: &FieldDef) -> Result<Bounds> {
         Ok(match def.kind {
             FieldKind::Text | FieldKind::Keyword => self.text_bounds(),
-            FieldKind::Byte | FieldKind::Short | FieldKind::Integer | FieldKind::Long | FieldKind::Date | FieldKind::DateNanos => {
-                non_empty(self.lower_i64()?, self.upper_i64()?, Bounds::I64)
-            }
+            FieldKind::Byte
+            | FieldKind::Short
+            | FieldKind::Integer
+            | FieldKind::Long
+            | FieldKind::Date
+            | FieldKind::DateNanos => non_empty(self.lower_i64()?, self.upper_i64()?, Bounds::I64),
             FieldKind::ScaledFloat => self.scaled_bounds(def)?,
             FieldKind::UnsignedLong => self.unsigned_bounds()?,
             FieldKind::HalfFloat | FieldKind::Float | FieldKind::Double => self.float_bounds(def)?,
@@ -299,8 +302,12 @@ pub fn bind_bounds(context: &Context<'_>, def: &FieldDef, bounds: Bounds, boost:
         Bounds::I64(range) => (Term::from_field_i64(field, *range.start()), Term::from_field_i64(field, *range.end())),
         Bounds::U64(range) => (Term::from_field_u64(field, *range.start()), Term::from_field_u64(field, *range.end())),
         Bounds::F64(range) => (Term::from_field_f64(field, *range.start()), Term::from_field_f64(field, *range.end())),
-        Bounds::Bool(range) => (Term::from_field_bool(field, *range.start()), Term::from_field_bool(field, *range.end())),
-        Bounds::Ip(range) => (Term::from_field_ip_addr(field, *range.start()), Term::from_field_ip_addr(field, *range.end())),
+        Bounds::Bool(range) => {
+            (Term::from_field_bool(field, *range.start()), Term::from_field_bool(field, *range.end()))
+        }
+        Bounds::Ip(range) => {
+            (Term::from_field_ip_addr(field, *range.start()), Term::from_field_ip_addr(field, *range.end()))
+        }
         Bounds::Nothing | Bounds::Text(..) => return Ok(NoneQuery::boxed("MatchNoDocsQuery(\"\")")),
     };
     term_range(context, def, Bound::Included(low), Bound::Included(high), boost)
@@ -315,7 +322,13 @@ fn text_bound(def: &FieldDef, bound: &Bound<String>) -> Bound<Term> {
 }
 
 /// All terms between two of the dictionary.
-fn term_range(context: &Context<'_>, def: &FieldDef, lower: Bound<Term>, upper: Bound<Term>, boost: f32) -> Result<BoxQuery> {
+fn term_range(
+    context: &Context<'_>,
+    def: &FieldDef,
+    lower: Bound<Term>,
+    upper: Bound<Term>,
+    boost: f32,
+) -> Result<BoxQuery> {
     let Some(field) = def.field else { return Err(values::not_indexed(def)) };
     let mut found = Vec::with_capacity(context.shard.segments.len());
     for segment in &context.shard.segments {
@@ -382,7 +395,12 @@ impl Query for ColumnRange {
 }
 
 impl ColumnRange {
-    fn ordinals(&self, segment: &SegmentView<'_>, lower: &Bound<String>, upper: &Bound<String>) -> Result<Box<dyn Scorer>> {
+    fn ordinals(
+        &self,
+        segment: &SegmentView<'_>,
+        lower: &Bound<String>,
+        upper: &Bound<String>,
+    ) -> Result<Box<dyn Scorer>> {
         let Some(column) = str_column(segment.segment, &self.def.path)? else { return Ok(nothing()) };
         let dictionary = column.dictionary();
         let as_bytes = |bound: &Bound<String>| match bound {
@@ -409,7 +427,10 @@ impl ColumnRange {
     }
 }
 
-fn scan<T: PartialOrd + Copy + Debug + Send + Sync + 'static>(column: &Column<T>, range: RangeInclusive<T>) -> Box<dyn Scorer> {
+fn scan<T: PartialOrd + Copy + Debug + Send + Sync + 'static>(
+    column: &Column<T>,
+    range: RangeInclusive<T>,
+) -> Box<dyn Scorer> {
     let (min, max) = (column.min_value(), column.max_value());
     if *range.start() > max || *range.end() < min {
         return nothing();

@@ -33,7 +33,11 @@ impl Operation for TermOp {
     }
 
     fn marks(&self, out: &mut Vec<Mark>) {
-        out.push(Mark { field: self.field.clone(), what: MarkKind::Term(values::text(&self.value)), boost: self.boost });
+        out.push(Mark {
+            field: self.field.clone(),
+            what: MarkKind::Term(values::text(&self.value)),
+            boost: self.boost,
+        });
     }
 }
 
@@ -57,11 +61,25 @@ pub fn bind_term(context: &Context<'_>, path: &str, value: &Value, boost: f32) -
         }
         Exact::Text(text) => {
             let states = TermStates::find(context.shard, &term)?;
-            Ok(Box::new(TermQuery { path: def.path.clone(), text: text.clone(), term, states, norms: false, similarity: Err(boost) }))
+            Ok(Box::new(TermQuery {
+                path: def.path.clone(),
+                text: text.clone(),
+                term,
+                states,
+                norms: false,
+                similarity: Err(boost),
+            }))
         }
         _ => {
             let states = TermStates::find(context.shard, &term)?;
-            Ok(Box::new(TermQuery { path: def.path.clone(), text: values::text(value), term, states, norms: false, similarity: Err(boost) }))
+            Ok(Box::new(TermQuery {
+                path: def.path.clone(),
+                text: values::text(value),
+                term,
+                states,
+                norms: false,
+                similarity: Err(boost),
+            }))
         }
     }
 }
@@ -95,9 +113,30 @@ pub struct TermQuery {
 }
 
 impl TermQuery {
-    pub fn scored(context: &Context<'_>, def: &FieldDef, term: Term, text: String, states: TermStates, boost: f32) -> Result<Self> {
+    pub fn scored(
+        context: &Context<'_>,
+        def: &FieldDef,
+        term: Term,
+        text: String,
+        states: TermStates,
+        boost: f32,
+    ) -> Result<Self> {
+        let frequency = states.doc_freq;
+        Self::blended(context, def, term, text, states, frequency, boost)
+    }
+
+    /// With a frequency that is not the term's own.
+    pub fn blended(
+        context: &Context<'_>,
+        def: &FieldDef,
+        term: Term,
+        text: String,
+        states: TermStates,
+        frequency: u64,
+        boost: f32,
+    ) -> Result<Self> {
         let statistics = context.statistics(def, term.field())?;
-        let similarity = Bm25::new(boost, &statistics, &[(states.doc_freq, &text)]);
+        let similarity = Bm25::new(boost, &statistics, &[(frequency, &text)]);
         let norms = def.norms && def.kind == FieldKind::Text;
         Ok(TermQuery { path: def.path.clone(), text, term, states, norms, similarity: Ok(Arc::new(similarity)) })
     }
@@ -129,13 +168,16 @@ impl Query for TermQuery {
     fn explain(&self, segment: &SegmentView<'_>, doc: DocId) -> Result<Explanation> {
         match &self.similarity {
             Ok(similarity) => {
-                let Some(mut scorer) = self.term_scorer(segment, similarity)?.filter(|scorer| tantivy::DocSet::doc(scorer) <= doc) else {
+                let Some(mut scorer) =
+                    self.term_scorer(segment, similarity)?.filter(|scorer| tantivy::DocSet::doc(scorer) <= doc)
+                else {
                     return Ok(Explanation::no_match("no matching term"));
                 };
                 if !matches(&mut scorer, doc) {
                     return Ok(Explanation::no_match("no matching term"));
                 }
-                let description = format!("weight({}:{} in {doc}) [PerFieldSimilarity], result of:", self.path, self.text);
+                let description =
+                    format!("weight({}:{} in {doc}) [PerFieldSimilarity], result of:", self.path, self.text);
                 let text = "freq, occurrences of term within document";
                 Ok(similarity.explain(scorer.frequency() as f32, text, scorer.length(), &description))
             }

@@ -45,10 +45,14 @@ impl Operation for Terms {
             exact.extend(values::exact(def, value)?);
         }
         match def.field.filter(|_| values::has_terms(def)) {
-            Some(field) => AnyTerm::bind(context, &def.path, field, exact.iter().map(|value| value.term(field)).collect(), boost),
+            Some(field) => {
+                AnyTerm::bind(context, &def.path, field, exact.iter().map(|value| value.term(field)).collect(), boost)
+            }
             None => {
-                let clauses: Result<Vec<BoxQuery>> =
-                    exact.into_iter().map(|value| range::bind_bounds(context, def, Bounds::exactly(value), 1.0)).collect();
+                let clauses: Result<Vec<BoxQuery>> = exact
+                    .into_iter()
+                    .map(|value| range::bind_bounds(context, def, Bounds::exactly(value), 1.0))
+                    .collect();
                 Ok(Box::new(ConstantQuery { inner: Box::new(AnyOf(clauses?)), score: boost, wrapped: false }))
             }
         }
@@ -178,4 +182,3 @@ impl Query for AnyOf {
         self.0.iter().all(|query| query.is_empty())
     }
 }
-

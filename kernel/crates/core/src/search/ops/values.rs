@@ -8,7 +8,6 @@ use tantivy::schema::{Field, Term};
 use crate::mapping::{FieldDef, FieldKind};
 use crate::{Error, Result};
 
-
 fn unusable(def: &FieldDef, value: &Value) -> Error {
     Error::query_shard(format!("failed to create query: value {value} does not fit field [{}]", def.path))
 }
@@ -91,16 +90,21 @@ pub enum Exact {
 pub fn exact(def: &FieldDef, value: &Value) -> Result<Option<Exact>> {
     Ok(match def.kind {
         FieldKind::Text | FieldKind::Keyword => Some(Exact::Text(text(value))),
-        FieldKind::Byte | FieldKind::Short | FieldKind::Integer | FieldKind::Long | FieldKind::Date | FieldKind::DateNanos => {
-            exact_i64(value).map(Exact::I64)
-        }
+        FieldKind::Byte
+        | FieldKind::Short
+        | FieldKind::Integer
+        | FieldKind::Long
+        | FieldKind::Date
+        | FieldKind::DateNanos => exact_i64(value).map(Exact::I64),
         FieldKind::UnsignedLong => match value {
             Value::Number(n) => n.as_u64().map(Exact::U64),
             Value::String(text) => text.parse().ok().map(Exact::U64),
             _ => None,
         },
         FieldKind::ScaledFloat => Some(Exact::I64(scaled(def, double(def, value)?))),
-        FieldKind::HalfFloat | FieldKind::Float | FieldKind::Double => Some(Exact::F64(rounded(def.kind, double(def, value)?))),
+        FieldKind::HalfFloat | FieldKind::Float | FieldKind::Double => {
+            Some(Exact::F64(rounded(def.kind, double(def, value)?)))
+        }
         FieldKind::Boolean => Some(Exact::Bool(boolean(def, value)?)),
         FieldKind::Ip => Some(Exact::Ip(ip(def, value)?)),
         FieldKind::Binary => return Err(Error::query_shard("Binary fields do not support searching")),
@@ -125,9 +129,12 @@ pub fn has_terms(def: &FieldDef) -> bool {
     def.indexed
         && def.field.is_some()
         && match def.kind {
-            FieldKind::HalfFloat | FieldKind::Float | FieldKind::Double | FieldKind::ScaledFloat | FieldKind::Date | FieldKind::DateNanos => {
-                !def.column
-            }
+            FieldKind::HalfFloat
+            | FieldKind::Float
+            | FieldKind::Double
+            | FieldKind::ScaledFloat
+            | FieldKind::Date
+            | FieldKind::DateNanos => !def.column,
             FieldKind::Binary => false,
             _ => true,
         }

@@ -31,7 +31,11 @@ impl<'de> Deserialize<'de> for SourceSpec {
             Value::Bool(false) => SourceSpec::None,
             other => {
                 let filter: SourceFilter = serde_json::from_value(other).map_err(serde::de::Error::custom)?;
-                if filter.includes.is_empty() && filter.excludes.is_empty() { SourceSpec::All } else { SourceSpec::Filter(filter) }
+                if filter.includes.is_empty() && filter.excludes.is_empty() {
+                    SourceSpec::All
+                } else {
+                    SourceSpec::Filter(filter)
+                }
             }
         })
     }

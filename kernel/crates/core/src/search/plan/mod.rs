@@ -47,7 +47,9 @@ impl<'de> Deserialize<'de> for TrackTotal {
             Value::Bool(false) => Ok(TrackTotal::None),
             Value::Number(n) if n.as_i64() == Some(-1) => Ok(TrackTotal::None),
             Value::Number(n) if n.as_u64().is_some() => Ok(TrackTotal::UpTo(n.as_u64().unwrap_or(0))),
-            other => Err(serde::de::Error::custom(format!("track_total_hits must be a boolean or a count, not {other}"))),
+            other => {
+                Err(serde::de::Error::custom(format!("track_total_hits must be a boolean or a count, not {other}")))
+            }
         }
     }
 }

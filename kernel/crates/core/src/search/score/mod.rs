@@ -91,7 +91,11 @@ impl Bm25 {
         }
         details.push(self.explain_idf());
         details.push(self.explain_tf(frequency, frequency_text, length));
-        let inner = Explanation::with(score, format!("score(freq={}), computed as boost * idf * tf from:", java_float(frequency)), details);
+        let inner = Explanation::with(
+            score,
+            format!("score(freq={}), computed as boost * idf * tf from:", java_float(frequency)),
+            details,
+        );
         Explanation::with(score, description.to_owned(), vec![inner])
     }
 

@@ -7,10 +7,10 @@ use tantivy::postings::TermInfo;
 use tantivy::schema::{Field, Term};
 
 use super::norm_inverses;
+use crate::Result;
 use crate::mapping::{FieldDef, FieldKind};
 use crate::reader::{Segment, ShardReader};
 use crate::search::docs::cached;
-use crate::Result;
 
 /// Lucene's CollectionStatistics of one field.
 pub struct FieldStatistics {
@@ -30,7 +30,8 @@ impl FieldStatistics {
             total_tokens += segment.reader.inverted_index(field)?.total_num_tokens();
             doc_count += u64::from(documents_with(segment, def, field)?);
         }
-        let average_length = if doc_count == 0 || total_tokens == 0 { 1.0 } else { (total_tokens as f64 / doc_count as f64) as f32 };
+        let average_length =
+            if doc_count == 0 || total_tokens == 0 { 1.0 } else { (total_tokens as f64 / doc_count as f64) as f32 };
         Ok(FieldStatistics { doc_count, total_tokens, average_length, norm_inverses: norm_inverses(average_length) })
     }
 }
@@ -52,7 +53,9 @@ fn documents_with(segment: &Segment, def: &FieldDef, field: Field) -> Result<u32
         }
         let names = segment.reader.index().schema().get_field("_field_names");
         match names {
-            Ok(names) => Ok(segment.reader.inverted_index(names)?.doc_freq(&Term::from_field_text(names, &def.path))?),
+            Ok(names) => {
+                Ok(segment.reader.inverted_index(names)?.doc_freq(&Term::from_field_text(names, &def.path))?)
+            }
             Err(_) => Ok(segment.reader.max_doc()),
         }
     })?;

@@ -9,8 +9,8 @@ use tantivy::schema::Field;
 use tantivy::{COLLECT_BLOCK_BUFFER_LEN, DocId, DocSet};
 
 use super::Bm25;
-use crate::search::query::SegmentView;
 use crate::Result;
+use crate::search::query::SegmentView;
 
 /// Postings of a term with Lucene's BM25.
 pub struct TermScorer {

@@ -15,7 +15,9 @@ pub enum Combine {
     Nothing,
     Sum,
     /// The best, and a part of the others.
-    Best { tie_breaker: f32 },
+    Best {
+        tie_breaker: f32,
+    },
 }
 
 #[derive(Clone, Copy, Default)]
@@ -57,7 +59,8 @@ impl Union {
             return super::Conjunction::build(clauses.into_iter().map(|clause| (clause, true)).collect());
         }
         let counted = minimum > 1;
-        let cells = if combine == Combine::Nothing && !counted { Vec::new() } else { vec![Cell::default(); WINDOW as usize] };
+        let cells =
+            if combine == Combine::Nothing && !counted { Vec::new() } else { vec![Cell::default(); WINDOW as usize] };
         let mut union = Union {
             clauses,
             combine,

@@ -9,7 +9,6 @@ use std::cmp::Ordering;
 
 use serde_json::Value;
 
-
 use super::plan::{MissingValue, Order, SortField, SortKey, SortMode};
 use super::query::{Context, SegmentView};
 use crate::mapping::{FieldDef, FieldKind};
@@ -86,8 +85,20 @@ pub fn compare(keys: impl Iterator<Item = (Order, bool)>, a: &[SortValue], b: &[
     for (((order, nulls_first), a), b) in keys.zip(a).zip(b) {
         let ordering = match (a, b) {
             (SortValue::Null, SortValue::Null) => Ordering::Equal,
-            (SortValue::Null, _) => if nulls_first { Ordering::Less } else { Ordering::Greater },
-            (_, SortValue::Null) => if nulls_first { Ordering::Greater } else { Ordering::Less },
+            (SortValue::Null, _) => {
+                if nulls_first {
+                    Ordering::Less
+                } else {
+                    Ordering::Greater
+                }
+            }
+            (_, SortValue::Null) => {
+                if nulls_first {
+                    Ordering::Greater
+                } else {
+                    Ordering::Less
+                }
+            }
             (a, b) => match order {
                 Order::Asc => a.compare(b),
                 Order::Desc => b.compare(a),
@@ -148,7 +159,15 @@ fn kind_named(name: &str) -> KeyKind {
 
 impl BoundKey {
     fn bind(context: &Context<'_>, key: &SortKey) -> Result<Self> {
-        let plain = |kind, order| BoundKey { kind, order, mode: SortMode::Min, missing: Missing::Last, def: None, nested: None, scale: 1 };
+        let plain = |kind, order| BoundKey {
+            kind,
+            order,
+            mode: SortMode::Min,
+            missing: Missing::Last,
+            def: None,
+            nested: None,
+            scale: 1,
+        };
         match key {
             SortKey::Score { order } => Ok(plain(KeyKind::Score, *order)),
             SortKey::Doc { order } => Ok(plain(KeyKind::Doc, *order)),
@@ -219,7 +238,15 @@ impl BoundKey {
             position_increment_gap: 0,
             params: std::sync::Arc::new(Value::Null),
         };
-        Ok(BoundKey { kind: KeyKind::U64, order: field.order, mode: SortMode::Min, missing: Missing::Last, def: Some(def), nested: None, scale: 1 })
+        Ok(BoundKey {
+            kind: KeyKind::U64,
+            order: field.order,
+            mode: SortMode::Min,
+            missing: Missing::Last,
+            def: Some(def),
+            nested: None,
+            scale: 1,
+        })
     }
 
     /// A value given by the user.
@@ -271,4 +298,3 @@ impl BoundKey {
         })
     }
 }
-

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use tantivy::columnar::{Cardinality, Column, StrColumn, TermOrdHit};
 use tantivy::DocId;
+use tantivy::columnar::{Cardinality, Column, StrColumn, TermOrdHit};
 
 use super::nested::Children;
 use super::{BoundKey, BoundSort, KeyKind, Missing, SortValue, order};
@@ -92,7 +92,8 @@ impl<'s> KeyReader<'s> {
             },
         };
         let children = key.nested.as_ref().map(|nested| nested.open(segment)).transpose()?;
-        let mut reader = KeyReader { key, source, children, missing: [u64::MAX; 2], values: Vec::new(), wholes: Vec::new() };
+        let mut reader =
+            KeyReader { key, source, children, missing: [u64::MAX; 2], values: Vec::new(), wholes: Vec::new() };
         match &key.missing {
             Missing::Last => {}
             Missing::First => reader.missing = [0; 2],
@@ -157,17 +158,25 @@ impl<'s> KeyReader<'s> {
         // The common case: one value at most, in the column's own form.
         if self.children.is_none() && self.key.scale == 1 {
             match (column.as_ref(), self.key.kind) {
-                (ColumnValues::I64(column), KeyKind::I64 | KeyKind::I32) if column.get_cardinality() != Cardinality::Multivalued => {
+                (ColumnValues::I64(column), KeyKind::I64 | KeyKind::I32)
+                    if column.get_cardinality() != Cardinality::Multivalued =>
+                {
                     return column.first(doc).map(order::from_i64);
                 }
-                (ColumnValues::F64(column), KeyKind::F64 | KeyKind::F32) if column.get_cardinality() != Cardinality::Multivalued => {
+                (ColumnValues::F64(column), KeyKind::F64 | KeyKind::F32)
+                    if column.get_cardinality() != Cardinality::Multivalued =>
+                {
                     return column.first(doc).map(order::from_f64);
                 }
                 _ => {}
             }
         }
         let column = Arc::clone(column);
-        if matches!(self.key.kind, KeyKind::F64 | KeyKind::F32) { self.read_double(&column, doc) } else { self.read_whole(&column, doc) }
+        if matches!(self.key.kind, KeyKind::F64 | KeyKind::F32) {
+            self.read_double(&column, doc)
+        } else {
+            self.read_whole(&column, doc)
+        }
     }
 
     fn read_double(&mut self, column: &ColumnValues, doc: DocId) -> Option<u64> {
@@ -248,7 +257,9 @@ impl<'s> KeyReader<'s> {
             KeyKind::I64 | KeyKind::I32 | KeyKind::Bool => SortValue::I64(order::to_i64(number)),
             KeyKind::U64 => SortValue::U64(number),
             // The image of missing is beyond infinity.
-            KeyKind::F64 | KeyKind::F32 if missing => SortValue::F64(if number == u64::MAX { f64::INFINITY } else { f64::NEG_INFINITY }),
+            KeyKind::F64 | KeyKind::F32 if missing => {
+                SortValue::F64(if number == u64::MAX { f64::INFINITY } else { f64::NEG_INFINITY })
+            }
             KeyKind::F64 | KeyKind::F32 => SortValue::F64(order::to_f64(number)),
             KeyKind::Text => self.text(numbers[0], number)?,
             KeyKind::Ip if missing && numbers[1] == self.missing[1] => SortValue::Null,
@@ -284,7 +295,13 @@ impl<'s> KeyReader<'s> {
             SortValue::I64(value) => order::from_i64(*value),
             SortValue::U64(value) | SortValue::Doc(value) => *value,
             SortValue::F64(value) => match self.key.kind {
-                KeyKind::F64 | KeyKind::F32 if value.is_infinite() => if *value > 0.0 { u64::MAX } else { 0 },
+                KeyKind::F64 | KeyKind::F32 if value.is_infinite() => {
+                    if *value > 0.0 {
+                        u64::MAX
+                    } else {
+                        0
+                    }
+                }
                 _ => order::from_f64(*value),
             },
             SortValue::Score(value) => order::from_f32(*value),
@@ -319,7 +336,11 @@ fn read_wholes(column: &ColumnValues, doc: DocId, out: &mut Vec<i128>) {
     }
 }
 
-fn pick<T: Ord + PartialOrd + Copy + std::fmt::Debug + Send + Sync + 'static>(column: &Column<T>, doc: DocId, mode: SortMode) -> Option<T> {
+fn pick<T: Ord + PartialOrd + Copy + std::fmt::Debug + Send + Sync + 'static>(
+    column: &Column<T>,
+    doc: DocId,
+    mode: SortMode,
+) -> Option<T> {
     if column.get_cardinality() != Cardinality::Multivalued {
         return column.first(doc);
     }

@@ -8,7 +8,9 @@ pub struct Occurrences {
 
 /// Number of places where every term stands at its offset; stops at the first if only existence is asked for.
 pub fn count(terms: &[Occurrences], only_first: bool) -> u32 {
-    let Some(rarest) = terms.iter().enumerate().min_by_key(|(_, term)| term.positions.len()).map(|(at, _)| at) else { return 0 };
+    let Some(rarest) = terms.iter().enumerate().min_by_key(|(_, term)| term.positions.len()).map(|(at, _)| at) else {
+        return 0;
+    };
     let lead = &terms[rarest];
     let mut cursors: smallvec::SmallVec<[usize; 8]> = smallvec::smallvec![0; terms.len()];
     let mut found = 0;

@@ -64,7 +64,9 @@ impl Operation for PhrasePrefix {
         let Some(def) = context.field(&self.field) else { return Ok(NoneQuery::unmapped(&self.field)) };
         let field = positions_of(def)?;
         let mut terms = self.terms.clone();
-        let Some((_, last)) = terms.last_mut() else { return Ok(NoneQuery::boxed("MatchNoDocsQuery(\"empty phrase\")")) };
+        let Some((_, last)) = terms.last_mut() else {
+            return Ok(NoneQuery::boxed("MatchNoDocsQuery(\"empty phrase\")"));
+        };
         *last = expand_prefixes(context.shard, field, last, self.max_expansions)?;
         if last.is_empty() {
             return Ok(NoneQuery::boxed("MatchNoDocsQuery(\"no prefix matches\")"));
@@ -107,7 +109,13 @@ fn positions_of(def: &FieldDef) -> Result<Field> {
     }
 }
 
-fn bind_phrase(context: &Context<'_>, path: &str, terms: &[(u32, Vec<String>)], slop: u32, boost: f32) -> Result<BoxQuery> {
+fn bind_phrase(
+    context: &Context<'_>,
+    path: &str,
+    terms: &[(u32, Vec<String>)],
+    slop: u32,
+    boost: f32,
+) -> Result<BoxQuery> {
     let Some(def) = context.field(path) else { return Ok(NoneQuery::unmapped(path)) };
     let field = positions_of(def)?;
     if terms.is_empty() {
@@ -173,12 +181,17 @@ impl Query for PhraseQuery {
     }
 
     fn explain(&self, segment: &SegmentView<'_>, doc: DocId) -> Result<Explanation> {
-        let Some(mut scorer) = self.phrase_scorer(segment)? else { return Ok(Explanation::no_match("no matching terms")) };
+        let Some(mut scorer) = self.phrase_scorer(segment)? else {
+            return Ok(Explanation::no_match("no matching terms"));
+        };
         if !matches(&mut scorer, doc) {
             return Ok(Explanation::no_match("no matching phrase"));
         }
         let description = format!("weight({} in {doc}) [PerFieldSimilarity], result of:", self.describe());
-        Ok(self.similarity.explain(scorer.frequency(), "phraseFreq=", scorer.length(), &description).rename_frequency(scorer.frequency()))
+        Ok(self
+            .similarity
+            .explain(scorer.frequency(), "phraseFreq=", scorer.length(), &description)
+            .rename_frequency(scorer.frequency()))
     }
 
     fn describe(&self) -> String {
@@ -207,7 +220,11 @@ impl Query for PhraseQuery {
     }
 
     fn cost(&self, _shard: &ShardReader) -> u64 {
-        let rarest = self.positions.iter().map(|position| position.terms.iter().map(|(_, states)| states.doc_freq).sum::<u64>()).min();
+        let rarest = self
+            .positions
+            .iter()
+            .map(|position| position.terms.iter().map(|(_, states)| states.doc_freq).sum::<u64>())
+            .min();
         rarest.unwrap_or(0) * 8
     }
 }

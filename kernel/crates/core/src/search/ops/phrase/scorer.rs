@@ -89,7 +89,9 @@ impl PhraseScorer {
 fn repeated(terms: &[TermPositions]) -> Vec<Vec<usize>> {
     let mut groups: Vec<Vec<usize>> = Vec::new();
     for (at, term) in terms.iter().enumerate() {
-        let shares = |group: &Vec<usize>| group.iter().any(|other| terms[*other].texts.iter().any(|text| term.texts.contains(text)));
+        let shares = |group: &Vec<usize>| {
+            group.iter().any(|other| terms[*other].texts.iter().any(|text| term.texts.contains(text)))
+        };
         let mut joined = vec![at];
         groups.retain(|group| {
             let joins = shares(group);

@@ -83,7 +83,8 @@ impl<'a> Matcher<'a> {
     fn start(terms: &'a [Occurrences], groups: &'a [Vec<usize>]) -> Option<Self> {
         let mut cursors = Vec::with_capacity(terms.len());
         for term in terms {
-            let mut cursor = Cursor { positions: &term.positions, at: 0, offset: i64::from(term.offset), position: 0, group: None };
+            let mut cursor =
+                Cursor { positions: &term.positions, at: 0, offset: i64::from(term.offset), position: 0, group: None };
             if !cursor.load() {
                 return None;
             }

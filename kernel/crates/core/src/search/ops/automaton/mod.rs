@@ -1,0 +1,178 @@
+//! `prefix`, `wildcard` and `regexp`: terms that a pattern accepts, constant score.
+
+mod arena;
+mod matcher;
+mod parser;
+
+use std::sync::Arc;
+
+use tantivy::postings::TermInfo;
+use tantivy::schema::Field;
+
+pub use self::matcher::Pattern;
+use super::constant::NoneQuery;
+use super::terms::AnyTerm;
+use super::values;
+use super::{Mark, MarkKind, Operation};
+use crate::mapping::{FieldDef, FieldKind};
+use crate::search::query::{BoxQuery, Context};
+use crate::{Error, Result};
+
+operation! {
+    /// Terms that begin with a text.
+    pub struct Prefix {
+        pub field: String,
+        pub value: String,
+        #[serde(default)]
+        pub case_insensitive: bool,
+    }
+}
+
+operation! {
+    /// Terms of a form with `?` for one character and `*` for any number.
+    pub struct Wildcard {
+        pub field: String,
+        pub value: String,
+        #[serde(default)]
+        pub case_insensitive: bool,
+    }
+}
+
+fn all_flags() -> String {
+    "ALL".to_owned()
+}
+
+fn ten_thousand() -> usize {
+    10_000
+}
+
+operation! {
+    /// Terms that a Lucene regular expression matches as a whole.
+    pub struct Regexp {
+        pub field: String,
+        pub value: String,
+        #[serde(default = "all_flags")]
+        pub flags: String,
+        #[serde(default)]
+        pub case_insensitive: bool,
+        #[serde(default = "ten_thousand")]
+        pub max_determinized_states: usize,
+    }
+}
+
+impl Prefix {
+    fn pattern(&self) -> Pattern {
+        Pattern::prefix(&self.value, self.case_insensitive)
+    }
+}
+
+impl Regexp {
+    fn pattern(&self) -> Result<Pattern> {
+        Pattern::regexp(&self.value, &self.flags, self.case_insensitive, self.max_determinized_states)
+    }
+}
+
+impl Operation for Prefix {
+    fn bind(&self, context: &Context<'_>, boost: f32) -> Result<BoxQuery> {
+        let Some((path, field)) = string_field(context, &self.field)? else {
+            return Ok(NoneQuery::unmapped(&self.field));
+        };
+        if self.case_insensitive {
+            return bind_pattern(context, &path, field, &self.pattern(), boost);
+        }
+        let mut found = Vec::with_capacity(context.shard.segments.len());
+        for segment in &context.shard.segments {
+            let index = segment.reader.inverted_index(field)?;
+            let mut stream = index.terms().range().ge(self.value.as_bytes()).into_stream()?;
+            let mut infos = Vec::new();
+            while stream.advance() && stream.key().starts_with(self.value.as_bytes()) {
+                infos.push(stream.value().clone());
+            }
+            found.push(infos);
+        }
+        Ok(Box::new(AnyTerm::found(&format!("{path}:{}*", self.value), field, found, boost)))
+    }
+
+    fn marks(&self, out: &mut Vec<Mark>) {
+        out.push(Mark {
+            field: self.field.clone(),
+            what: MarkKind::Pattern(Arc::new(self.pattern())),
+            boost: self.boost,
+        });
+    }
+}
+
+impl Operation for Wildcard {
+    fn bind(&self, context: &Context<'_>, boost: f32) -> Result<BoxQuery> {
+        let Some((path, field)) = string_field(context, &self.field)? else {
+            return Ok(NoneQuery::unmapped(&self.field));
+        };
+        let pattern = Pattern::wildcard(&self.value, self.case_insensitive);
+        bind_pattern(context, &path, field, &pattern, boost)
+    }
+
+    fn marks(&self, out: &mut Vec<Mark>) {
+        let pattern = Pattern::wildcard(&self.value, self.case_insensitive);
+        out.push(Mark { field: self.field.clone(), what: MarkKind::Pattern(Arc::new(pattern)), boost: self.boost });
+    }
+}
+
+impl Operation for Regexp {
+    fn bind(&self, context: &Context<'_>, boost: f32) -> Result<BoxQuery> {
+        let pattern = self.pattern()?;
+        let Some((path, field)) = string_field(context, &self.field)? else {
+            return Ok(NoneQuery::unmapped(&self.field));
+        };
+        bind_pattern(context, &path, field, &pattern, boost)
+    }
+
+    fn marks(&self, out: &mut Vec<Mark>) {
+        if let Ok(pattern) = self.pattern() {
+            out.push(Mark { field: self.field.clone(), what: MarkKind::Pattern(Arc::new(pattern)), boost: self.boost });
+        }
+    }
+}
+
+/// The path and terms of a field of strings.
+pub fn string_field(context: &Context<'_>, path: &str) -> Result<Option<(String, Field)>> {
+    let system = &context.mapping().system;
+    match path {
+        "_id" => return Ok(Some((path.to_owned(), system.id))),
+        "_routing" => return Ok(Some((path.to_owned(), system.routing))),
+        "_ignored" => return Ok(Some((path.to_owned(), system.ignored))),
+        _ => {}
+    }
+    let Some(def) = context.field(path) else { return Ok(None) };
+    checked(def).map(|field| Some((def.path.clone(), field)))
+}
+
+fn checked(def: &FieldDef) -> Result<Field> {
+    if !matches!(def.kind, FieldKind::Text | FieldKind::Keyword) {
+        return Err(Error::query_shard(format!(
+            "Can only use queries on terms of keyword and text fields - not on [{}] which is of type [{}]",
+            def.path,
+            def.kind.name()
+        )));
+    }
+    def.field.filter(|_| values::has_terms(def)).ok_or_else(|| {
+        Error::query_shard(format!(
+            "failed to create query: Cannot search on field [{}] since it is not indexed.",
+            def.path
+        ))
+    })
+}
+
+fn bind_pattern(context: &Context<'_>, path: &str, field: Field, pattern: &Pattern, boost: f32) -> Result<BoxQuery> {
+    let mut found: Vec<Vec<TermInfo>> = Vec::with_capacity(context.shard.segments.len());
+    for segment in &context.shard.segments {
+        let index = segment.reader.inverted_index(field)?;
+        let mut infos = Vec::new();
+        let mut stream = index.terms().search(pattern.automaton()).into_stream()?;
+        while stream.advance() {
+            infos.push(stream.value().clone());
+        }
+        found.push(infos);
+        pattern.check()?;
+    }
+    Ok(Box::new(AnyTerm::found(&format!("{path}:{}", pattern.text()), field, found, boost)))
+}
