@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -21,14 +22,15 @@ TOLERANCE = 1e-4
 
 @pytest.fixture(scope="module")
 def connection() -> Iterator[http.client.HTTPConnection]:
-    with Node.temporary() as node:
+    with ExitStack() as stack:
+        node = stack.enter_context(Node.temporary())
         connection = http.client.HTTPConnection("127.0.0.1", node.port)
+        stack.callback(connection.close)
         call(connection, "PUT", "/ranking", json.dumps(INDEX_BODY).encode())
         answer = call(connection, "POST", "/_bulk?refresh=true", CORPUS.bulk("ranking"))
-        assert not answer["errors"]
+        assert not answer["errors"], next(item for item in answer["items"] if "error" in item["index"])
         call(connection, "POST", "/ranking/_forcemerge?max_num_segments=1")
         yield connection
-        connection.close()
 
 
 def call(connection: http.client.HTTPConnection, method: str, path: str, body: bytes | None = None) -> Any:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import http.client
 import json
 import math
-from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -24,16 +24,15 @@ IDS = [f"{name}-{number:03}" for name, exchanges in FILES.items() for number in 
 
 
 @pytest.fixture(scope="module")
-def answers() -> Iterator[dict[str, str]]:
+def answers() -> dict[str, str]:
     """Every exchange once, in order; each file on a node of its own."""
     found = {}
     for name, exchanges in FILES.items():
         with Node.temporary() as node:
-            connection = http.client.HTTPConnection("127.0.0.1", node.port, timeout=60)
-            for number, exchange in enumerate(exchanges):
-                found[f"{name}-{number:03}"] = transcripts.perform(connection, exchange)
-            connection.close()
-    yield found
+            with closing(http.client.HTTPConnection("127.0.0.1", node.port, timeout=60)) as connection:
+                for number, exchange in enumerate(exchanges):
+                    found[f"{name}-{number:03}"] = transcripts.perform(connection, exchange)
+    return found
 
 
 @pytest.mark.parametrize("id", IDS)
