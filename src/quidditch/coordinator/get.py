@@ -13,7 +13,7 @@ from quidditch.coordinator import blocks
 from quidditch.coordinator.mappings import Mappings
 from quidditch.coordinator.shards import Shards
 from quidditch.coordinator.write import routing_missing, shard_of
-from quidditch.model import expressions
+from quidditch.model import datemath, expressions
 from quidditch.model.errors import ApiError, illegal_argument
 from quidditch.model.objects import Index
 
@@ -67,7 +67,10 @@ class Getter:
         state = self._control.state
         index = state.indices.get(name)
         if index is None:
-            index = expressions.single_index(state, name, time.time_ns() // 1_000_000)
+            now_ms = time.time_ns() // 1_000_000
+            if not state.knows(datemath.resolve(name, now_ms)):
+                raise expressions.not_found(name, "index_expression")
+            index = expressions.single_index(state, name, now_ms)
         if not index.open:
             raise expressions.index_closed(index)
         blocked = blocks.blocked(state, index, "read")

@@ -42,7 +42,7 @@ class Writer:
         """Answers a `_bulk` body; the second value says whether an item failed."""
         started = time.monotonic()
         bulk = split_bulk(body, default_index, orjson.dumps(defaults))
-        rejects = self._odd(bulk)
+        rejects, pipelines = self._odd(bulk)
         targets, indices = await self._resolve(bulk, options, rejects)
         slices = bulk.route(orjson.dumps(targets), orjson.dumps(rejects))
         written = await asyncio.gather(
@@ -50,17 +50,22 @@ class Writer:
         )
         forced = await self._refresh(written, options)
         took_ms = int((time.monotonic() - started) * 1000)
-        return bulk.render([(slice, result) for _, _, slice, result in written], took_ms, forced)
+        answer, failed = bulk.render([(slice, result) for _, _, slice, result in written], took_ms, forced)
+        if pipelines:
+            answer = answer.replace(b',"errors":', b',"ingest_took":0,"errors":', 1)
+        return answer, failed
 
-    def _odd(self, bulk: Bulk) -> dict[str, dict[str, Any]]:
-        """The items that are refused by themselves."""
+    def _odd(self, bulk: Bulk) -> tuple[dict[str, dict[str, Any]], bool]:
+        """The items that are refused by themselves, and whether any names a pipeline."""
         items: dict[str, Any] = {}
+        pipelines = False
         for number, data in bulk.odd():
             item = orjson.loads(data)
+            pipelines = pipelines or bool(item.get("pipeline"))
             error = self._refusal(item)
             if error is not None:
                 items[str(number)] = {**error.body(), "status": error.status}
-        return {"items": items, "names": {}}
+        return {"items": items, "names": {}}, pipelines
 
     def _refusal(self, item: dict[str, Any]) -> ApiError | None:
         pipeline = item.get("pipeline")
@@ -164,7 +169,8 @@ def shard_of(index: Index, id: str, routing: str | None) -> int:
 
 
 def routing_missing(index: str, id: str) -> ApiError:
-    return ApiError(400, "routing_missing_exception", f"routing is required for [{index}]/[{id}]", {"index": index})
+    details = {"index": index, "index_uuid": "_na_"}
+    return ApiError(400, "routing_missing_exception", f"routing is required for [{index}]/[{id}]", details)
 
 
 def unknown_pipeline(name: str) -> ApiError:

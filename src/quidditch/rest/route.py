@@ -15,7 +15,7 @@ Handler = Callable[["Request", "Node"], Awaitable["Response"]]
 COMMON_PARAMS = frozenset({"pretty", "human", "error_trace", "filter_path", "format", "source", "source_content_type"})
 """Query parameters that every endpoint takes."""
 
-METHODS = ("GET", "HEAD", "POST", "PUT", "DELETE", "PATCH")
+METHODS = ("HEAD", "GET", "DELETE", "PUT", "POST", "PATCH")
 
 
 class Route:

@@ -43,9 +43,12 @@ impl Shard {
             let _gate = self.gate.read();
             self.check_open()?;
             let mut work = Work::start(self);
+            let mut stopped = false;
             for (i, item) in slice.items.iter().enumerate() {
                 if wanted(result, i) {
-                    let outcome = self.apply_item(&mut work, slice, item);
+                    let outcome =
+                        if stopped { foresee(&work, slice, item) } else { self.apply_item(&mut work, slice, item) };
+                    stopped |= matches!(outcome, Outcome::Unknown(_));
                     result.set(slice, i, outcome);
                 }
             }
@@ -213,6 +216,25 @@ impl super::stats::Counters {
         );
         Err(super::write::conflict(&item.id, &text))
     }
+}
+
+/// An item behind one that stopped waits too, for the order of a bulk is kept; the fields that it will need are already told.
+fn foresee(work: &Work<'_>, slice: &Slice, item: &Item) -> Outcome {
+    let source = slice.source(item);
+    let parse = |bytes: &[u8]| match work.current.mapping.parse(&item.id, item.routing.as_deref(), bytes) {
+        Err(DocError::Unknown(fields)) => fields,
+        _ => Vec::new(),
+    };
+    Outcome::Unknown(match item.action {
+        Action::Index | Action::Create => parse(source.as_slice()),
+        Action::Delete => Vec::new(),
+        Action::Update => match UpdateBody::parse(source.as_slice()) {
+            Ok(body) => {
+                [body.doc, body.upsert].into_iter().flatten().flat_map(|part| parse(part.get().as_bytes())).collect()
+            }
+            Err(_) => Vec::new(),
+        },
+    })
 }
 
 /// Parses a document by the mapping.
