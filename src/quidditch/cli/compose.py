@@ -27,6 +27,7 @@ from quidditch.datanode.folder import DataFolder
 from quidditch.datanode.node import DataNode
 from quidditch.lib.clock import SystemClock
 from quidditch.lib.ids import RandomIds
+from quidditch.lib.metrics import Metrics
 from quidditch.mapping.dynamic import UnknownField, grow
 from quidditch.mapping.root import RootMapping
 from quidditch.mapping.settings import nested_for_kernel
@@ -63,6 +64,7 @@ async def open_node(config: Config, folder: DataFolder, http_address: str) -> Pa
     """Opens the store, takes the lead, opens the shards that belong here."""
     clock, ids = SystemClock(), RandomIds()
     checks = Checks(analysis=check_analysis, date_format=check_date_format, alias_filter=check_alias_filter)
+    metrics = Metrics()
     store = await SqliteStore.open(folder.path / "cluster.sqlite")
     leader = Leader(
         store,
@@ -71,6 +73,7 @@ async def open_node(config: Config, folder: DataFolder, http_address: str) -> Pa
         clock=clock,
         ids=ids,
         checks=checks,
+        metrics=metrics,
     )
     await leader.start()
     mappings = Mappings()
@@ -94,7 +97,7 @@ async def open_node(config: Config, folder: DataFolder, http_address: str) -> Pa
         pressure=_pressure(config),
         http_address=http_address,
         started_ms=clock.now_ms(),
-        extra={"checks": checks},
+        extra={"checks": checks, "metrics": metrics},
     )
     spec = _node_spec(config, data.id, ids.uuid(), http_address)
     await leader.submit(RegisterNode(node=spec, fresh=True))

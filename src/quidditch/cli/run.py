@@ -11,7 +11,6 @@ import sys
 import time
 from collections.abc import Callable
 
-import structlog
 import uvloop
 
 from quidditch import __version__
@@ -19,6 +18,7 @@ from quidditch.cli import listen
 from quidditch.cli.compose import open_node
 from quidditch.cli.config import Config, ConfigError
 from quidditch.datanode.folder import DataFolder
+from quidditch.lib.logging import configure
 from quidditch.model.codec import FormatError
 from quidditch.rest.registry import all_routes
 from quidditch.rest.server import App
@@ -84,15 +84,8 @@ def _announce(config: Config, folder: DataFolder, url: str, started: float) -> N
 
 
 def _log_to_stderr(level: str) -> None:
-    numbers = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
-    number = numbers.get(level.lower())
-    if number is None:
-        raise ConfigError(f"[logger.level] is one of {', '.join(numbers)}, not [{level}]")
-    text = "%(asctime)s %(levelname)-7s %(name)s: %(message)s"
-    logging.basicConfig(level=number, format=text, stream=sys.stderr)
-    logging.getLogger("uvicorn").setLevel(max(number, logging.ERROR))
-    structlog.configure(
-        wrapper_class=structlog.make_filtering_bound_logger(number),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-        cache_logger_on_first_use=True,
-    )
+    try:
+        configure(level, sys.stderr)
+    except ValueError as error:
+        raise ConfigError(f"[logger.level]: {error}") from None
+    logging.getLogger("uvicorn").setLevel(max(logging.getLogger().level, logging.ERROR))

@@ -33,6 +33,7 @@ from quidditch.controlplane.describe import describe
 from quidditch.controlplane.publisher import Publisher
 from quidditch.controlplane.writer import Outcome, Writer
 from quidditch.lib.clock import Clock
+from quidditch.lib.metrics import Metrics
 from quidditch.model.errors import ApiError
 from quidditch.model.objects import Object
 from quidditch.model.state import Change, ClusterState, Deleted
@@ -84,6 +85,7 @@ class Leader:
         checks: Checks | None = None,
         config: Mapping[str, Any] | None = None,
         lease_seconds: float = 15.0,
+        metrics: Metrics | None = None,
     ) -> None:
         self._store = store
         self._cluster_name = cluster_name
@@ -94,6 +96,10 @@ class Leader:
         self._config = dict(config or {})
         self._lease_seconds = lease_seconds
         self._publisher = Publisher()
+        self._metrics = metrics or Metrics()
+        self._commands = self._metrics.counter("commands", "commands decided, by kind and outcome", ("kind", "outcome"))
+        self._writing = self._metrics.duration("state_write", "time to bring one batch of commands into the store")
+        self._version = self._metrics.gauge("state_version", "version of the cluster state")
         self._queue: deque[Task] = deque()
         self._foreign: deque[api.Event] = deque()
         self._wake = asyncio.Event()
@@ -202,7 +208,7 @@ class Leader:
             self._writer.own.clear()
         state = await self._settle(state, lambda s: bootstrap(s, self._cluster_name, self._env()))
         state = await self._settle(state, lambda s: upkeep(s, self._env()))
-        self._publisher.publish(state)
+        self._publish(state)
         self._watch = asyncio.create_task(self._follow(listing.version), name="watch")
 
     async def _settle(self, state: ClusterState, step: Callable[[ClusterState], Decision]) -> ClusterState:
@@ -222,6 +228,10 @@ class Leader:
 
     def _env(self) -> Env:
         return Env(self._clock.now_ms(), self._ids, self._checks, self._config)
+
+    def _publish(self, state: ClusterState) -> None:
+        self._version.set(state.version)
+        self._publisher.publish(state)
 
     # --- the loop ---------------------------------------------------------------------------------------------------
 
@@ -287,22 +297,29 @@ class Leader:
             self._executing = []
 
     def _decide(self, state: ClusterState, task: Task) -> Decision | None:
+        kind = type(task.command).__name__
         try:
-            return decide(state, task.command, self._env())
-        except ApiError as error:
-            _set(task.future, error=error)
+            decision = decide(state, task.command, self._env())
         except Exception as error:
+            refused = isinstance(error, ApiError)
+            if not refused:
+                _log.exception("command cannot be decided", command=task.source)
+            self._commands.labels(kind, "refused" if refused else "failed").inc()
             _set(task.future, error=error)
-        return None
+            return None
+        self._commands.labels(kind, "decided").inc()
+        return decision
 
     async def _commit(self, tasks: Sequence[Task], works: Sequence[Decision]) -> None:
         base = self.state
+        began = self._clock.monotonic()
         outcomes = await self._require_writer().write(base, [work.ops for work in works])
+        self._writing.observe(self._clock.monotonic() - began)
         changes = [change for outcome in outcomes for change in outcome.changes]
         failed = [(task, outcome.error) for task, outcome in zip(tasks, outcomes, strict=True) if outcome.error]
         if not failed:
             if changes:
-                self._publisher.publish(_applied(base, changes))
+                self._publish(_applied(base, changes))
             for task, work in zip(tasks, works, strict=True):
                 _set(task.future, result=work.result)
             return
@@ -364,7 +381,7 @@ class Leader:
                 changes.append(obj)
         if changes:
             state = await self._settle(_applied(self.state, changes), lambda s: upkeep(s, self._env()))
-            self._publisher.publish(state)
+            self._publish(state)
 
     async def _renew(self) -> None:
         while True:

@@ -28,6 +28,7 @@ FAMILIES = [
     "cluster_settings",
     "cluster_stats",
     "cluster_allocation",
+    "metrics",
     "nodes_info",
     "nodes_stats",
     "cat_cluster",
