@@ -1,0 +1,329 @@
+//! Collection of one shard: blocks of documents go down a tree of collectors whose state is flat arrays indexed by bucket.
+//!
+//! Every collector hands out *buckets* (small integers, unique within the collector for the whole shard) and tells its
+//! children, for each document, the bucket it fell into: the child's *owner*. String terms hand out fresh buckets in every
+//! segment; [`Collector::build`] takes the list of owners that turned out to be the same bucket and merges them.
+
+use std::cell::Cell;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use tantivy::DocId;
+
+use super::partial::Partial;
+use super::plan::{AggNode, AggPlan, KeyPath};
+use super::sources::Sources;
+use crate::mapping::{FieldDef, FieldKind};
+use crate::reader::{Segment, ShardReader};
+use crate::{Error, Result};
+
+/// Documents are handed on in blocks of this many.
+pub const BLOCK: usize = 4096;
+
+/// Which bucket of the parent each document of a block is in.
+#[derive(Clone, Copy)]
+pub enum Owners<'a> {
+    One(u32),
+    Each(&'a [u32]),
+}
+
+/// Documents of one segment in ascending order (the same one may stand more than once, with different owners).
+#[derive(Clone, Copy)]
+pub struct Block<'a> {
+    pub docs: &'a [DocId],
+    pub owners: Owners<'a>,
+    pub scores: Option<&'a [f32]>,
+    /// All owners are smaller.
+    pub bound: u32,
+}
+
+impl Block<'_> {
+    #[inline]
+    pub fn owner(&self, at: usize) -> u32 {
+        match self.owners {
+            Owners::One(owner) => owner,
+            Owners::Each(owners) => owners[at],
+        }
+    }
+
+    /// Owner of every document, written into `buffer` unless it is there already.
+    pub fn owners_into<'b>(&'b self, buffer: &'b mut Vec<u32>) -> &'b [u32] {
+        match self.owners {
+            Owners::Each(owners) => owners,
+            Owners::One(owner) => {
+                buffer.clear();
+                buffer.resize(self.docs.len(), owner);
+                buffer
+            }
+        }
+    }
+}
+
+/// Memory that one request may use on this shard, shared by all of its collectors.
+#[derive(Clone)]
+pub struct Budget {
+    used: Rc<Cell<usize>>,
+    limit: usize,
+}
+
+impl Budget {
+    pub fn new(limit: usize) -> Budget {
+        Budget { used: Rc::new(Cell::new(0)), limit }
+    }
+
+    /// Takes `bytes` more, or fails as OpenSearch's request circuit breaker.
+    pub fn add(&self, bytes: usize) -> Result<()> {
+        let used = self.used.get() + bytes;
+        self.used.set(used);
+        if used <= self.limit {
+            return Ok(());
+        }
+        let reason = format!(
+            "[request] Data too large, data for [<agg>] would be [{used}/{}], which is larger than the limit of [{}/{}]",
+            human(used),
+            self.limit,
+            human(self.limit)
+        );
+        Err(Error::new("circuit_breaking_exception", 429, reason).with_detail(serde_json::json!({
+            "bytes_wanted": used, "bytes_limit": self.limit, "durability": "TRANSIENT"
+        })))
+    }
+}
+
+fn human(bytes: usize) -> String {
+    let mut value = bytes as f64;
+    let mut unit = "b";
+    for next in ["kb", "mb", "gb"] {
+        if value < 1024.0 {
+            break;
+        }
+        value /= 1024.0;
+        unit = next;
+    }
+    format!("{:.1}{unit}", (value * 10.0).floor() / 10.0).replace(".0", "")
+}
+
+/// What collectors know of their shard.
+#[derive(Clone)]
+pub struct ShardCtx<'a> {
+    pub reader: &'a ShardReader,
+    pub sources: &'a dyn Sources,
+    pub budget: Budget,
+}
+
+impl ShardCtx<'_> {
+    /// A field by path or alias; None if the mapping has no such leaf.
+    pub fn field(&self, path: &str) -> Option<Arc<FieldDef>> {
+        let mapping = &self.reader.mapping;
+        let path = mapping.aliases.get(path).map_or(path, String::as_str);
+        mapping.fields.get(path).cloned()
+    }
+
+    /// Like [`field`](Self::field), refusing fields without column as OpenSearch does.
+    pub fn column_field(&self, path: &str) -> Result<Option<Arc<FieldDef>>> {
+        let Some(field) = self.field(path) else { return Ok(None) };
+        if field.column {
+            return Ok(Some(field));
+        }
+        Err(Error::illegal_argument(match field.kind {
+            FieldKind::Text => format!(
+                "Text fields are not optimised for operations that require per-document field data like aggregations and sorting, \
+                 so these operations are disabled by default. Please use a keyword field instead. Alternatively, set fielddata=true \
+                 on [{path}] in order to load field data by uninverting the inverted index. Note that this can use significant memory."
+            ),
+            kind => format!(
+                "Can't load fielddata on [{path}] because fielddata is unsupported on fields of type [{}]. Use doc values instead.",
+                super::source::type_name(kind)
+            ),
+        }))
+    }
+}
+
+/// The segment that documents now come from.
+#[derive(Clone, Copy)]
+pub struct SegmentCtx<'a> {
+    pub ord: usize,
+    pub segment: &'a Arc<Segment>,
+    pub reader: &'a ShardReader,
+}
+
+/// Collects one aggregation of one shard.
+pub trait Collector {
+    fn begin(&mut self, segment: &SegmentCtx<'_>) -> Result<()>;
+    fn collect(&mut self, block: &Block<'_>) -> Result<()>;
+    fn end(&mut self) -> Result<()> {
+        Ok(())
+    }
+    /// The result over these owners together; no owner gives the empty result.
+    fn build(&mut self, owners: &[u32]) -> Result<Partial>;
+    /// The value that an order path names; `path` starts below this aggregation's own name.
+    fn value(&mut self, owners: &[u32], path: &KeyPath) -> Result<f64>;
+}
+
+/// The children of a bucket aggregation.
+pub struct Subs<'a> {
+    list: Vec<Box<dyn Collector + 'a>>,
+    names: Vec<String>,
+}
+
+impl<'a> Subs<'a> {
+    pub fn new(nodes: &'a [AggNode], ctx: &ShardCtx<'a>) -> Result<Subs<'a>> {
+        let mut list = Vec::with_capacity(nodes.len());
+        for node in nodes {
+            let subs = Subs::new(&node.subs, ctx)?;
+            list.push(node.kind.collector(ctx, subs)?);
+        }
+        Ok(Subs { list, names: nodes.iter().map(|n| n.name.clone()).collect() })
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.list.is_empty()
+    }
+
+    pub fn begin(&mut self, segment: &SegmentCtx<'_>) -> Result<()> {
+        self.list.iter_mut().try_for_each(|c| c.begin(segment))
+    }
+
+    pub fn collect(&mut self, block: &Block<'_>) -> Result<()> {
+        if block.docs.is_empty() {
+            return Ok(());
+        }
+        self.list.iter_mut().try_for_each(|c| c.collect(block))
+    }
+
+    pub fn end(&mut self) -> Result<()> {
+        self.list.iter_mut().try_for_each(|c| c.end())
+    }
+
+    pub fn build(&mut self, owners: &[u32]) -> Result<Vec<Partial>> {
+        self.list.iter_mut().map(|c| c.build(owners)).collect()
+    }
+
+    /// The value of an order path whose first element names one of these children.
+    pub fn value(&mut self, owners: &[u32], path: &KeyPath) -> Result<f64> {
+        let name = path.head();
+        match self.names.iter().position(|n| n == name) {
+            Some(at) => self.list[at].value(owners, &path.tail()),
+            None => Err(super::order::unknown_child(path, name)),
+        }
+    }
+}
+
+/// Documents that fell into buckets, to be handed to the children.
+#[derive(Default)]
+pub struct Fall {
+    docs: Vec<DocId>,
+    owners: Vec<u32>,
+    scores: Vec<f32>,
+}
+
+impl Fall {
+    pub fn clear(&mut self) {
+        self.docs.clear();
+        self.owners.clear();
+        self.scores.clear();
+    }
+
+    /// Document `at` of `block` is in `bucket`.
+    #[inline]
+    pub fn push(&mut self, block: &Block<'_>, at: usize, bucket: u32) {
+        self.docs.push(block.docs[at]);
+        self.owners.push(bucket);
+        if let Some(scores) = block.scores {
+            self.scores.push(scores[at]);
+        }
+    }
+
+    /// A document other than those of the block (a child or parent of one).
+    #[inline]
+    pub fn push_doc(&mut self, doc: DocId, owner: u32) {
+        self.docs.push(doc);
+        self.owners.push(owner);
+    }
+
+    pub fn len(&self) -> usize {
+        self.docs.len()
+    }
+
+    pub fn hand_on(&self, subs: &mut Subs<'_>, bound: u32) -> Result<()> {
+        let scores = (self.scores.len() == self.docs.len()).then_some(&self.scores[..]);
+        subs.collect(&Block { docs: &self.docs, owners: Owners::Each(&self.owners), scores, bound })
+    }
+}
+
+/// Collects all aggregations of a plan over one shard.
+pub struct ShardCollector<'a> {
+    ctx: ShardCtx<'a>,
+    subs: Subs<'a>,
+    seen: Vec<bool>,
+    docs: Vec<DocId>,
+    scores: Vec<f32>,
+}
+
+impl<'a> ShardCollector<'a> {
+    pub fn new(plan: &'a AggPlan, reader: &'a ShardReader, sources: &'a dyn Sources) -> Result<ShardCollector<'a>> {
+        let ctx = ShardCtx { reader, sources, budget: Budget::new(plan.memory_limit) };
+        let subs = Subs::new(&plan.aggs, &ctx)?;
+        let seen = vec![false; reader.segments.len()];
+        Ok(ShardCollector { ctx, subs, seen, docs: Vec::with_capacity(BLOCK), scores: Vec::new() })
+    }
+
+    /// Begins a segment; every segment at most once.
+    pub fn segment<'c>(&'c mut self, ord: usize) -> Result<SegmentCollector<'c, 'a>> {
+        self.begin(ord)?;
+        Ok(SegmentCollector { shard: self })
+    }
+
+    fn begin(&mut self, ord: usize) -> Result<()> {
+        self.seen[ord] = true;
+        let reader = self.ctx.reader;
+        self.subs.begin(&SegmentCtx { ord, segment: &reader.segments[ord], reader })
+    }
+
+    /// The shard's result, ready to travel. Segments never begun count as without matches.
+    pub fn into_partial(mut self) -> Result<Vec<u8>> {
+        for ord in 0..self.seen.len() {
+            if !self.seen[ord] {
+                self.begin(ord)?;
+                self.subs.end()?;
+            }
+        }
+        super::partial::encode(&self.subs.build(&[0])?)
+    }
+
+    fn flush(&mut self) -> Result<()> {
+        let scores = (self.scores.len() == self.docs.len()).then_some(&self.scores[..]);
+        self.subs.collect(&Block { docs: &self.docs, owners: Owners::One(0), scores, bound: 1 })?;
+        self.docs.clear();
+        self.scores.clear();
+        Ok(())
+    }
+}
+
+/// Takes the matching documents of one segment.
+pub struct SegmentCollector<'c, 'a> {
+    shard: &'c mut ShardCollector<'a>,
+}
+
+impl SegmentCollector<'_, '_> {
+    /// Matching, living root documents in ascending order, with their scores if the plan [needs them](AggPlan::needs_scores).
+    pub fn collect(&mut self, docs: &[DocId], scores: Option<&[f32]>) -> Result<()> {
+        let shard = &mut *self.shard;
+        if shard.docs.is_empty() && docs.len() >= BLOCK {
+            return shard.subs.collect(&Block { docs, owners: Owners::One(0), scores, bound: 1 });
+        }
+        shard.docs.extend_from_slice(docs);
+        if let Some(scores) = scores {
+            shard.scores.extend_from_slice(scores);
+        }
+        if shard.docs.len() >= BLOCK { shard.flush() } else { Ok(()) }
+    }
+
+    /// Must be called once all documents of the segment were handed over.
+    pub fn finish(self) -> Result<()> {
+        if !self.shard.docs.is_empty() {
+            self.shard.flush()?;
+        }
+        self.shard.subs.end()
+    }
+}

@@ -1,0 +1,77 @@
+//! Merging the results of shards into the final ones.
+
+use super::partial::{self, Partial, Single};
+use super::plan::{AggNode, AggPlan};
+use crate::{Error, Result};
+
+/// Counts the buckets of the answer.
+pub struct ReduceCtx {
+    buckets: usize,
+    limit: usize,
+}
+
+impl ReduceCtx {
+    pub fn new(limit: usize) -> ReduceCtx {
+        ReduceCtx { buckets: 0, limit }
+    }
+
+    /// `more` buckets will be part of the answer.
+    pub fn consume(&mut self, more: usize) -> Result<()> {
+        self.buckets += more;
+        if self.buckets <= self.limit {
+            return Ok(());
+        }
+        Err(Error::new(
+            "too_many_buckets_exception",
+            503,
+            format!(
+                "Trying to create too many buckets. Must be less than or equal to: [{}] but was [{}]. This limit can be set by \
+                 changing the [search.max_buckets] cluster level setting.",
+                self.limit, self.buckets
+            ),
+        )
+        .with_detail(serde_json::json!({"max_buckets": self.limit})))
+    }
+
+    /// Buckets counted before turned out not to be part of the answer.
+    pub fn give_back(&mut self, buckets: usize) {
+        self.buckets = self.buckets.saturating_sub(buckets);
+    }
+
+    pub fn consumed(&self) -> usize {
+        self.buckets
+    }
+
+    /// Merges the children of buckets that are the same: one list of children's results per bucket.
+    pub fn subs(&mut self, nodes: &[AggNode], parts: Vec<Vec<Partial>>) -> Result<Vec<Partial>> {
+        if nodes.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut columns: Vec<Vec<Partial>> = nodes.iter().map(|_| Vec::with_capacity(parts.len())).collect();
+        for subs in parts {
+            if subs.len() != nodes.len() {
+                return Err(partial::mismatch());
+            }
+            for (column, part) in columns.iter_mut().zip(subs) {
+                column.push(part);
+            }
+        }
+        nodes.iter().zip(columns).map(|(node, parts)| node.kind.reduce(parts, node, self)).collect()
+    }
+
+    /// Merges buckets that are the same.
+    pub fn singles(&mut self, nodes: &[AggNode], parts: Vec<Single>) -> Result<Single> {
+        let count = parts.iter().map(|p| p.count).sum();
+        let subs = self.subs(nodes, parts.into_iter().map(|p| p.subs).collect())?;
+        Ok(Single { count, subs })
+    }
+}
+
+/// Merges shard results (from [`ShardCollector::into_partial`](super::ShardCollector::into_partial)) into the final ones.
+pub fn merge(plan: &AggPlan, blocks: &[&[u8]]) -> Result<Vec<Partial>> {
+    if blocks.is_empty() {
+        return Ok(Vec::new());
+    }
+    let parts = blocks.iter().map(|block| partial::decode(block)).collect::<Result<Vec<_>>>()?;
+    ReduceCtx::new(plan.max_buckets).subs(&plan.aggs, parts)
+}
