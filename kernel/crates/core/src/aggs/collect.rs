@@ -256,6 +256,8 @@ pub struct ShardCollector<'a> {
     ctx: ShardCtx<'a>,
     subs: Subs<'a>,
     seen: Vec<bool>,
+    /// A segment was begun and not ended.
+    open: bool,
     docs: Vec<DocId>,
     scores: Vec<f32>,
 }
@@ -265,30 +267,50 @@ impl<'a> ShardCollector<'a> {
         let ctx = ShardCtx { reader, sources, budget: Budget::new(plan.memory_limit) };
         let subs = Subs::new(&plan.aggs, &ctx)?;
         let seen = vec![false; reader.segments.len()];
-        Ok(ShardCollector { ctx, subs, seen, docs: Vec::with_capacity(BLOCK), scores: Vec::new() })
+        Ok(ShardCollector { ctx, subs, seen, open: false, docs: Vec::with_capacity(BLOCK), scores: Vec::new() })
     }
 
-    /// Begins a segment; every segment at most once.
-    pub fn segment<'c>(&'c mut self, ord: usize) -> Result<SegmentCollector<'c, 'a>> {
-        self.begin(ord)?;
-        Ok(SegmentCollector { shard: self })
-    }
-
-    fn begin(&mut self, ord: usize) -> Result<()> {
+    /// Goes to a segment; every segment at most once.
+    pub fn begin_segment(&mut self, ord: usize) -> Result<()> {
+        self.end_segment()?;
         self.seen[ord] = true;
+        self.open = true;
         let reader = self.ctx.reader;
         self.subs.begin(&SegmentCtx { ord, segment: &reader.segments[ord], reader })
+    }
+
+    /// Matching, living root documents of the segment in ascending order, with their scores if the plan
+    /// [needs them](AggPlan::needs_scores).
+    pub fn collect(&mut self, docs: &[DocId], scores: Option<&[f32]>) -> Result<()> {
+        if self.docs.is_empty() && docs.len() >= BLOCK {
+            return self.subs.collect(&Block { docs, owners: Owners::One(0), scores, bound: 1 });
+        }
+        self.docs.extend_from_slice(docs);
+        if let Some(scores) = scores {
+            self.scores.extend_from_slice(scores);
+        }
+        if self.docs.len() >= BLOCK { self.flush() } else { Ok(()) }
     }
 
     /// The shard's result, ready to travel. Segments never begun count as without matches.
     pub fn into_partial(mut self) -> Result<Vec<u8>> {
         for ord in 0..self.seen.len() {
             if !self.seen[ord] {
-                self.begin(ord)?;
-                self.subs.end()?;
+                self.begin_segment(ord)?;
             }
         }
+        self.end_segment()?;
         super::partial::encode(&self.subs.build(&[0])?)
+    }
+
+    fn end_segment(&mut self) -> Result<()> {
+        if !std::mem::take(&mut self.open) {
+            return Ok(());
+        }
+        if !self.docs.is_empty() {
+            self.flush()?;
+        }
+        self.subs.end()
     }
 
     fn flush(&mut self) -> Result<()> {
@@ -297,33 +319,5 @@ impl<'a> ShardCollector<'a> {
         self.docs.clear();
         self.scores.clear();
         Ok(())
-    }
-}
-
-/// Takes the matching documents of one segment.
-pub struct SegmentCollector<'c, 'a> {
-    shard: &'c mut ShardCollector<'a>,
-}
-
-impl SegmentCollector<'_, '_> {
-    /// Matching, living root documents in ascending order, with their scores if the plan [needs them](AggPlan::needs_scores).
-    pub fn collect(&mut self, docs: &[DocId], scores: Option<&[f32]>) -> Result<()> {
-        let shard = &mut *self.shard;
-        if shard.docs.is_empty() && docs.len() >= BLOCK {
-            return shard.subs.collect(&Block { docs, owners: Owners::One(0), scores, bound: 1 });
-        }
-        shard.docs.extend_from_slice(docs);
-        if let Some(scores) = scores {
-            shard.scores.extend_from_slice(scores);
-        }
-        if shard.docs.len() >= BLOCK { shard.flush() } else { Ok(()) }
-    }
-
-    /// Must be called once all documents of the segment were handed over.
-    pub fn finish(self) -> Result<()> {
-        if !self.shard.docs.is_empty() {
-            self.shard.flush()?;
-        }
-        self.shard.subs.end()
     }
 }

@@ -70,22 +70,13 @@ impl Format {
     }
 }
 
-/// A date as text.
-fn date(millis: i64, _pattern: &str, zone: Option<&str>) -> String {
-    let zone = zone.and_then(crate::dates::zone::parse).unwrap_or(crate::dates::zone::UTC);
-    let offset = i64::from(crate::dates::zone::offset(&zone, i128::from(millis) * 1_000_000));
-    let local = millis + offset * 1000;
-    let (year, month, day) = crate::dates::civil::civil_from_days(local.div_euclid(86_400_000));
-    let time = local.rem_euclid(86_400_000);
-    let (hour, minute, second, milli) = (time / 3_600_000, time / 60_000 % 60, time / 1000 % 60, time % 1000);
-    let suffix = match offset {
-        0 => "Z".to_string(),
-        _ => {
-            let sign = if offset < 0 { '-' } else { '+' };
-            format!("{sign}{:02}:{:02}", offset.abs() / 3600, offset.abs() / 60 % 60)
-        }
-    };
-    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{milli:03}{suffix}")
+/// A date as text; a pattern or zone that is none (both were checked with the request) gives the milliseconds.
+fn date(millis: i64, pattern: &str, zone: Option<&str>) -> String {
+    let zone = zone.map_or(Ok(crate::dates::zone::UTC), crate::dates::parse_zone);
+    match (crate::dates::DateFormat::get(pattern), zone) {
+        (Ok(format), Ok(zone)) => format.print_millis(millis, &zone),
+        _ => millis.to_string(),
+    }
 }
 
 /// Epoch milliseconds of a date in a date format.

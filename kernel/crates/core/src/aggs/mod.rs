@@ -44,7 +44,7 @@ mod value;
 #[cfg(test)]
 mod tests;
 
-pub use collect::{SegmentCollector, ShardCollector};
+pub use collect::ShardCollector;
 pub use partial::Partial;
 pub use plan::{AggPlan, parse};
 pub use reduce::merge;

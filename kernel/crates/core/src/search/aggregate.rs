@@ -1,40 +1,107 @@
 //! The seam between search and aggregations: the pass over a segment feeds them, their partial results ride in the blocks.
 
-use tantivy::DocId;
+use std::fmt;
 
+use serde_json::Value;
+use tantivy::{DocId, DocSet};
+
+use super::ops::Op;
 use super::plan::Plan;
-use super::query::SegmentView;
+use super::query::{BoxQuery, Context, SegmentView};
+use crate::aggs::sources::{Filter, Sources};
+use crate::aggs::{self, AggPlan, RenderOptions, ShardCollector};
 use crate::reader::ShardReader;
 use crate::{Error, Result};
 
+/// The compiled aggregations of a plan.
+#[derive(Default)]
+pub struct Compiled(Option<AggPlan>);
+
+impl fmt::Debug for Compiled {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.0.is_some() { "aggregations" } else { "no aggregations" })
+    }
+}
+
+impl Compiled {
+    pub fn new(aggs: Option<&Value>, max_buckets: Option<usize>) -> Result<Compiled> {
+        let Some(aggs) = aggs else { return Ok(Compiled(None)) };
+        let mut plan = aggs::parse(aggs)?;
+        if let Some(limit) = max_buckets {
+            plan.max_buckets = limit;
+        }
+        Ok(Compiled(Some(plan)))
+    }
+
+    fn get(&self) -> Result<&AggPlan> {
+        self.0.as_ref().ok_or_else(|| Error::illegal_argument("the plan has no aggregations"))
+    }
+}
+
+/// Sub-filters for aggregations on one shard.
+pub struct ShardSources<'a> {
+    shard: &'a ShardReader,
+}
+
+struct BoundFilter<'a> {
+    shard: &'a ShardReader,
+    query: BoxQuery,
+}
+
+impl Filter for BoundFilter<'_> {
+    fn docs(&self, segment_ord: usize) -> Result<Box<dyn DocSet>> {
+        Ok(Box::new(self.query.scorer(&SegmentView::new(self.shard, segment_ord))?))
+    }
+}
+
+impl Sources for ShardSources<'_> {
+    fn filter<'f>(&'f self, op: &Value) -> Result<Box<dyn Filter + 'f>> {
+        let op: Op = serde_json::from_value(op.clone())
+            .map_err(|e| Error::new("parsing_exception", 400, format!("filter of an aggregation: {e}")))?;
+        let query = op.bind(&Context::new(self.shard, false), 1.0)?;
+        Ok(Box::new(BoundFilter { shard: self.shard, query }))
+    }
+}
+
+impl<'a> ShardSources<'a> {
+    pub fn new(shard: &'a ShardReader) -> Self {
+        ShardSources { shard }
+    }
+}
+
 /// Collects the aggregations of a plan on one shard.
 pub struct Collector<'a> {
-    _shard: &'a ShardReader,
+    collector: ShardCollector<'a>,
+    scores: bool,
 }
 
 impl<'a> Collector<'a> {
-    pub fn new(_shard: &'a ShardReader, _plan: &'a Plan) -> Result<Self> {
-        Err(Error::new("unsupported_operation_exception", 400, "aggregations are not there yet"))
+    pub fn new(shard: &'a ShardReader, plan: &'a Plan, sources: &'a ShardSources<'a>) -> Result<Self> {
+        let aggs = plan.compiled_aggs.get()?;
+        Ok(Collector { collector: ShardCollector::new(aggs, shard, sources)?, scores: aggs.needs_scores() })
     }
 
     pub fn needs_scores(&self) -> bool {
-        false
+        self.scores
     }
 
-    pub fn begin(&mut self, _segment: &SegmentView<'_>) -> Result<()> {
-        Ok(())
+    pub fn begin(&mut self, segment: &SegmentView<'_>) -> Result<()> {
+        self.collector.begin_segment(segment.ord)
     }
 
-    pub fn collect(&mut self, _docs: &[DocId], _scores: Option<&[f32]>) -> Result<()> {
-        Ok(())
+    pub fn collect(&mut self, docs: &[DocId], scores: Option<&[f32]>) -> Result<()> {
+        self.collector.collect(docs, if self.scores { scores } else { None })
     }
 
     pub fn finish(self) -> Result<Vec<u8>> {
-        Ok(Vec::new())
+        self.collector.into_partial()
     }
 }
 
 /// The finished aggregations as the inside of the answer's `aggregations` object, from the partial results of all shards.
-pub fn merge(_plan: &Plan, _blocks: &[&[u8]]) -> Result<Vec<u8>> {
-    Ok(Vec::new())
+pub fn merge(plan: &Plan, blocks: &[&[u8]]) -> Result<Vec<u8>> {
+    let aggs = plan.compiled_aggs.get()?;
+    let merged = aggs::merge(aggs, blocks)?;
+    let object = aggs::render(aggs, &merged, RenderOptions { typed_keys: plan.typed_keys });
+    Ok(object.as_bytes()[1..object.len() - 1].to_vec())
 }

@@ -14,7 +14,10 @@ fn metrics() {
     assert_eq!(one("avg", json!({"field": "n"}), &docs), json!({"value": 76.0}));
     assert_eq!(one("sum", json!({"field": "d"}), &docs), json!({"value": 152.0}));
     assert_eq!(one("min", json!({"field": "n"}), &docs), json!({"value": 1.0}));
-    assert_eq!(one("max", json!({"field": "n", "format": "0.00"}), &docs), json!({"value": 151.0, "value_as_string": "151.00"}));
+    assert_eq!(
+        one("max", json!({"field": "n", "format": "0.00"}), &docs),
+        json!({"value": 151.0, "value_as_string": "151.00"})
+    );
     assert_eq!(one("value_count", json!({"field": "k"}), &docs), json!({"value": 4}));
     assert_eq!(one("avg", json!({"field": "nope"}), &docs), json!({"value": null}));
     assert_eq!(one("sum", json!({"field": "nope"}), &docs), json!({"value": 0.0}));
@@ -32,7 +35,10 @@ fn metrics() {
             "std_deviation_bounds": {"upper": 187.80339887498948, "lower": -35.80339887498948, "upper_population": 187.80339887498948,
                 "lower_population": -35.80339887498948, "upper_sampling": 205.09944487358058, "lower_sampling": -53.09944487358058}})
     );
-    assert_eq!(fails("avg", json!({"field": "k"}), &docs).reason, "Field [k] of type [keyword] is not supported for aggregation [avg]");
+    assert_eq!(
+        fails("avg", json!({"field": "k"}), &docs).reason,
+        "Field [k] of type [keyword] is not supported for aggregation [avg]"
+    );
     assert!(fails("terms", json!({"field": "text"}), &docs).reason.starts_with("Text fields are not optimised"));
 }
 
@@ -72,7 +78,8 @@ fn percentiles() {
 
 #[test]
 fn cardinalities() {
-    let docs = [json!({"k": ["a", "b"], "n": 1, "ip": "::1"}), json!({"k": "a", "n": [1, 2], "ip": "10.0.0.1"}), json!({})];
+    let docs =
+        [json!({"k": ["a", "b"], "n": 1, "ip": "::1"}), json!({"k": "a", "n": [1, 2], "ip": "10.0.0.1"}), json!({})];
     for (field, expected) in [("k", 2), ("n", 2), ("ip", 2), ("nope", 0)] {
         assert_eq!(one("cardinality", json!({"field": field}), &docs), json!({"value": expected}), "{field}");
         let split = run(
@@ -85,20 +92,30 @@ fn cardinalities() {
 
 #[test]
 fn terms_of_keywords() {
-    let docs = [json!({"k": ["a", "b"], "n": 1}), json!({"k": "a", "n": 3}), json!({"k": "c", "n": 5}), json!({"n": 7})];
+    let docs =
+        [json!({"k": ["a", "b"], "n": 1}), json!({"k": "a", "n": 3}), json!({"k": "c", "n": 5}), json!({"n": 7})];
     let buckets = |params: Value| one("terms", params, &docs)["buckets"].take();
     assert_eq!(
         one("terms", json!({"field": "k"}), &docs),
         json!({"doc_count_error_upper_bound": 0, "sum_other_doc_count": 0, "buckets": [
             {"key": "a", "doc_count": 2}, {"key": "b", "doc_count": 1}, {"key": "c", "doc_count": 1}]})
     );
-    assert_eq!(buckets(json!({"field": "k", "order": {"_key": "desc"}, "size": 1})), json!([{"key": "c", "doc_count": 1}]));
+    assert_eq!(
+        buckets(json!({"field": "k", "order": {"_key": "desc"}, "size": 1})),
+        json!([{"key": "c", "doc_count": 1}])
+    );
     assert_eq!(
         buckets(json!({"field": "k", "missing": "bb", "order": {"_key": "asc"}})),
         json!([{"key": "a", "doc_count": 2}, {"key": "b", "doc_count": 1}, {"key": "bb", "doc_count": 1}, {"key": "c", "doc_count": 1}])
     );
-    assert_eq!(buckets(json!({"field": "k", "missing": "c", "min_doc_count": 2}))[1], json!({"key": "c", "doc_count": 2}));
-    assert_eq!(buckets(json!({"field": "k", "include": "a|b", "exclude": {"values": ["b"]}})), json!([{"key": "a", "doc_count": 2}]));
+    assert_eq!(
+        buckets(json!({"field": "k", "missing": "c", "min_doc_count": 2}))[1],
+        json!({"key": "c", "doc_count": 2})
+    );
+    assert_eq!(
+        buckets(json!({"field": "k", "include": "a|b", "exclude": {"values": ["b"]}})),
+        json!([{"key": "a", "doc_count": 2}])
+    );
     assert_eq!(buckets(json!({"field": "nope"})), json!([]));
     assert_eq!(
         one("terms", json!({"field": "k", "size": 1, "show_term_doc_count_error": true}), &docs),
@@ -112,7 +129,8 @@ fn terms_without_documents() {
     let docs = [json!({"k": "a", "n": 1}), json!({"k": "b", "n": 2}), json!({"k": "c", "n": 2})];
     let aggs = json!({"s": {"kind": "terms", "params": {"field": "k", "min_doc_count": 0}, "aggs": {"m": {"kind": "max", "params": {"field": "n"}}}},
         "n": {"kind": "terms", "params": {"field": "n", "min_doc_count": 0}}});
-    let found = run_with(aggs, json!({"term": {"field": "k", "value": "b"}}), &[&[&docs[..2]], &[&docs[2..]]], false).unwrap();
+    let found =
+        run_with(aggs, json!({"term": {"field": "k", "value": "b"}}), &[&[&docs[..2]], &[&docs[2..]]], false).unwrap();
     assert_eq!(
         found["s"]["buckets"],
         json!([{"key": "b", "doc_count": 1, "m": {"value": 2.0}}, {"key": "a", "doc_count": 0, "m": {"value": null}},
@@ -138,7 +156,10 @@ fn terms_of_other_kinds() {
         buckets(json!({"field": "t", "include": ["2016-05-03"]})),
         json!([{"key": 1462233600000i64, "key_as_string": "2016-05-03T00:00:00.000Z", "doc_count": 1}])
     );
-    assert_eq!(buckets(json!({"field": "ip"})), json!([{"key": "127.0.0.1", "doc_count": 2}, {"key": "::1", "doc_count": 1}]));
+    assert_eq!(
+        buckets(json!({"field": "ip"})),
+        json!([{"key": "127.0.0.1", "doc_count": 2}, {"key": "::1", "doc_count": 1}])
+    );
     assert_eq!(buckets(json!({"field": "ip", "exclude": ["127.0.0.1"]})), json!([{"key": "::1", "doc_count": 1}]));
     assert_eq!(buckets(json!({"field": "d"})), json!([{"key": -3.0, "doc_count": 1}, {"key": 1.5, "doc_count": 1}]));
     assert_eq!(buckets(json!({"field": "u"})), json!([{"key": 18446744073709551615u64, "doc_count": 1}]));
@@ -148,14 +169,24 @@ fn terms_of_other_kinds() {
 
 #[test]
 fn terms_by_sub_aggregations() {
-    let docs = [json!({"k": "a", "n": 1, "b": true}), json!({"k": "b", "n": 9, "b": true}), json!({"k": "b", "n": 1}), json!({"k": "c", "n": 4, "b": true})];
+    let docs = [
+        json!({"k": "a", "n": 1, "b": true}),
+        json!({"k": "b", "n": 9, "b": true}),
+        json!({"k": "b", "n": 1}),
+        json!({"k": "c", "n": 4, "b": true}),
+    ];
     let keys = |order: Value| {
         let aggs = json!({"a": {"kind": "terms", "params": {"field": "k", "order": order}, "aggs": {
             "m": {"kind": "avg", "params": {"field": "n"}}, "s": {"kind": "stats", "params": {"field": "n"}},
             "p": {"kind": "percentiles", "params": {"field": "n"}},
             "f": {"kind": "missing", "params": {"field": "b"}, "aggs": {"x": {"kind": "max", "params": {"field": "n"}}}}}}});
         let found = run(aggs, &[&[&docs[..2], &docs[2..3]], &[&docs[3..]]]);
-        found["a"]["buckets"].as_array().unwrap().iter().map(|b| b["key"].as_str().unwrap().to_string()).collect::<String>()
+        found["a"]["buckets"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|b| b["key"].as_str().unwrap().to_string())
+            .collect::<String>()
     };
     assert_eq!(keys(json!({"m": "desc"})), "bca");
     assert_eq!(keys(json!([["s.max", "asc"]])), "acb");
@@ -208,10 +239,16 @@ fn histograms() {
         buckets(params).as_array().unwrap().iter().map(|b| b["key"].as_f64().unwrap()).collect()
     };
     assert_eq!(keys(json!({"field": "n", "interval": 75})), [0.0, 75.0, 150.0]);
-    assert_eq!(keys(json!({"field": "n", "interval": 100, "extended_bounds": {"min": -100, "max": 250}})), [-100.0, 0.0, 100.0, 200.0]);
+    assert_eq!(
+        keys(json!({"field": "n", "interval": 100, "extended_bounds": {"min": -100, "max": 250}})),
+        [-100.0, 0.0, 100.0, 200.0]
+    );
     assert_eq!(keys(json!({"field": "nope", "interval": 1, "extended_bounds": {"min": 0, "max": 2}})), [0.0, 1.0, 2.0]);
     assert_eq!(keys(json!({"field": "n", "interval": 50, "hard_bounds": {"min": 50, "max": 100}})), [50.0, 100.0]);
-    assert_eq!(keys(json!({"field": "n", "interval": 10, "min_doc_count": 1, "order": {"_key": "desc"}})), [150.0, 100.0, 50.0, 0.0]);
+    assert_eq!(
+        keys(json!({"field": "n", "interval": 10, "min_doc_count": 1, "order": {"_key": "desc"}})),
+        [150.0, 100.0, 50.0, 0.0]
+    );
     assert!(fails("histogram", json!({"field": "n", "interval": 0}), &docs).reason.contains("must be >0"));
     let error = fails("histogram", json!({"field": "n", "interval": 0.0001}), &docs);
     assert_eq!((error.kind, error.status), ("too_many_buckets_exception", 503));
@@ -232,7 +269,12 @@ fn date_histograms() {
     }
     let texts = |params: Value| -> Vec<String> {
         let found = buckets(params);
-        found.as_array().unwrap().iter().map(|b| format!("{} {}", b["key_as_string"].as_str().unwrap(), b["doc_count"])).collect()
+        found
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|b| format!("{} {}", b["key_as_string"].as_str().unwrap(), b["doc_count"]))
+            .collect()
     };
     assert_eq!(
         texts(json!({"field": "t", "calendar_interval": "1q", "time_zone": "America/Phoenix"})),
@@ -240,34 +282,58 @@ fn date_histograms() {
     );
     assert_eq!(texts(json!({"field": "t", "fixed_interval": "60d", "min_doc_count": 1, "offset": "+1d"})).len(), 3);
     assert_eq!(
-        texts(json!({"field": "t", "calendar_interval": "year", "extended_bounds": {"min": "2015-05-01", "max": 1483228800000i64}})),
+        texts(
+            json!({"field": "t", "calendar_interval": "year", "extended_bounds": {"min": "2015-05-01", "max": 1483228800000i64}})
+        ),
         ["2015-01-01T00:00:00.000Z 0", "2016-01-01T00:00:00.000Z 4", "2017-01-01T00:00:00.000Z 0"]
     );
     assert_eq!(
-        texts(json!({"field": "t", "calendar_interval": "month", "hard_bounds": {"min": "2016-02-01", "max": "2016-04-01"}})),
+        texts(
+            json!({"field": "t", "calendar_interval": "month", "hard_bounds": {"min": "2016-02-01", "max": "2016-04-01"}})
+        ),
         ["2016-02-01T00:00:00.000Z 1"]
     );
-    assert!(fails("date_histogram", json!({"field": "t", "calendar_interval": "2d"}), &docs).reason.contains("calendar interval"));
+    assert!(
+        fails("date_histogram", json!({"field": "t", "calendar_interval": "2d"}), &docs)
+            .reason
+            .contains("calendar interval")
+    );
     let many = json!({"field": "t", "fixed_interval": "1s"});
     assert_eq!(fails("date_histogram", many, &docs).kind, "too_many_buckets_exception");
 }
 
 #[test]
 fn ranges() {
-    let docs = [json!({"d": 42.0, "t": "1970-01-01T00:16:40Z", "ip": "::1"}), json!({"d": [100.0, 120.0], "f": 0.1, "ip": "192.168.0.1"}), json!({"d": 50.0})];
+    let docs = [
+        json!({"d": 42.0, "t": "1970-01-01T00:16:40Z", "ip": "::1"}),
+        json!({"d": [100.0, 120.0], "f": 0.1, "ip": "192.168.0.1"}),
+        json!({"d": 50.0}),
+    ];
     assert_eq!(
-        one("range", json!({"field": "d", "ranges": [{"from": 50, "to": 150}, {"to": 50}, {"from": 150, "key": "x"}]}), &docs)["buckets"],
+        one(
+            "range",
+            json!({"field": "d", "ranges": [{"from": 50, "to": 150}, {"to": 50}, {"from": 150, "key": "x"}]}),
+            &docs
+        )["buckets"],
         json!([{"key": "*-50.0", "to": 50.0, "doc_count": 1}, {"key": "50.0-150.0", "from": 50.0, "to": 150.0, "doc_count": 2},
             {"key": "x", "from": 150.0, "doc_count": 0}])
     );
-    assert_eq!(one("range", json!({"field": "f", "ranges": [{"from": 0.1}], "keyed": true}), &docs)["buckets"]["0.1-*"]["doc_count"], json!(1));
     assert_eq!(
-        one("date_range", json!({"field": "t", "ranges": [{"from": 0, "to": 2000000}], "missing": 1}), &docs)["buckets"][0],
+        one("range", json!({"field": "f", "ranges": [{"from": 0.1}], "keyed": true}), &docs)["buckets"]["0.1-*"]["doc_count"],
+        json!(1)
+    );
+    assert_eq!(
+        one("date_range", json!({"field": "t", "ranges": [{"from": 0, "to": 2000000}], "missing": 1}), &docs)["buckets"]
+            [0],
         json!({"key": "1970-01-01T00:00:00.000Z-1970-01-01T00:33:20.000Z", "from": 0.0, "from_as_string": "1970-01-01T00:00:00.000Z",
             "to": 2000000.0, "to_as_string": "1970-01-01T00:33:20.000Z", "doc_count": 3})
     );
     assert_eq!(
-        one("ip_range", json!({"field": "ip", "ranges": [{"mask": "::/24"}, {"mask": "192.168.0.0/16"}, {"to": "10.0.0.0"}]}), &docs)["buckets"],
+        one(
+            "ip_range",
+            json!({"field": "ip", "ranges": [{"mask": "::/24"}, {"mask": "192.168.0.0/16"}, {"to": "10.0.0.0"}]}),
+            &docs
+        )["buckets"],
         json!([{"key": "*-10.0.0.0", "to": "10.0.0.0", "doc_count": 1}, {"key": "::/24", "to": "0:100::", "doc_count": 2},
             {"key": "192.168.0.0/16", "from": "192.168.0.0", "to": "192.169.0.0", "doc_count": 1}])
     );

@@ -76,11 +76,10 @@ fn collect(plan: &AggPlan, reader: &ShardReader, query: &Value) -> Result<Vec<u8
             }
             found.advance();
         }
-        let mut into = collector.segment(ord)?;
+        collector.begin_segment(ord)?;
         for block in docs.chunks(7) {
-            into.collect(block, None)?;
+            collector.collect(block, None)?;
         }
-        into.finish()?;
     }
     collector.into_partial()
 }

@@ -22,7 +22,9 @@ fn down_and_up_again() {
             "g": {"kind": "nested", "params": {"path": "c.g"}, "aggs": {
                 "y": {"kind": "sum", "params": {"field": "c.g.y"}},
                 "up": {"kind": "reverse_nested", "params": {"path": "c"}, "aggs": {"x": {"kind": "sum", "params": {"field": "c.x"}}}}}}}}}}});
-    for shards in [&[&[&docs[..]][..]][..], &[&[&docs[..1], &docs[1..]][..]][..], &[&[&docs[..2]][..], &[&docs[2..]][..]][..]] {
+    for shards in
+        [&[&[&docs[..]][..]][..], &[&[&docs[..1], &docs[1..]][..]][..], &[&[&docs[..2]][..], &[&docs[2..]][..]][..]]
+    {
         assert_eq!(
             run(aggs.clone(), shards)["c"],
             json!({"doc_count": 3, "names": {"doc_count_error_upper_bound": 0, "sum_other_doc_count": 0, "buckets": [

@@ -69,7 +69,12 @@ impl Tally {
 /// Runs the query phase. A page with a cursor counts nothing and aggregates nothing: the first page did.
 pub fn execute(shard: &ShardReader, plan: &Plan, deadline: Deadline, cursor: Option<After>) -> Result<ShardResult> {
     let paging = cursor.is_some();
-    let mut aggs = if plan.has_aggs() && !paging { Some(super::aggregate::Collector::new(shard, plan)?) } else { None };
+    let sources = super::aggregate::ShardSources::new(shard);
+    let mut aggs = if plan.has_aggs() && !paging {
+        Some(super::aggregate::Collector::new(shard, plan, &sources)?)
+    } else {
+        None
+    };
     let scoring = plan.wants_scores() && plan.top() > 0
         || plan.min_score.is_some()
         || aggs.as_ref().is_some_and(super::aggregate::Collector::needs_scores);

@@ -92,6 +92,12 @@ pub struct Plan {
     pub timeout_ms: Option<u64>,
     #[serde(default)]
     pub aggs: Option<Value>,
+    /// `search.max_buckets`; absent: the default.
+    #[serde(default)]
+    pub max_buckets: Option<usize>,
+    /// `aggs`, compiled.
+    #[serde(skip)]
+    pub compiled_aggs: crate::search::aggregate::Compiled,
     #[serde(default)]
     pub fetch: FetchSpec,
     #[serde(default)]
@@ -120,6 +126,9 @@ impl Plan {
             plan.sort = None;
         }
         plan.check()?;
+        if plan.has_aggs() {
+            plan.compiled_aggs = crate::search::aggregate::Compiled::new(plan.aggs.as_ref(), plan.max_buckets)?;
+        }
         Ok(plan)
     }
 
