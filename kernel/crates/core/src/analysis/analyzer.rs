@@ -40,6 +40,7 @@ impl Analyzer {
     pub fn run(&self, text: &str, out: &mut Tokens) {
         out.clear();
         self.tokenize(text, out);
+        out.text_len = text.len() as u32;
         for (_, filter) in &self.filters {
             filter.apply(out);
         }

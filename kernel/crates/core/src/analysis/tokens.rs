@@ -82,6 +82,8 @@ pub struct Tokens {
     pub toks: Vec<Tok>,
     /// Increments of tokens removed at the end: they widen the gap to the next value.
     pub end_inc: u32,
+    /// Length in bytes of the text that was cut.
+    pub text_len: u32,
 }
 
 impl Tokens {
@@ -89,6 +91,7 @@ impl Tokens {
         self.arena.clear();
         self.toks.clear();
         self.end_inc = 0;
+        self.text_len = 0;
     }
 
     #[inline]
@@ -134,7 +137,7 @@ impl Tokens {
 
     /// Keeps the tokens for which `keep` holds; the increments of the others pass to their followers.
     pub fn retain(&mut self, mut keep: impl FnMut(&str, &Tok) -> bool) {
-        let Tokens { arena, toks, end_inc } = self;
+        let Tokens { arena, toks, end_inc, .. } = self;
         let mut carried = 0;
         toks.retain_mut(|tok| {
             if keep(&arena[tok.at as usize..(tok.at + tok.len) as usize], tok) {

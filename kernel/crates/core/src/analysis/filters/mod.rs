@@ -1,6 +1,18 @@
 //! From tokens to tokens.
 
 pub mod case;
+pub mod change;
+pub mod cjk;
+pub mod fold;
+pub mod grams;
+pub mod light;
+pub mod normal;
+pub mod porter;
+pub mod select;
+pub mod shingle;
+pub mod stem;
+pub mod synonym;
+pub mod word_delimiter;
 
 use super::tokens::Tokens;
 
