@@ -20,6 +20,7 @@ impl Shard {
             guard
         };
         if !force && !self.has_uncommitted() {
+            self.counters.flush_total.fetch_add(1, Ordering::Relaxed);
             return Ok(());
         }
         let started = Instant::now();
