@@ -16,6 +16,7 @@ from quidditch.coordinator.errors import from_kernel
 from quidditch.coordinator.get import Getter
 from quidditch.coordinator.mappings import Mappings
 from quidditch.coordinator.search_contexts import LocalReader
+from quidditch.coordinator.search_counts import SearchCounts
 from quidditch.coordinator.search_errors import ShardFailure, phase_failed, shards_section
 from quidditch.coordinator.search_plans import MAX_CACHED_BODY, CompiledPlan, Plans, Shape, kernel_plan
 from quidditch.coordinator.search_targets import SearchTarget
@@ -94,6 +95,14 @@ class Searcher:
         self.mappings = mappings
         self.getter = getter
         self.plans = Plans(mappings)
+        self.counts = SearchCounts()
+        control.subscribe(self._applied)
+
+    def _applied(self, old: ClusterState, new: ClusterState) -> None:
+        """Statistics of indices that are gone go with them."""
+        if old.indices is not new.indices:
+            gone = [name for name in self.counts.indices() if _uuid(old, name) != _uuid(new, name)]
+            self.counts.forget(gone)
 
     @property
     def state(self) -> ClusterState:
@@ -238,6 +247,7 @@ class Searcher:
         assert prepared.plan is not None
         main = plan or prepared.plan.kernel
         readers = prepared.readers
+        started = time.perf_counter()
         try:
             cost = main.cost([reader for _, _, _, reader in readers])
             if cost < INLINE_COST:
@@ -248,6 +258,7 @@ class Searcher:
             failed = from_kernel(error)
             every = [ShardFailure(index, shard, node, failed) for index, shard, node, _ in readers]
             raise phase_failed([*prepared.failures, *every]) from None
+        self.counts.add(readers, (time.perf_counter() - started) * 1000, prepared.plan.groups)
         for at, kind, reason, status in outcome.failures:
             index, shard, node, _ = readers[at]
             prepared.failures.append(ShardFailure(index, shard, node, ApiError(status, kind, reason)))
@@ -268,6 +279,11 @@ class Searcher:
         hits = {"total": total, "max_score": 0.0, "hits": []}
         head = {"took": took_ms(started), "timed_out": False, "_shards": shards_section(0, [])}
         return orjson.dumps({**head, "hits": hits})
+
+
+def _uuid(state: ClusterState, name: str) -> str | None:
+    index = state.indices.get(name)
+    return None if index is None else index.uuid
 
 
 def _no_copy(index: Index, number: int) -> ApiError:

@@ -44,11 +44,12 @@ class Shape:
 
 @dataclass(frozen=True, slots=True)
 class CompiledPlan:
-    """A plan as the kernel holds it, and its JSON for variants of it."""
+    """A plan as the kernel holds it, and its JSON for variants of it. `groups`: whose statistics it counts for."""
 
     kernel: Plan
     body: dict[str, Any]
     named: bool = False
+    groups: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)
@@ -183,7 +184,7 @@ class Plans:
             body = {**body, "scroll": True}
             data = orjson.dumps(body)
         reusable = plan.reusable and narrowed is None and boost == 1.0 and request.slice is None
-        return CompiledPlan(kernel_plan(data), body, ctx.named), reusable
+        return CompiledPlan(kernel_plan(data), body, ctx.named, tuple(request.stats)), reusable
 
     def alias_filter(self, ctx: QueryContext, target: SearchTarget) -> Op | None:
         """The alias's filters and the slice as one operation."""

@@ -12,6 +12,7 @@ import orjson
 from quidditch.model.errors import illegal_argument
 from quidditch.model.expressions import STRICT_EXPAND_OPEN, STRICT_EXPAND_OPEN_FORBID_CLOSED
 from quidditch.model.objects import Copy, Index
+from quidditch.model.wildcard import matches_any
 from quidditch.rest import human, shard_stats
 from quidditch.rest import index_params as common
 from quidditch.rest.node import Node
@@ -57,6 +58,7 @@ class _View(msgspec.Struct):
     """What is shown of each set of numbers."""
 
     sections: tuple[str, ...]
+    groups: tuple[str, ...]
     fields: bool
     files: bool
 
@@ -68,6 +70,11 @@ class _View(msgspec.Struct):
             for section in ("fielddata", "completion"):
                 if section in shown:
                     shown[section].setdefault("fields", {})
+        if "search" in shown:
+            groups = shown["search"].pop("groups", {})
+            chosen = {name: group for name, group in groups.items() if matches_any(self.groups, name)}
+            if chosen:
+                shown["search"]["groups"] = chosen
         if "segments" in shown and not self.files:
             shown["segments"]["file_sizes"] = {}
         return shown
@@ -85,6 +92,7 @@ async def stats(request: Request, node: Node) -> Response:
         raise illegal_argument(f"level parameter must be one of [cluster] or [indices] or [shards] but was [{level}]")
     view = _View(
         sections=_metrics(request),
+        groups=common.names(request, "groups"),
         fields=any(request.query.get(name) for name in ("fields", "fielddata_fields", "completion_fields")),
         files=request.flag("include_segment_file_sizes"),
     )

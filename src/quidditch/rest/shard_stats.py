@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 import orjson
 
+from quidditch.coordinator.search_counts import SearchCount
 from quidditch.model.objects import Copy, Index
 from quidditch.rest.node import Node
 from quidditch.transport.shards import ShardMissing
@@ -149,8 +150,17 @@ def _one(node: Node, index: Index, number: int, copy: Copy) -> ShardStats:
     for section, members in raw.items():
         if isinstance(members, dict):
             stats.setdefault(section, {}).update(members)
+    if node.search is not None:
+        _add_searches(stats["search"], node.search.searcher.counts.of(index.name, number))
     each.stats = stats
     return each
+
+
+def _add_searches(section: dict[str, Any], count: SearchCount) -> None:
+    """What the coordinator counts. Groups are shown only to those who ask for them."""
+    section.update(count.to_json())
+    if count.groups:
+        section["groups"] = {name: group.to_json() for name, group in count.groups.items()}
 
 
 def total(parts: Iterable[Stats | None]) -> Stats:
