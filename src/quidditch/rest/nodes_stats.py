@@ -93,6 +93,7 @@ def _indices(node: Node, metrics: list[str], level: str) -> dict[str, Any]:
     sections = [_INDEX_METRICS[name] for name in metrics] or list(shard_stats.EMPTY)
 
     def shown(numbers: shard_stats.Stats) -> dict[str, Any]:
+        numbers["search"].pop("groups", None)
         return {name: numbers[name] for name in shard_stats.EMPTY if name in sections}
 
     body = shown(shard_stats.everything(collected))
