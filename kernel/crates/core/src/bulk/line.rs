@@ -73,7 +73,7 @@ fn plain(bytes: &[u8]) -> Option<Action> {
 
 impl Line {
     fn take(&mut self, key: &str, value: Value, number: usize) -> Result<()> {
-        if key == "_source" && value.is_object() || value.is_array() && key == "_source" {
+        if key == "_source" && (value.is_object() || value.is_array()) {
             self.fetch_source = Some(value);
             return Ok(());
         }

@@ -14,7 +14,7 @@ impl Alive {
     /// All live.
     pub fn full(max_doc: u32) -> Self {
         let mut words = vec![u64::MAX; (max_doc as usize).div_ceil(64)];
-        if max_doc % 64 != 0
+        if !max_doc.is_multiple_of(64)
             && let Some(last) = words.last_mut()
         {
             *last = (1 << (max_doc % 64)) - 1;

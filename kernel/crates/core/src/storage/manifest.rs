@@ -104,7 +104,7 @@ impl Checksums {
     }
 
     pub fn finish(mut self, name: String) -> FileEntry {
-        if self.len as usize % BLOCK != 0 {
+        if !(self.len as usize).is_multiple_of(BLOCK) {
             self.blocks.push(self.current.finalize());
         }
         FileEntry { name, len: self.len, blocks: self.blocks }

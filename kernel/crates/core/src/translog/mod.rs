@@ -9,7 +9,7 @@ mod replay;
 
 use std::collections::BTreeMap;
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use parking_lot::Mutex;
@@ -236,19 +236,24 @@ impl Translog {
     /// Starts a new generation; everything before it is durable. Answers the new one's number.
     pub fn roll(&self) -> Result<u64> {
         let mut file = self.file.lock();
+        // The closing mark follows in a write of its own. All of it before the next generation exists: from then on this one
+        // counts as complete.
         self.write_out(&mut file, true)?;
-        let generation = file.generation + 1;
-        let next = new_file(&self.fs, &self.folder, &self.uuid, generation).inspect_err(|error| {
-            self.tail.lock().failed = Some(error.clone());
-        })?;
-        // Operations that came in meanwhile still belong to the old generation; the mark closes it.
-        self.write_out(&mut file, true)?;
-        let mut tail = self.tail.lock();
-        if tail.dirty {
-            drop(tail);
+        let mut tail = loop {
             self.write_out(&mut file, true)?;
-            tail = self.tail.lock();
-        }
+            let tail = self.tail.lock();
+            if !tail.dirty {
+                break tail;
+            }
+        };
+        let generation = file.generation + 1;
+        let next = match new_file(&self.fs, &self.folder, &self.uuid, generation) {
+            Ok(next) => next,
+            Err(error) => {
+                tail.failed = Some(error.clone());
+                return Err(error);
+            }
+        };
         tail.generation = generation;
         tail.start = next.written;
         tail.buffer.clear();
@@ -372,7 +377,7 @@ fn write_piece(file: &mut Current, piece: &[u8], sync: bool) -> std::io::Result<
     Ok(())
 }
 
-fn new_file(fs: &SharedFs, folder: &PathBuf, uuid: &str, generation: u64) -> Result<Current> {
+fn new_file(fs: &SharedFs, folder: &Path, uuid: &str, generation: u64) -> Result<Current> {
     let path = folder.join(replay::file_name(generation));
     let context = |e| Error::io(path.display(), e);
     let header = format::encode_header(generation, uuid);

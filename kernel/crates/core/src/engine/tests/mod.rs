@@ -1,6 +1,7 @@
 //! The engine as its users see it.
 
 mod basics;
+mod crash;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
