@@ -315,3 +315,59 @@ fn nested_documents_join_their_parents() {
     let plan = Plan::parse(json!({"query": {"all": {}}}).to_string().as_bytes()).unwrap();
     assert_eq!(service::count(&[family().into()], &plan).unwrap(), 3);
 }
+
+#[test]
+fn fields_in_many_forms() {
+    let answer = run(
+        shop(),
+        json!({"query": {"ids": {"values": ["a"]}}, "fetch": {"source": false, "docvalue_fields": [{"field": "day", "format": "yyyy"}, {"field": "tag"}, {"field": "price"}],
+               "fields": [{"field": "stock"}, {"field": "ip"}, {"field": "title"}]}}),
+    );
+    let fields = &answer["hits"]["hits"][0]["fields"];
+    assert_eq!(
+        fields,
+        &json!({"day": ["2024"], "tag": ["x", "y"], "price": [1.5], "stock": [3], "ip": ["10.0.0.1"], "title": ["quick brown fox"]})
+    );
+    let answer = run(
+        family(),
+        json!({"query": {"ids": {"values": ["a"]}}, "fetch": {"fields": [{"field": "kids.name"}, {"field": "kids.toys.what"}]}}),
+    );
+    let expected = json!({"kids": [{"name": ["x"], "toys": [{"what": ["car"]}]}, {"name": ["y"]}]});
+    assert_eq!(answer["hits"]["hits"][0]["fields"], expected);
+}
+
+#[test]
+fn inner_hits_show_nested_documents() {
+    let toys = json!({"nested": {"path": "kids.toys", "query": {"term": {"field": "kids.toys.what", "value": "car"}}, "inner_hits": {}}});
+    let query = json!({"nested": {"path": "kids", "query": toys, "score_mode": "none", "inner_hits": {"name": "k", "fetch": {"source": {"includes": ["kids.name"]}}}}});
+    let answer = run(family(), json!({"query": query}));
+    assert_eq!(ids(&answer), "ac");
+    let inner = &answer["hits"]["hits"][0]["inner_hits"]["k"]["hits"];
+    assert_eq!(inner["total"]["value"], 1);
+    assert_eq!(inner["hits"][0]["_nested"], json!({"field": "kids", "offset": 0}));
+    assert_eq!(inner["hits"][0]["_source"], json!({"name": "x"}));
+    let innermost =
+        &answer["hits"]["hits"][1]["inner_hits"]["k"]["hits"]["hits"][0]["inner_hits"]["kids.toys"]["hits"]["hits"][0];
+    assert_eq!(innermost["_nested"], json!({"field": "kids", "offset": 0, "_nested": {"field": "toys", "offset": 1}}));
+    assert_eq!(innermost["_source"], json!({"what": "car"}));
+    assert_eq!(innermost["_id"], "c");
+}
+
+#[test]
+fn highlights_come_from_the_source() {
+    let field = |options: Value| {
+        let mut field = json!({"name": "title"});
+        field.as_object_mut().unwrap().extend(options.as_object().unwrap().clone());
+        let query = json!({"bool": {"should": [{"term": {"field": "title", "value": "quick"}}, {"phrase": {"field": "title", "terms": [[0, ["red"]], [1, ["fox"]]]}}, {"term": {"field": "tag", "value": "jumps"}}]}});
+        let answer = run(shop(), json!({"query": query, "fetch": {"highlight": {"fields": [field]}}}));
+        answer["hits"]["hits"].as_array().unwrap().iter().find(|hit| hit["_id"] == "b").unwrap()["highlight"]["title"]
+            .clone()
+    };
+    let expected = json!(["<em>quick</em> <em>quick</em> <em>red</em> <em>fox</em> jumps"]);
+    assert_eq!(field(json!({})), expected);
+    assert_eq!(field(json!({"type": "plain"})), expected);
+    assert_eq!(
+        field(json!({"require_field_match": false, "pre_tags": ["["], "post_tags": ["]"]})),
+        json!(["[quick] [quick] [red] [fox] [jumps]"])
+    );
+}

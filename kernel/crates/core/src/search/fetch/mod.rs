@@ -1,15 +1,19 @@
 //! The fetch phase: from documents found to the JSON of hits.
 
+mod columns;
+mod fields;
+mod highlight;
 mod hit;
+mod inner;
 mod source;
 
 use super::block::{Fetched, Hit};
 use super::plan::Plan;
-use super::query::SegmentView;
+use super::query::{Context, SegmentView};
 use crate::Result;
 use crate::reader::ShardReader;
 
-pub use hit::HitWriter;
+pub use hit::{HitSpec, HitWriter};
 pub use source::filter_source;
 
 /// Fetches the hits of one shard: (place in the answer, document).
@@ -21,7 +25,17 @@ pub fn fetch(
     plan: &Plan,
     refs: &[(u32, Hit)],
 ) -> Result<Fetched> {
-    let mut writer = HitWriter::new(index, shard, node, reader, plan)?;
+    let spec = HitSpec {
+        index,
+        shard,
+        node,
+        fetch: &plan.fetch,
+        query: &plan.query,
+        post_filter: plan.post_filter.as_ref(),
+        explain: plan.explain,
+        scored: plan.wants_scores(),
+    };
+    let mut writer = HitWriter::new(spec, &Context::new(reader, false))?;
     // In the order of documents: stored blocks are read once, cursors only go forward.
     let mut order: Vec<&(u32, Hit)> = refs.iter().collect();
     order.sort_by_key(|(_, hit)| (hit.segment, hit.doc));

@@ -22,10 +22,15 @@ pub fn write_source(out: &mut Vec<u8>, source: &[u8], spec: &SourceSpec) -> Resu
 pub fn filter_source(source: &[u8], filter: &SourceFilter) -> Result<Vec<u8>> {
     let value: Value = serde_json::from_slice(source)
         .map_err(|e| Error::new("parse_exception", 500, format!("stored source is not JSON: {e}")))?;
-    let Value::Object(members) = value else { return Ok(source.to_vec()) };
+    serde_json::to_vec(&filter_value(value, filter)).map_err(|e| Error::new("parse_exception", 500, e.to_string()))
+}
+
+/// The parts of an object that a filter lets pass.
+pub fn filter_value(value: Value, filter: &SourceFilter) -> Value {
+    let Value::Object(members) = value else { return value };
     let matcher = Matcher { includes: patterns(&filter.includes), excludes: patterns(&filter.excludes) };
-    let kept = matcher.object(members, "", matcher.includes.is_empty());
-    serde_json::to_vec(&kept).map_err(|e| Error::new("parse_exception", 500, e.to_string()))
+    let whole = matcher.includes.is_empty();
+    Value::Object(matcher.object(members, "", whole))
 }
 
 fn patterns(given: &[String]) -> Vec<Vec<char>> {

@@ -110,7 +110,11 @@ pub struct HighlightSpec {
 /// One field (or pattern) to highlight, all defaults of the search filled in.
 #[derive(Debug, Clone, Deserialize)]
 pub struct HighlightField {
+    /// What the hit calls the field.
     pub name: String,
+    /// Its path, where that differs.
+    #[serde(default)]
+    pub field: Option<String>,
     #[serde(default, rename = "type")]
     pub kind: Option<String>,
     #[serde(default)]

@@ -204,7 +204,10 @@ impl BoundKey {
             Order::Asc => SortMode::Min,
             Order::Desc => SortMode::Max,
         });
+        // Inside the nested documents themselves, their values are at hand.
+        let inside = context.scope.as_deref();
         let nested = match (&field.nested, &def) {
+            (_, Some(FieldDef { nested: Some(path), .. })) if inside == Some(path.as_str()) => None,
             (Some(spec), _) => Some(nested::NestedKey::bind(context, spec)?),
             (None, Some(FieldDef { nested: Some(path), .. })) => Some(nested::NestedKey::of_path(context, path, None)?),
             _ => None,
