@@ -16,6 +16,7 @@ from typing import Any, cast, overload
 import msgspec
 import structlog
 
+from quidditch.controlplane import overflow
 from quidditch.controlplane.api import Subscriber
 from quidditch.controlplane.core.commands import (
     Acknowledged,
@@ -35,7 +36,7 @@ from quidditch.controlplane.writer import Outcome, Writer
 from quidditch.lib.clock import Clock
 from quidditch.lib.metrics import Metrics
 from quidditch.model.errors import ApiError
-from quidditch.model.objects import Object
+from quidditch.model.objects import Index, MappingPart, Object
 from quidditch.model.state import Change, ClusterState, Deleted
 from quidditch.store import api
 
@@ -200,12 +201,13 @@ class Leader:
         if self._watch is not None:
             self._watch.cancel()
         listing = await self._store.list()
-        state = ClusterState().apply(listing.objects, _number(listing.version))
+        state = ClusterState().apply(overflow.join_all(listing.objects), _number(listing.version))
         self._foreign.clear()
         self._executing = []
         self._watch_lost = False
         if self._writer is not None:
             self._writer.own.clear()
+            self._writer.parts.reset(listing.objects)
         state = await self._settle(state, lambda s: bootstrap(s, self._cluster_name, self._env()))
         state = await self._settle(state, lambda s: upkeep(s, self._env()))
         self._publish(state)
@@ -373,12 +375,14 @@ class Leader:
             if event.version in writer.own:
                 writer.own.discard(event.version)
                 continue
+            if isinstance(obj, MappingPart):
+                continue
             known = self.state.objects(obj.kind).get(obj.key)
             if event.type == "deleted":
                 if known is not None and known.metadata.uid == obj.metadata.uid:
                     changes.append(Deleted(obj.kind, obj.key))
             elif known is None or known.metadata.resource_version != event.version:
-                changes.append(obj)
+                changes.append(await overflow.fetch(self._store, obj) if isinstance(obj, Index) else obj)
         if changes:
             state = await self._settle(_applied(self.state, changes), lambda s: upkeep(s, self._env()))
             self._publish(state)

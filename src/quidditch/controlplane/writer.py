@@ -14,7 +14,8 @@ from msgspec.structs import replace
 
 from quidditch.controlplane.core.create import FINALIZER
 from quidditch.controlplane.core.draft import Op
-from quidditch.model.objects import Object
+from quidditch.controlplane.overflow import Parts, split
+from quidditch.model.objects import Index, Object
 from quidditch.model.state import Change, ClusterState, Deleted
 from quidditch.store import api
 
@@ -33,6 +34,7 @@ class Writer:
         self._store = store
         self._epoch = epoch
         self.own: set[str] = set()
+        self.parts = Parts()
 
     async def write(self, base: ClusterState, works: Sequence[Sequence[Op]]) -> list[Outcome]:
         """Writes each piece of work (the operations of one command); answers one outcome per piece, in order."""
@@ -42,6 +44,8 @@ class Writer:
             await runs[0]
         else:
             await asyncio.gather(*runs)
+        if not any(outcome.error for outcome in outcomes):
+            await self.parts.clear(self._store, self._epoch)
         return outcomes
 
     async def _run(
@@ -84,10 +88,23 @@ class Writer:
             return None
         rest = tuple(each for each in known.metadata.finalizers if each != FINALIZER)
         released = replace(known, metadata=replace(known.metadata, finalizers=rest))
+        if isinstance(released, Index):
+            released, _ = split(released)
+            self.parts.uses(released.name, "")
         written = self._noted(await self._store.update(released, self._epoch))
         return written if rest else None
 
     async def _put(self, obj: Object, known: Object | None) -> Object:
+        if not isinstance(obj, Index):
+            return await self._store_one(obj, known)
+        slim, parts = split(obj)
+        for part in await self.parts.write(self._store, parts, self._epoch):
+            self._noted(part)
+        stored = await self._store_one(slim, known)
+        self.parts.uses(obj.name, slim.spec.mapping_digest)
+        return replace(obj, metadata=stored.metadata)
+
+    async def _store_one(self, obj: Object, known: Object | None) -> Object:
         if known is None:
             bare = replace(obj, metadata=replace(obj.metadata, resource_version="", uid=""))
             return await self._store.create(bare, self._epoch)

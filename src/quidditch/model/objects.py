@@ -106,7 +106,8 @@ class IndexSpec(_Part, frozen=True):
     """`settings` are flat with their `index.` prefix, scalars as text and lists as lists of text
     (`{"index.number_of_shards": "1"}`).
 
-    `mappings` is the canonical mapping, as `GET _mapping` shows it. The versions count changes of that part.
+    `mappings` is the canonical mapping, as `GET _mapping` shows it; in a store a big one is empty and
+    `mapping_digest` names its parts. The versions count changes of that part.
     `data_stream` names the data stream that owns the index. `system` members of settings (uuid, creation_date,
     version.created) stand in `settings` too.
     """
@@ -123,6 +124,7 @@ class IndexSpec(_Part, frozen=True):
     aliases_version: int = 1
     data_stream: str | None = None
     rollover: dict[str, Any] = {}
+    mapping_digest: str = ""
 
 
 class IndexStatus(_Part, frozen=True):
@@ -171,6 +173,26 @@ class Index(_Object, frozen=True):
     def setting(self, key: str, default: Any = None) -> Any:
         """The value of a setting by its full name (`index.refresh_interval`), as stored."""
         return self.spec.settings.get(key, default)
+
+
+class MappingPartSpec(_Part, frozen=True):
+    """A piece of a big mapping: part `number` of `count`, `data` is base64 of the compressed JSON."""
+
+    index: str
+    digest: str
+    number: int
+    count: int
+    data: str
+
+
+class MappingPart(_Object, frozen=True):
+    """Big mappings stand in objects of their own, so that no object grows beyond what every store takes. Never changed."""
+
+    spec: MappingPartSpec
+
+    @property
+    def key(self) -> str:
+        return self.metadata.name
 
 
 # --- routing --------------------------------------------------------------------------------------------------------
@@ -403,10 +425,12 @@ class DataStream(_Object, frozen=True):
         return self.spec.name
 
 
-Object: TypeAlias = Cluster | Settings | Index | Routing | Node | Alias | Template | Pipeline | Script | DataStream
+Object: TypeAlias = (
+    Cluster | Settings | Index | MappingPart | Routing | Node | Alias | Template | Pipeline | Script | DataStream
+)
 KINDS: Mapping[str, type[Object]] = {
     kind.__name__: kind
-    for kind in (Cluster, Settings, Index, Routing, Node, Alias, Template, Pipeline, Script, DataStream)
+    for kind in (Cluster, Settings, Index, MappingPart, Routing, Node, Alias, Template, Pipeline, Script, DataStream)
 }
 
 
