@@ -1,8 +1,8 @@
 """Versioned bytes of objects: JSON with a `format` number. An older format is read (and upgraded), a newer one is
 refused.
 
-A change of what objects mean raises `FORMAT` and adds an upgrade from the number before; tests/compat keeps bytes of
-every format.
+A change of what objects mean raises `FORMAT` and adds an upgrade from the number before; tests/unit/model/formats keeps
+bytes of every format.
 """
 
 from __future__ import annotations

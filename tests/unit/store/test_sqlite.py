@@ -1,7 +1,10 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sqlite3
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -87,3 +90,50 @@ def test_a_failed_write_leaves_the_others_of_its_batch(tmp_path: Path) -> None:
         await store.close()
 
     asyncio.run(main())
+
+
+WRITER = """
+import asyncio, sys
+from pathlib import Path
+from tests.unit.model import states
+from quidditch.store.sqlite import SqliteStore
+
+async def main():
+    store = await SqliteStore.open(Path(sys.argv[1]))
+    async def write(name):
+        made = await store.create(states.index(name))
+        print(name, made.metadata.resource_version, flush=True)
+    number = 0
+    while True:
+        await asyncio.gather(*(write(f"{sys.argv[2]}-{number + step}") for step in range(5)))
+        number += 5
+
+asyncio.run(main())
+"""
+
+
+def test_a_killed_process_loses_nothing_that_it_was_told_is_written(tmp_path: Path) -> None:
+    acknowledged: dict[str, str] = {}
+    for attempt in range(3):
+        command = [sys.executable, "-c", WRITER, str(tmp_path / "s"), f"a{attempt}"]
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as process:
+            assert process.stdout is not None
+            for _ in range(20 + attempt * 13):
+                name, version = process.stdout.readline().split()
+                acknowledged[name] = version
+            process.kill()
+            for line in process.stdout:
+                if line.endswith("\n"):
+                    name, version = line.split()
+                    acknowledged[name] = version
+
+    async def check() -> None:
+        store = await SqliteStore.open(tmp_path / "s")
+        listing = await store.list()
+        stored = {obj.key: obj.metadata.resource_version for obj in listing.objects}
+        assert acknowledged.items() <= stored.items()
+        assert sorted(map(int, stored.values())) == list(range(1, int(listing.version) + 1))
+        await store.close()
+
+    asyncio.run(check())
