@@ -27,6 +27,7 @@ from quidditch.controlplane.core.commands import (
     PutClusterSettings,
     Result,
     SettingsChanged,
+    Upkeep,
 )
 from quidditch.controlplane.core.decide import bootstrap, decide, upkeep
 from quidditch.controlplane.core.draft import Checks, Decision, Env, Ids
@@ -38,6 +39,8 @@ from quidditch.lib.metrics import Metrics
 from quidditch.model.errors import ApiError
 from quidditch.model.objects import Index, MappingPart, Object
 from quidditch.model.state import Change, ClusterState, Deleted
+from quidditch.reconcile.backoff import Backoff
+from quidditch.reconcile.controller import Again, Controller
 from quidditch.store import api
 
 _log = structlog.get_logger(__name__)
@@ -86,6 +89,7 @@ class Leader:
         checks: Checks | None = None,
         config: Mapping[str, Any] | None = None,
         lease_seconds: float = 15.0,
+        upkeep_seconds: float = 60.0,
         metrics: Metrics | None = None,
     ) -> None:
         self._store = store
@@ -105,6 +109,9 @@ class Leader:
         self._foreign: deque[api.Event] = deque()
         self._wake = asyncio.Event()
         self._numbers = itertools.count(1)
+        self._upkeep_seconds = upkeep_seconds
+        self._chores = Controller("chores", self._chore, workers=2, quiet=(api.StoreError, ApiError))
+        self._backoff = Backoff(0.05, 5.0)
         self._tasks: list[asyncio.Task[None]] = []
         self._watch: asyncio.Task[None] | None = None
         self._writer: Writer | None = None
@@ -165,22 +172,22 @@ class Leader:
         Raises :class:`StoreError`.
         """
         await self._lead()
-        self._tasks = [
-            asyncio.create_task(self._serve(), name="leader"),
-            asyncio.create_task(self._renew(), name="lease"),
-        ]
+        self._tasks = [asyncio.create_task(self._serve(), name="leader")]
+        self._chores.start()
+        self._chores.add_after("lease", self._lease_seconds / 3)
+        self._chores.add_after("upkeep", self._upkeep_seconds)
 
     async def stop(self) -> None:
         """Serves what is queued, then ends; the store stays open."""
         self._stopping = True
         self._wake.set()
-        if self._tasks:
-            await self._tasks[0]
-        for task in (*self._tasks[1:], self._watch):
-            if task is not None:
-                task.cancel()
-                with contextlib.suppress(asyncio.CancelledError):
-                    await task
+        for task in self._tasks:
+            await task
+        await self._chores.stop()
+        if self._watch is not None:
+            self._watch.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._watch
         if self._lease is not None:
             with contextlib.suppress(api.StoreError):
                 await self._store.release(self._lease)
@@ -268,6 +275,7 @@ class Leader:
         while True:
             try:
                 await action()
+                self._backoff.succeeded("store")
                 return
             except api.Fenced:
                 action = self._lead
@@ -276,7 +284,7 @@ class Leader:
                     self._fail(list(self._queue), error)
                     self._queue.clear()
                     return
-                await asyncio.sleep(0.2)
+                await asyncio.sleep(self._backoff.failed("store"))
 
     async def _batch(self) -> None:
         """Decides, writes and publishes what waits."""
@@ -387,14 +395,17 @@ class Leader:
             state = await self._settle(_applied(self.state, changes), lambda s: upkeep(s, self._env()))
             self._publish(state)
 
-    async def _renew(self) -> None:
-        while True:
-            await asyncio.sleep(self._lease_seconds / 3)
-            with contextlib.suppress(api.StoreError):
-                lease = await self._store.acquire(self._holder, self._clock.now_ms() / 1000, self._lease_seconds)
-                if lease != self._lease and self._writer is not None:
-                    # Another led in between: what is written now fails by the fence, and the loop leads anew.
-                    self._lease = lease
+    async def _chore(self, chore: str) -> Again | None:
+        """What is to be done again and again: hold the lease, look whether everything is in order."""
+        if chore == "upkeep":
+            if not self._stopping:
+                await self.submit(Upkeep())
+            return Again(self._upkeep_seconds)
+        lease = await self._store.acquire(self._holder, self._clock.now_ms() / 1000, self._lease_seconds)
+        if lease is not None and self.leading:
+            # If another led in between, this is a new epoch: writes of the old one fail, and the loop leads anew.
+            self._lease = lease
+        return Again(self._lease_seconds / 3)
 
 
 def _applied(state: ClusterState, changes: Sequence[Change]) -> ClusterState:

@@ -219,6 +219,10 @@ class Reroute(_Command, frozen=True, kw_only=True):
     retry_failed: bool = False
 
 
+class Upkeep(_Command, frozen=True, kw_only=True):
+    """Brings everything in order that is not; the control plane asks itself for it from time to time."""
+
+
 Acknowledging: TypeAlias = (
     DeleteIndices
     | OpenIndices
@@ -237,6 +241,7 @@ Acknowledging: TypeAlias = (
     | ShardStarted
     | ShardFailed
     | Reroute
+    | Upkeep
 )
 """Commands whose result is :class:`Acknowledged`."""
 Command: TypeAlias = CreateIndex | PutClusterSettings | Acknowledging

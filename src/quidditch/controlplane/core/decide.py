@@ -21,6 +21,12 @@ from quidditch.controlplane.core.repair import repair
 from quidditch.model.objects import Cluster, ClusterSpec, metadata_for
 from quidditch.model.state import ClusterState
 
+
+def _upkeep(draft: Draft, _command: commands.Upkeep) -> commands.Acknowledged:
+    repair(draft)
+    return commands.Acknowledged()
+
+
 _HANDLERS: Mapping[type, Callable[[Draft, Any], commands.Result]] = {
     commands.CreateIndex: create.create_index,
     commands.DeleteIndices: indices.delete_indices,
@@ -41,6 +47,7 @@ _HANDLERS: Mapping[type, Callable[[Draft, Any], commands.Result]] = {
     commands.ShardStarted: nodes.shard_started,
     commands.ShardFailed: nodes.shard_failed,
     commands.Reroute: nodes.reroute,
+    commands.Upkeep: _upkeep,
 }
 
 
