@@ -1,0 +1,161 @@
+"""The transport within one process: what a single node uses, and the twin of the network for tests.
+
+A :class:`Network` connects its nodes. Tests cut links, hold back or lose answers, stop nodes; a single node pays one dictionary
+look-up and one await per call.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+
+from quidditch.transport import errors
+from quidditch.transport.api import Handler, Overloaded, TimedOut, UnknownAction, Unreachable
+
+
+class Network:
+    """Who can reach whom. Links have a direction: requests may pass where answers do not."""
+
+    def __init__(self) -> None:
+        self._nodes: dict[str, MemoryTransport] = {}
+        self._cut: set[tuple[str, str]] = set()
+        self._held: dict[tuple[str, str], asyncio.Event] = {}
+
+    def join(self, node_id: str, max_calls: int = 10_000) -> MemoryTransport:
+        """A node of this network; one that had the id before is gone."""
+        transport = self._nodes[node_id] = MemoryTransport(self, node_id, max_calls)
+        return transport
+
+    def leave(self, node_id: str, transport: MemoryTransport) -> None:
+        if self._nodes.get(node_id) is transport:
+            del self._nodes[node_id]
+
+    # --- faults -----------------------------------------------------------------------------------------------------
+
+    def cut(self, one: str, other: str, *, both: bool = True) -> None:
+        """Nothing passes from one to the other (and back). A partition is silent: callers find out by their deadline."""
+        self._cut.add((one, other))
+        if both:
+            self._cut.add((other, one))
+
+    def isolate(self, node: str, others: Iterable[str]) -> None:
+        for other in others:
+            if other != node:
+                self.cut(node, other)
+
+    def heal(self) -> None:
+        """Every link is whole again, and what was held goes on."""
+        self._cut.clear()
+        for held in self._held.values():
+            held.set()
+        self._held.clear()
+
+    def hold(self, one: str, other: str) -> None:
+        """What goes from one to the other waits until :meth:`heal`."""
+        self._held.setdefault((one, other), asyncio.Event())
+
+    # --- passing ----------------------------------------------------------------------------------------------------
+
+    def find(self, node: str) -> MemoryTransport | None:
+        return self._nodes.get(node)
+
+    async def pass_on(self, one: str, other: str) -> None:
+        """Returns when a message has come through; never for a cut link."""
+        if not self._cut and not self._held:
+            return
+        held = self._held.get((one, other))
+        if held is not None:
+            await held.wait()
+        if (one, other) in self._cut:
+            await asyncio.get_running_loop().create_future()
+
+
+class MemoryTransport:
+    """One node's transport; made by :meth:`Network.join`."""
+
+    def __init__(self, network: Network, node_id: str, max_calls: int) -> None:
+        self._network = network
+        self._node_id = node_id
+        self._max_calls = max_calls
+        self._handlers: dict[str, Handler] = {}
+        self._calls: set[asyncio.Task[bytes]] = set()
+        self._closed = False
+
+    @property
+    def node_id(self) -> str:
+        return self._node_id
+
+    def serve(self, action: str, handler: Handler) -> None:
+        if action in self._handlers:
+            raise ValueError(f"action [{action}] is served already")
+        self._handlers[action] = handler
+
+    async def call(self, node: str, action: str, payload: bytes, timeout: float) -> bytes:
+        if self._closed:
+            raise Unreachable(f"node [{self._node_id}] is closed")
+        if node == self._node_id:
+            return await self._local(action, payload, timeout)
+        try:
+            async with asyncio.timeout(timeout):
+                await self._network.pass_on(self._node_id, node)
+                target = self._network.find(node)
+                if target is None:
+                    raise Unreachable(f"node [{node}] is not connected")
+                answer = await target.answer(action, payload)
+                await self._network.pass_on(node, self._node_id)
+                return answer
+        except TimeoutError:
+            raise TimedOut(f"[{node}][{action}] did not answer within {timeout:g} s") from None
+
+    async def _local(self, action: str, payload: bytes, timeout: float) -> bytes:
+        """Straight to the handler; its errors are raised as if they had travelled."""
+        handler = self._handlers.get(action)
+        if handler is None:
+            raise UnknownAction(f"node [{self._node_id}] does not serve [{action}]")
+        try:
+            async with asyncio.timeout(timeout):
+                return await handler(payload)
+        except TimeoutError:
+            raise TimedOut(f"[{self._node_id}][{action}] did not answer within {timeout:g} s") from None
+        except Exception as error:
+            raise errors.decode(errors.encode(error)) from error
+
+    async def answer(self, action: str, payload: bytes) -> bytes:
+        """Serves a call from another node. It goes on when the caller has given up, as it would over a network."""
+        handler = self._handlers.get(action)
+        if self._closed:
+            raise Unreachable(f"node [{self._node_id}] is closed")
+        if handler is None:
+            raise UnknownAction(f"node [{self._node_id}] does not serve [{action}]")
+        if len(self._calls) >= self._max_calls:
+            raise Overloaded(f"node [{self._node_id}] has {self._max_calls} calls in work")
+        task = asyncio.ensure_future(_handled(handler, payload))
+        self._calls.add(task)
+        task.add_done_callback(self._ended)
+        try:
+            return await asyncio.shield(task)
+        except asyncio.CancelledError:
+            if self._closed:
+                raise Unreachable(f"node [{self._node_id}] is closed") from None
+            raise
+
+    def _ended(self, task: asyncio.Task[bytes]) -> None:
+        self._calls.discard(task)
+        if not task.cancelled():
+            task.exception()  # taken here: a caller that has given up does not ask for it any more
+
+    async def close(self) -> None:
+        self._closed = True
+        self._network.leave(self._node_id, self)
+        calls = list(self._calls)
+        for task in calls:
+            task.cancel()
+        await asyncio.gather(*calls, return_exceptions=True)
+
+
+async def _handled(handler: Handler, payload: bytes) -> bytes:
+    """The handler's answer, its errors as they travel."""
+    try:
+        return await handler(payload)
+    except Exception as error:
+        raise errors.decode(errors.encode(error)) from error
