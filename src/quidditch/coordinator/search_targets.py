@@ -95,13 +95,13 @@ def _preferred(preference: str) -> set[int]:
 
 def slice_of(target: SearchTarget, id: int, total: int) -> SearchTarget:
     """The part of an index that belongs to a slice: whole shards, and a share of each where there are more slices than shards."""
-    count = target.index.number_of_shards
+    count = len(target.shards)
     if total <= count:
-        return replace(target, shards=tuple(shard for shard in target.shards if shard % total == id))
-    shard = id % count
-    shares = total // count + (1 if total % count > shard else 0)
+        return replace(target, shards=tuple(shard for at, shard in enumerate(target.shards) if at % total == id))
+    at = id % count
+    shares = total // count + (1 if total % count > at else 0)
     share = None if shares == 1 else (id // count, shares)
-    return replace(target, shards=tuple(number for number in target.shards if number == shard), share=share)
+    return replace(target, shards=(target.shards[at],), share=share)
 
 
 def boost_of(state: ClusterState, boosts: Sequence[tuple[str, float]], target: SearchTarget, lenient: bool) -> float:
