@@ -16,6 +16,8 @@ const MAX_TERM: usize = 32_766;
 #[derive(Debug)]
 pub enum Parsed {
     Value(IndexValue),
+    /// Only that there is a value is kept.
+    Present,
     /// Null without null_value, an empty string for a number.
     Nothing,
     /// Not indexed, its field named in `_ignored`.
@@ -100,7 +102,7 @@ fn other(leaf: &Leaf, kind: FieldKind, token: &Token<'_>) -> Result<Parsed, Faul
         FieldKind::Binary => {
             // Only `_source` keeps it: nothing to decode.
             text(token)?;
-            Ok(Parsed::Nothing)
+            Ok(Parsed::Present)
         }
         _ => number(leaf, kind, token),
     }

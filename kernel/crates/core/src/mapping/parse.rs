@@ -292,6 +292,13 @@ impl<'m, 'a> Walk<'m, 'a> {
     fn leaf_value(&mut self, leaf: &'m Leaf) -> Done {
         self.json.skip_ws();
         let at = self.json.pos();
+        if leaf.opaque {
+            self.json.skip_value()?;
+            if self.json.slice(at, self.json.pos()) != "null" {
+                self.present(leaf);
+            }
+            return Ok(());
+        }
         let token = self.json.value()?;
         if token == Token::ArrayStart {
             let mut first = true;
@@ -315,6 +322,7 @@ impl<'m, 'a> Walk<'m, 'a> {
     fn index(&mut self, leaf: &'m Leaf, token: &Token<'a>, at: usize) -> Done {
         match leaf::parse(leaf, token) {
             Ok(Parsed::Value(value)) => self.add(leaf, value),
+            Ok(Parsed::Present) => self.present(leaf),
             Ok(Parsed::Nothing) => {}
             Ok(Parsed::Ignored) => {
                 self.docs.push_root(self.mapping.system.ignored, IndexValue::Str(leaf.def.path.clone()));
@@ -333,7 +341,14 @@ impl<'m, 'a> Walk<'m, 'a> {
         if let Some(field) = leaf.field {
             self.docs.push_at(nested, field, value);
         }
+        self.present(leaf);
+    }
+
+    /// Notes the field where `exists` looks for it.
+    #[inline]
+    fn present(&mut self, leaf: &'m Leaf) {
         if leaf.field_names {
+            let nested = leaf.def.nested.as_deref().unwrap_or("");
             self.docs.push_at(nested, self.mapping.system.field_names, IndexValue::Str(leaf.def.path.clone()));
         }
     }

@@ -49,6 +49,8 @@ pub struct Leaf {
     pub field: Option<Field>,
     /// `exists` finds it through `_field_names`.
     pub field_names: bool,
+    /// Any JSON is one value, of which only the presence is known.
+    pub opaque: bool,
     pub null_value: Option<String>,
     pub ignore_malformed: bool,
     pub coerce: bool,
@@ -252,9 +254,12 @@ fn leaf(path: &str, params: &Value, fields: &BTreeMap<String, Arc<FieldDef>>, an
         _ => None,
     };
     let stored = flag(Some(params), "store", false);
+    let opaque = super::types::is_opaque(super::compile::type_of(params));
+    let named = def.indexed || stored || flag(Some(params), "doc_values", opaque);
     Ok(Leaf {
         field: def.field,
-        field_names: !def.column && !def.norms && (def.indexed || stored || flag(Some(params), "doc_values", false)),
+        field_names: !def.column && !def.norms && named,
+        opaque,
         null_value: params.get("null_value").and_then(scalar_text),
         ignore_malformed: false,
         coerce: true,

@@ -46,6 +46,7 @@ impl FieldKind {
             "date_nanos" => Self::DateNanos,
             "ip" => Self::Ip,
             "binary" => Self::Binary,
+            name if is_opaque(name) => Self::Binary,
             _ => return None,
         })
     }
@@ -70,6 +71,14 @@ impl FieldKind {
             Self::Binary => "binary",
         }
     }
+}
+
+/// Types of which only the presence of a value is known: any JSON is taken, `exists` finds it, `_source` keeps it.
+pub fn is_opaque(name: &str) -> bool {
+    matches!(
+        name,
+        "geo_point" | "geo_shape" | "integer_range" | "long_range" | "float_range" | "double_range" | "date_range" | "ip_range"
+    )
 }
 
 /// One leaf of the mapping, multi-fields included.
