@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import orjson
@@ -60,6 +60,7 @@ class Prepared:
     failures: list[ShardFailure]
     total: int
     skipped: int = 0
+    bodies: list[dict[str, Any]] = field(default_factory=list)
 
     @property
     def sections(self) -> dict[str, Any]:
@@ -174,15 +175,19 @@ class Searcher:
 
     def _prefilter(self, prepared: Prepared) -> None:
         """Leaves out shards that cannot match; one stays, to give the empty answer its form."""
-        assert prepared.plan is not None
-        needed = search_prefilter.demanded(prepared.plan.body["query"])
-        if needed is None or prepared.plans is not None:
-            return
-        probe = kernel_plan(orjson.dumps({"query": needed, "size": 0}))
-        kept = [reader for reader in prepared.readers if quidditch_kernel.count([reader[3]], probe)]
-        kept = kept or prepared.readers[:1]
+        matching = [at for at, reader in enumerate(prepared.readers) if self._can_match(reader, prepared.bodies[at])]
+        kept = matching or [0]
         prepared.skipped = len(prepared.readers) - len(kept)
-        prepared.readers = kept
+        prepared.readers = [prepared.readers[at] for at in kept]
+        if prepared.plans is not None:
+            prepared.plans = [prepared.plans[at] for at in kept]
+
+    def _can_match(self, reader: LocalReader, body: dict[str, Any]) -> bool:
+        needed = search_prefilter.demanded(body["query"])
+        if needed is None:
+            return True
+        probe = kernel_plan(orjson.dumps({"query": needed, "size": 0}))
+        return quidditch_kernel.count([reader[3]], probe) > 0
 
     def open(self, targets: Sequence[SearchTarget], plans: Sequence[CompiledPlan | ApiError]) -> Prepared:
         """Readers of all shards that can be asked."""
@@ -202,6 +207,7 @@ class Searcher:
                     continue
                 prepared.readers.append((target.index.name, number, self.local.id, reader))
                 each.append(plan.kernel)
+                prepared.bodies.append(plan.body)
                 if prepared.plan is None:
                     prepared.plan = plan
         if prepared.plan is not None and any(plan is not prepared.plan.kernel for plan in each):

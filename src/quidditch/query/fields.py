@@ -25,6 +25,10 @@ INTEGERS = {
 FLOATS = {"half_float": 65504.0, "float": 3.4028234663852886e38, "double": math.inf, "scaled_float": math.inf}
 NUMERIC = frozenset(INTEGERS) | frozenset(FLOATS)
 DATES = frozenset({"date", "date_nanos"})
+OPAQUE = frozenset(
+    {"geo_point", "geo_shape", "integer_range", "long_range", "float_range", "double_range", "date_range", "ip_range"}
+)
+"""Types that are kept but not searched yet."""
 TEXTS = frozenset({"text", "match_only_text", "search_as_you_type", "annotated_text"})
 STRINGS = TEXTS | {"keyword", "wildcard", "constant_keyword", "flat_object", "icu_collation_keyword"}
 DEFAULT_DATE_FORMAT = "strict_date_time_no_millis||strict_date_optional_time||epoch_millis"
@@ -50,6 +54,8 @@ def check_searchable(field: Field) -> None:
     """Refuses fields that have neither terms nor columns."""
     if field.type == "binary":
         raise ShardQuery("Binary fields do not support searching")
+    if field.type in OPAQUE:
+        raise QueryFault(f"Queries on field [{field.path}] of type [{field.type}] are not supported")
     if field.indexed:
         return
     if field.type in TEXTS:

@@ -12,12 +12,12 @@ from quidditch.query.dsl.match import MatchOptions, combine, match_op, zero_term
 from quidditch.query.dsl.match_bool_prefix import bool_prefix_op
 from quidditch.query.dsl.match_phrase import phrase_op, phrase_prefix_op
 from quidditch.query.errors import QueryFault, ShardError, argument
-from quidditch.query.fields import TEXTS, search_analyzer
+from quidditch.query.fields import OPAQUE, TEXTS, search_analyzer
 from quidditch.query.ops import Op
 from quidditch.query.values import parse_float
 
 Weights = dict[str, float]
-_UNSEARCHABLE = frozenset({"binary", "geo_point", "geo_shape", "knn_vector", "rank_feature", "rank_features"})
+_UNSEARCHABLE = OPAQUE | {"binary"}
 TYPES = {
     "best_fields": 0.0,
     "most_fields": 1.0,

@@ -12,7 +12,7 @@ from quidditch.query.dsl.exists import exists_op
 from quidditch.query.dsl.fuzzy import fuzzy_op
 from quidditch.query.dsl.prefix import prefix_op
 from quidditch.query.dsl.range import typed_range
-from quidditch.query.dsl.regexp import regexp_op
+from quidditch.query.dsl.regexp import check_length, regexp_op
 from quidditch.query.dsl.wildcard import wildcard_op
 from quidditch.query.errors import QueryFault
 from quidditch.query.fields import DATES, STRINGS, TEXTS, search_analyzer
@@ -126,7 +126,12 @@ class QueryStringBuilder:
         return self._each(field, one)
 
     def regexp(self, field: str | None, pattern: str) -> Op | None:
-        return self._each(field, lambda path: regexp_op(path, pattern, "ALL", self.options.states, False, self.ctx))
+        check_length(pattern, self.ctx)
+
+        def one(path: str) -> Op:
+            return regexp_op(path, self._normal(path, pattern), "ALL", self.options.states, False, self.ctx)
+
+        return self._each(field, one)
 
     def range(
         self, field: str | None, low: str | None, high: str | None, include_low: bool, include_high: bool

@@ -50,14 +50,19 @@ def _flags(options: dict[str, Any]) -> str:
 
 
 def regexp_op(path: str, value: str, flags: str, states: int, case_insensitive: bool, ctx: QueryContext) -> Op:
+    check_length(value, ctx)
+    field = string_field("regexp", path, "keyword and text", ctx)
+    arguments = {"flags": flags, "case_insensitive": case_insensitive, "max_determinized_states": states}
+    if field is None:
+        return on_metadata("regexp", path, value, arguments) if path != "_index" else ops.no_docs()
+    return {"regexp": {"field": field.path, "value": keyword_of(field, value, ctx), **arguments}}
+
+
+def check_length(value: str, ctx: QueryContext) -> None:
+    """Refuses patterns above the index's limit."""
     limit = ctx.settings.max_regex_length
     if len(value) > limit:
         raise QueryFault(
             f"The length of regex [{len(value)}] used in the Regexp Query request has exceeded the allowed maximum of [{limit}]. "
             "This maximum can be set by changing the [index.max_regex_length] index level setting."
         )
-    field = string_field("regexp", path, "keyword and text", ctx)
-    arguments = {"flags": flags, "case_insensitive": case_insensitive, "max_determinized_states": states}
-    if field is None:
-        return on_metadata("regexp", path, value, arguments) if path != "_index" else ops.no_docs()
-    return {"regexp": {"field": field.path, "value": keyword_of(field, value, ctx), **arguments}}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from quidditch.query import ops
+from quidditch.query import bitmap, ops
 from quidditch.query.context import QueryContext, TermsLookup
 from quidditch.query.dsl.meta import metadata_terms
 from quidditch.query.dsl.single import dressed
@@ -31,7 +31,18 @@ def terms(body: dict[str, Any], ctx: QueryContext) -> Op:
     if kind not in ("default", "bitmap"):
         raise argument(f"unknown value_type type [{kind}]")
     values = _lookup(source, ctx) if isinstance(source, dict) else _values(source)
+    if kind == "bitmap":
+        values = _integers(values)
     return dressed(_compile(field, values, ctx), body, ctx, "terms")
+
+
+def _integers(values: list[Any]) -> list[Any]:
+    if len(values) != 1:
+        raise argument(
+            "Invalid value for bitmap type: Expected a single-element array with a base64 encoded serialized bitmap."
+        )
+    found: list[Any] = list(bitmap.decode(read_text(values[0])))
+    return found
 
 
 def _values(source: list[Any]) -> list[Any]:
