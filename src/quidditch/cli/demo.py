@@ -63,13 +63,17 @@ def demonstrate(config: Config, temporary: bool, stop: bool) -> None:
         if temporary:
             config = replace(config, values={**config.values, "path.data": folder})
 
+        problems: list[str] = []
+
         def ready(url: str, end: Any) -> None:
-            threading.Thread(target=_run, args=(url, stop, end), name="demo", daemon=True).start()
+            threading.Thread(target=_run, args=(url, stop, end, problems), name="demo", daemon=True).start()
 
         serve(config, ready)
+        if problems:
+            raise ConfigError(problems[0])
 
 
-def _run(url: str, stop: bool, end: Any) -> None:
+def _run(url: str, stop: bool, end: Any, problems: list[str]) -> None:
     console = Console()
     try:
         client = _Client(url)
@@ -79,7 +83,7 @@ def _run(url: str, stop: bool, end: Any) -> None:
         console.print(f"  curl '{url}/{INDEX}/_search?q=doc:generator&pretty'", highlight=False)
         console.print("Ctrl-C ends it.")
     except (OSError, ConfigError, http.client.HTTPException) as error:
-        console.print(f"quidditch: the demonstration ended: {error}", style="red")
+        problems.append(f"the demonstration ended: {error}")
         stop = True
     if stop:
         end()
@@ -188,26 +192,25 @@ def _walk(node: ast.AST, path: str, shared: dict[str, Any]) -> Iterator[tuple[st
 def _search(client: _Client, console: Console) -> None:
     for title, body in SEARCHES:
         answer = client.call("POST", f"/{INDEX}/_search", {**body, "size": 3, "_source": ["name", "kind", "doc"]})
-        table = Table(
-            title=f"{title}  ({answer['hits']['total']['value']:,} hits, {answer['took']} ms)", title_justify="left"
-        )
-        for heading in ("score", "kind", "name", "documentation"):
-            table.add_column(heading, no_wrap=heading != "documentation")
-        for hit in answer["hits"]["hits"]:
+        hits = answer["hits"]
+        table = _table(f"{title}  ({hits['total']['value']:,} hits in {answer['took']} ms)")
+        for heading, width in (("score", 5), ("kind", 8), ("name", 34), ("documentation", None)):
+            table.add_column(heading, no_wrap=True, overflow="ellipsis", width=width)
+        for hit in hits["hits"]:
             found = hit["_source"]
-            first = found["doc"].splitlines()[0][:70]
-            table.add_row(f"{hit['_score']:.2f}", found["kind"], found["name"], first)
+            table.add_row(f"{hit['_score']:.2f}", found["kind"], found["name"], found["doc"].splitlines()[0])
         console.print(table)
     for title, aggregation in AGGREGATIONS:
         answer = client.call("POST", f"/{INDEX}/_search", {"size": 0, "aggs": {"found": aggregation}})
-        table = Table(title=f"{title}  ({answer['took']} ms)", title_justify="left")
-        table.add_column("key")
-        table.add_column("documents", justify="right")
+        table = _table(f"{title}  ({answer['took']} ms)")
         inner = list(aggregation.get("aggs", {}))
-        for name in inner:
-            table.add_column(name, justify="right")
+        for heading in ("key", "documents", *inner):
+            table.add_column(heading, justify="left" if heading == "key" else "right")
         for bucket in answer["aggregations"]["found"]["buckets"]:
-            table.add_row(
-                str(bucket["key"]), f"{bucket['doc_count']:,}", *(f"{bucket[name]['value']:,.0f}" for name in inner)
-            )
+            values = [f"{bucket[name]['value']:,.0f}" for name in inner]
+            table.add_row(str(bucket["key"]), f"{bucket['doc_count']:,}", *values)
         console.print(table)
+
+
+def _table(title: str) -> Table:
+    return Table(title=f"\n{title}", title_justify="left", box=None, pad_edge=False)
