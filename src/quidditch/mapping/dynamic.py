@@ -72,6 +72,8 @@ class _Growth:
         self._parses_date = parses_date
         self._ctx = ctx
         self._new: dict[str, Node] = {}
+        self._within: dict[str, Node] = {}
+        """What templates put into new objects, by path."""
 
     def add(self, path: str, json_type: str, sample: Any) -> None:
         parent = ""
@@ -83,11 +85,22 @@ class _Growth:
         if self._known(path) is None:
             node = self._node(path, json_type, sample)
             if node is not None:
-                self._new[path] = node
+                self._keep(path, node)
+
+    def _keep(self, path: str, node: Node) -> None:
+        self._new[path] = node
+        self._note(path, node)
+
+    def _note(self, path: str, node: Node) -> None:
+        if isinstance(node, Object):
+            for name, child in node.properties.items():
+                self._within[f"{path}.{name}"] = child
+                self._note(f"{path}.{name}", child)
 
     def _known(self, path: str) -> Node | None:
         mapping = self._mapping
-        return self._new.get(path) or mapping.objects.get(path) or mapping.leaves.get(path) or mapping.aliases.get(path)
+        made = self._new.get(path) or self._within.get(path)
+        return made or mapping.objects.get(path) or mapping.leaves.get(path) or mapping.aliases.get(path)
 
     def _ensure_object(self, path: str, wanted: str) -> bool:
         """Makes sure that `path` is an object that takes fields; False if its content is not to be mapped."""
@@ -96,7 +109,7 @@ class _Growth:
             node = self._node(path, "object", None)
             if node is None:
                 return False
-            self._new[path] = node
+            self._keep(path, node)
         if isinstance(node, Object):
             return node.enabled is not False
         if path in self._new:

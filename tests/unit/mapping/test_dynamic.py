@@ -119,6 +119,15 @@ def test_templates_make_objects() -> None:
     }
 
 
+def test_what_a_template_puts_into_an_object_is_there() -> None:
+    made = {"type": "object", "properties": {"bar": {"type": "keyword"}}}
+    mapping = {
+        "dynamic": "strict_allow_templates",
+        "dynamic_templates": [{"o": {"match": "object*", "match_mapping_type": "object", "mapping": made}}],
+    }
+    assert _grown(mapping, ("objectField.bar", "string", "x")) == {"objectField": {"properties": made["properties"]}}
+
+
 def test_fields_grow_inside_nested_objects_that_are_there() -> None:
     mapping = {"properties": {"n": {"type": "nested", "include_in_parent": True, "dynamic": True}}}
     assert _grown(mapping, ("n.x", "long", 1))["n"]["properties"] == {"x": {"type": "long"}}
