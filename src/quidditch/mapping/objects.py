@@ -122,6 +122,8 @@ def parse_leaf(name: str, type_def: TypeDef, definition: Mapping[str, Any], ctx:
             copy_to = _parse_copy_to(value)
         elif (param := type_def.by_name.get(key)) is not None:
             _set(values, name, type_def, param, value, ctx)
+        elif type_def.plain:
+            raise unsupported(f"Mapping definition for [{name}] has unsupported parameters", {key: value})
         elif key not in _IGNORED_PARAMS:
             raise mapper_parsing(f"unknown parameter [{key}] on mapper [{name}] of type [{type_def.name}]")
     type_def.validate(name, values)

@@ -63,6 +63,7 @@ def _refused(definition: Any) -> ApiError:
         ({"properties": {"x": {"type": "long"}}}, {"properties": {"x": {"type": "long"}}}),
         ({"type": "text", "copy_to": "x"}, {"type": "text", "copy_to": ["x"]}),
         ({"type": "wildcard"}, {"type": "wildcard", "doc_values": True}),
+        ({"type": "geo_point", "ignore_z_value": True}, {"type": "geo_point", "ignore_z_value": True}),
         (
             {"type": "text", "index_prefixes": {}},
             {"type": "text", "index_prefixes": {"min_chars": 2, "max_chars": 5}},
@@ -82,6 +83,7 @@ def test_a_definition_is_shown_without_its_defaults(definition: Any, shown: Any)
         ({"foo": 1}, "No type specified for field [a]"),
         ("x", "Expected map for property [fields] on field [a] but got a class java.lang.String"),
         ({"type": "object", "foo": 1}, "Mapping definition for [a] has unsupported parameters:  [foo : 1]"),
+        ({"type": "geo_point", "foo": 1}, "Mapping definition for [a] has unsupported parameters:  [foo : 1]"),
         ({"type": "alias"}, "The [path] property must be specified for field [a]."),
         ({"type": "keyword", "index": None}, "[index] on mapper [a] of type [keyword] must not have a [null] value"),
         ({"type": "keyword", "normalizer": "nope"}, "normalizer [nope] not found for field [a]"),

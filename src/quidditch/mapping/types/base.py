@@ -54,6 +54,8 @@ class TypeDef:
     canonical: Callable[[Values], Values] = dict
     kernel: Callable[[dict[str, Any]], dict[str, Any]] | None = None
     """Rewrites the shown definition, type included, for the kernel."""
+    plain: bool = False
+    """Unknown parameters are told as those of objects are, and none is dropped silently."""
     by_name: Mapping[str, Param] = field(init=False)
 
     def __post_init__(self) -> None:

@@ -13,10 +13,10 @@ GEO_POINT = TypeDef(
         DOC_VALUES,
         STORE,
         IGNORE_MALFORMED,
-        bool_param("ignore_z_value", True, updateable=True),
+        bool_param("ignore_z_value", True, updateable=True, explicit=True),
         Param("null_value", lambda _field, value, _ctx: value),
-        META,
     ),
+    plain=True,
 )
 GEO_SHAPE = TypeDef(
     "geo_shape",
@@ -25,11 +25,11 @@ GEO_SHAPE = TypeDef(
         DOC_VALUES,
         STORE,
         IGNORE_MALFORMED,
-        bool_param("ignore_z_value", True, updateable=True),
+        bool_param("ignore_z_value", True, updateable=True, explicit=True),
         bool_param("coerce", False, updateable=True),
         Param("orientation", lambda _field, value, _ctx: str(value), "right", True),
-        META,
     ),
+    plain=True,
 )
 RANGES = tuple(
     TypeDef(name, (INDEX, DOC_VALUES, STORE, bool_param("coerce", True, updateable=True), META)) for name in _RANGES
