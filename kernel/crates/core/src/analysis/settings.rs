@@ -115,6 +115,11 @@ impl<'a> Params<'a> {
         }
     }
 
+    /// Named without parameters.
+    pub fn is_empty(&self) -> bool {
+        self.0.as_object().is_none_or(Map::is_empty)
+    }
+
     pub fn has(&self, name: &str) -> bool {
         self.0.get(name).is_some_and(|v| !v.is_null())
     }

@@ -133,6 +133,7 @@ fn truncate(p: &Params<'_>) -> Built {
 fn elision(p: &Params<'_>) -> Built {
     let articles = match p.list("articles") {
         Some(articles) => articles,
+        None if p.is_empty() => super::languages::FRENCH_ARTICLES.map(str::to_owned).to_vec(),
         None => return Err(Error::illegal_argument("elision filter requires [articles] or [articles_path] setting")),
     };
     Ok(Arc::new(Elision(Words::new(articles, p.flag("articles_case", false)))))
@@ -247,7 +248,9 @@ fn ngram(p: &Params<'_>, limits: Limits) -> Built {
 }
 
 fn edge_ngram(p: &Params<'_>) -> Built {
-    let (min, max) = (p.number("min_gram").unwrap_or(1), p.number("max_gram").unwrap_or(2));
+    // By its name alone it makes one letter of each word.
+    let default = if p.is_empty() { 1 } else { 2 };
+    let (min, max) = (p.number("min_gram").unwrap_or(1), p.number("max_gram").unwrap_or(default));
     check_grams(min, max)?;
     Ok(Arc::new(Grams {
         min: min as usize,

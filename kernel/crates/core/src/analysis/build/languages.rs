@@ -41,11 +41,11 @@ pub fn stop_words(language: &str) -> Option<&'static [&'static str]> {
 }
 
 /// French articles, the default of `elision` in the analyzers.
-const FRENCH_ARTICLES: [&str; 14] =
-    ["l", "m", "t", "qu", "n", "s", "j", "d", "c", "jusqu", "quoiqu", "lorsqu", "puisqu", "ç"];
-const ITALIAN_ARTICLES: [&str; 29] = [
+pub const FRENCH_ARTICLES: [&str; 13] =
+    ["l", "m", "t", "qu", "n", "s", "j", "d", "c", "jusqu", "quoiqu", "lorsqu", "puisqu"];
+const ITALIAN_ARTICLES: [&str; 21] = [
     "c", "l", "all", "dall", "dell", "nell", "sull", "coll", "pell", "gl", "agl", "dagl", "degl", "negl", "sugl", "un",
-    "m", "t", "s", "v", "d", "b", "h", "p", "q", "r", "z", "f", "g",
+    "m", "t", "s", "v", "d",
 ];
 const CATALAN_ARTICLES: [&str; 6] = ["d", "l", "m", "n", "s", "t"];
 
@@ -138,11 +138,11 @@ fn language(kind: &str, p: &Params<'_>) -> Option<Result<Chain>> {
         }
         "german" => stemmed(plain().with("german_normalization", Rewrite(normal::german)), "light_german"),
         "french" => {
-            let chain = standard(255).with("elision", articles(&FRENCH_ARTICLES[..13])).with("lowercase", lower());
+            let chain = standard(255).with("elision", articles(&FRENCH_ARTICLES)).with("lowercase", lower());
             stemmed(middle(chain, kind, p), "light_french")
         }
         "italian" => {
-            let chain = standard(255).with("elision", articles(&ITALIAN_ARTICLES[..21])).with("lowercase", lower());
+            let chain = standard(255).with("elision", articles(&ITALIAN_ARTICLES)).with("lowercase", lower());
             stemmed(middle(chain, kind, p), "light_italian")
         }
         "catalan" => {

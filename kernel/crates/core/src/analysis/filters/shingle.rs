@@ -15,7 +15,7 @@ pub struct Shingle {
 impl Filter for Shingle {
     fn apply(&self, tokens: &mut Tokens) {
         let window = self.with_fillers(tokens);
-        let words = window.iter().flatten().count();
+        let words = window.iter().filter(|slot| slot.tok.is_some()).count();
         let unigrams = self.unigrams || (self.unigrams_if_none && words < self.min.max(2));
         tokens.toks.clear();
         tokens.end_inc = 0;
@@ -25,30 +25,39 @@ impl Filter for Shingle {
     }
 }
 
+/// A token, or a hole where one was; holes lie at the start of the token behind them.
+struct Slot {
+    tok: Option<Tok>,
+    start: u32,
+    end: u32,
+}
+
 impl Shingle {
-    /// The tokens with None for every hole, at most so many at the end as a shingle can reach.
-    fn with_fillers(&self, tokens: &Tokens) -> Vec<Option<Tok>> {
+    /// The tokens with a hole for every one that was dropped, at most so many at the end as a shingle can reach.
+    fn with_fillers(&self, tokens: &Tokens) -> Vec<Slot> {
         let mut window = vec![];
-        for (n, tok) in tokens.toks.iter().enumerate() {
-            // Increments of zero are positions of their own to a shingle, as are those before the first token.
-            let holes = (tok.inc.max(1) - 1) as usize;
-            window.extend(std::iter::repeat_n(None, if n == 0 { holes.min(self.max - 1) } else { holes.min(1000) }));
-            window.push(Some(*tok));
+        let holes = |window: &mut Vec<Slot>, count: usize, at: u32| {
+            window.extend(
+                std::iter::repeat_with(|| Slot { tok: None, start: at, end: at }).take(count.min(self.max - 1)),
+            );
+        };
+        for tok in &tokens.toks {
+            holes(&mut window, (tok.inc.max(1) - 1) as usize, tok.start);
+            window.push(Slot { tok: Some(*tok), start: tok.start, end: tok.end });
         }
-        let trailing = (tokens.end_inc as usize).min(self.max - 1);
-        window.extend(std::iter::repeat_n(None, trailing));
+        holes(&mut window, tokens.end_inc as usize, tokens.text_len);
         window
     }
 
-    fn at(&self, from: usize, window: &[Option<Tok>], unigrams: bool, tokens: &mut Tokens) {
+    fn at(&self, from: usize, window: &[Slot], unigrams: bool, tokens: &mut Tokens) {
         let mut inc = 1;
-        if let (Some(tok), true) = (window[from], unigrams) {
+        if let (Some(tok), true) = (window[from].tok, unigrams) {
             tokens.toks.push(Tok { inc, pos_len: 1, ..tok });
             inc = 0;
         }
         for size in self.min..=self.max.min(window.len() - from) {
             let parts = &window[from..from + size];
-            let Some(first) = parts.iter().flatten().next() else {
+            let Some(first) = parts.iter().find_map(|slot| slot.tok) else {
                 continue;
             };
             let mut term = String::new();
@@ -56,11 +65,12 @@ impl Shingle {
                 if n > 0 {
                     term.push_str(&self.separator);
                 }
-                term.push_str(part.as_ref().map_or(&self.filler, |tok| tokens.text(tok)));
+                term.push_str(part.tok.as_ref().map_or(&self.filler, |tok| tokens.text(tok)));
             }
-            let end = parts.iter().flatten().map(|t| t.end).max().unwrap_or(first.end);
+            let (start, end) = (parts[0].start, parts[size - 1].end);
+            let pos_len = if unigrams { size } else { size - self.min + 1 } as u32;
             let (at, len) = tokens.store(&term);
-            tokens.toks.push(Tok { at, len, end, inc, pos_len: size as u32, kind: Kind::Shingle, ..*first });
+            tokens.toks.push(Tok { at, len, start, end, inc, pos_len, kind: Kind::Shingle, ..first });
             inc = 0;
         }
     }

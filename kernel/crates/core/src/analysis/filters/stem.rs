@@ -73,7 +73,6 @@ pub fn by_name(name: &str) -> Option<Box<dyn Filter>> {
         "light_portuguese" | "lightportuguese" => letters(light::portuguese),
         "light_swedish" | "lightswedish" => letters(light::swedish),
         "light_english" | "lightenglish" | "porter2" => snowball("english"),
-        "dutch_kp" | "dutchkp" | "kp" => snowball("dutch"),
         "german2" => snowball("german"),
         other => snowball(other),
     }
@@ -85,7 +84,8 @@ pub fn snowball(name: &str) -> Option<Box<dyn Filter>> {
         // Lucene's Dutch is the older algorithm.
         "dutch" => "dutch_porter".to_owned(),
         "german2" => "german".to_owned(),
-        "kp" => "dutch".to_owned(),
+        // Lucene has them no more.
+        "kp" | "lovins" => return None,
         other => other.to_owned(),
     };
     let algorithm = Algorithm::from_name(&id).ok()?;

@@ -226,21 +226,21 @@ impl Filter for Graph {
     fn apply(&self, tokens: &mut Tokens) {
         let old = tokens.clone();
         tokens.toks.clear();
-        // Node that the last token starts from. The last token of a match always starts one node before its end, so what follows
-        // keeps its increment.
-        let mut last = -1i64;
+        // Node that the last token starts from, and the one that the next may start from. The last token of a match always starts one
+        // node before its end, so what follows keeps its increment. Holes before a match are lost, as in Lucene.
+        let (mut last, mut next) = (-1i64, 0i64);
         let mut at = 0;
         while at < old.toks.len() {
             let tok = old.toks[at];
             match self.0.longest(&old, at) {
                 None => {
                     last += i64::from(tok.inc);
+                    next = last + i64::from(tok.pos_len);
                     tokens.toks.push(tok);
                     at += 1;
                 }
                 Some((rule, taken)) => {
-                    let start = last + i64::from(tok.inc);
-                    side_paths(tokens, &old.toks[at..at + taken], rule, start, &mut last);
+                    next = side_paths(tokens, &old.toks[at..at + taken], rule, next, &mut last);
                     at += taken;
                 }
             }
@@ -248,8 +248,8 @@ impl Filter for Graph {
     }
 }
 
-/// Puts out the paths of one match from node `start`.
-fn side_paths(tokens: &mut Tokens, matched: &[Tok], rule: &Rule, start: i64, last: &mut i64) {
+/// Puts out the paths of one match from node `start`; answers the node where they meet.
+fn side_paths(tokens: &mut Tokens, matched: &[Tok], rule: &Rule, start: i64, last: &mut i64) -> i64 {
     let inner: usize = rule.outputs.iter().map(|path| path.len().saturating_sub(1)).sum();
     let original = if rule.keep_original { matched.len() - 1 } else { 0 };
     let end = start + (inner + original) as i64 + 1;
@@ -281,6 +281,7 @@ fn side_paths(tokens: &mut Tokens, matched: &[Tok], rule: &Rule, start: i64, las
     for (from, to, tok) in rest {
         put(tokens, from, to, tok);
     }
+    end
 }
 
 /// Gives a path its nodes; answers the node behind its first word.

@@ -140,6 +140,11 @@ impl WordDelimiter {
                 original: false,
             });
         };
+        if parts.len() == 1 {
+            // A word that only has delimiters around it always goes out.
+            add(0, 0);
+            return pieces;
+        }
         let mut i = 0;
         while i < parts.len() {
             let word = parts[i].class & ALPHA != 0;
@@ -157,10 +162,9 @@ impl WordDelimiter {
             i = end;
         }
         let last = parts.len() - 1;
-        let whole_already = parts.len() == 1 && (self.generates(parts[0].class) || self.catenates(parts[0].class));
         let run_is_all = parts.iter().all(|p| (p.class & ALPHA != 0) == (parts[0].class & ALPHA != 0))
             && self.catenates(parts[0].class);
-        if self.catenate_all && !whole_already && !run_is_all {
+        if self.catenate_all && !run_is_all {
             add(0, last);
         }
         pieces
@@ -174,6 +178,11 @@ impl WordDelimiter {
         let term = tokens.text(tok).to_owned();
         *carried += tok.inc;
         let parts = self.parts(&term);
+        if parts.is_empty() && !self.graph && !self.preserve_original && tok.inc == 1 && !tokens.toks.is_empty() {
+            // The older filter leaves no hole for a word of delimiters.
+            *carried -= 1;
+            return;
+        }
         let whole = parts.len() == 1 && parts[0].from == 0 && parts[0].to == term.len();
         let left_alone = whole || self.protected.contains(&term) || (self.ignore_keywords && tok.keyword);
         if left_alone {

@@ -1,4 +1,4 @@
-//! `path_hierarchy`: `/a/b` gives `/a` and `/a/b`, all at one position.
+//! `path_hierarchy`: `/a/b` gives `/a` and `/a/b`.
 
 use super::Tokenizer;
 use crate::analysis::tokens::{Kind, Tokens};
@@ -15,14 +15,7 @@ impl Tokenizer for PathHierarchy {
         if text.is_empty() {
             return;
         }
-        if self.reverse {
-            self.from_end(text, out)
-        } else {
-            self.from_start(text, out)
-        }
-        for tok in out.toks.iter_mut().skip(1) {
-            tok.inc = 0;
-        }
+        if self.reverse { self.from_end(text, out) } else { self.from_start(text, out) }
     }
 }
 

@@ -20,9 +20,33 @@ impl Tokenizer for Standard {
     fn tokenize(&self, text: &str, out: &mut Tokens) {
         let mut i = 0;
         while let Some((start, end, kind)) = next_word(text, i) {
-            emit(out, text, start, end, kind, self.max_token_length);
-            i = end;
+            if end - start <= self.max_token_length {
+                out.push(&text[start..end], start, end, kind);
+                i = end;
+            } else {
+                i = self.long_word(text, start, end, kind, out);
+            }
         }
+    }
+}
+
+impl Standard {
+    /// A word that may be too long: cut off at the limit, what follows is looked at anew. Answers where that begins.
+    fn long_word(&self, text: &str, start: usize, end: usize, kind: Kind, out: &mut Tokens) -> usize {
+        let mut units = 0;
+        let fits = text[start..end].chars().take_while(|c| {
+            units += c.len_utf16();
+            units <= self.max_token_length
+        });
+        let cut = start + fits.map(char::len_utf8).sum::<usize>().max(1);
+        if cut >= end {
+            out.push(&text[start..end], start, end, kind);
+            return end;
+        }
+        let cut = (cut..end).find(|at| text.is_char_boundary(*at)).unwrap_or(end);
+        let (_, piece_end, kind) = next_word(&text[..cut], start).unwrap_or((start, cut, kind));
+        out.push(&text[start..piece_end], start, piece_end, kind);
+        piece_end
     }
 }
 

@@ -15,7 +15,7 @@ pub struct UaxUrlEmail {
 static URL: LazyLock<Regex> = LazyLock::new(|| {
     let host = r"(?:[a-z0-9](?:[a-z0-9-]*[a-z0-9])?\.)+[a-z]{2,}|\d{1,3}(?:\.\d{1,3}){3}|\[[0-9a-f:.]+\]";
     let rest = r"(?::\d{1,5})?(?:/[^\s<>\x22]*)?(?:\?[^\s<>\x22#]*)?(?:#[^\s<>\x22]*)?";
-    Regex::new(&format!(r"(?i)(?:(?:https?|ftp|file)://(?:[^\s/@<>]+@)?(?:{host}|localhost){rest}|(?:{host}){rest})"))
+    Regex::new(&format!(r"(?i)(?:(?:https?|ftp|file)://[a-z0-9\[/][^\s<>\x22]*|(?:{host}){rest})"))
         .expect("a fixed pattern")
 });
 
