@@ -31,6 +31,11 @@ impl Fault {
         self
     }
 
+    /// Found when the document is indexed, after it was parsed: told as it is.
+    pub fn is_immense(&self) -> bool {
+        self.reason.starts_with("Document contains at least one immense term")
+    }
+
     fn cause_json(&self) -> Value {
         let mut body = json!({"type": self.kind, "reason": self.reason});
         if let Some(cause) = &self.cause {
@@ -41,7 +46,8 @@ impl Fault {
 
     /// The error of the document; what is no mapper error itself becomes the cause of `failed to parse`.
     pub fn into_error(self) -> Error {
-        let own = matches!(self.kind, "mapper_parsing_exception" | "strict_dynamic_mapping_exception");
+        let own =
+            matches!(self.kind, "mapper_parsing_exception" | "strict_dynamic_mapping_exception") || self.is_immense();
         let fault = if own { self } else { Fault::mapper("failed to parse").caused_by(self) };
         let error = Error::new(fault.kind, 400, fault.reason.clone());
         match &fault.cause {
@@ -55,6 +61,8 @@ impl From<JsonError> for Fault {
     fn from(e: JsonError) -> Self {
         let kind = if e.message.contains("StreamReadConstraints") {
             "stream_constraints_exception"
+        } else if e.message.starts_with("Unexpected end-of-input") {
+            "json_e_o_f_exception"
         } else {
             "json_parse_exception"
         };

@@ -39,9 +39,7 @@ pub fn parse(leaf: &Leaf, token: &Token<'_>) -> Result<Parsed, Fault> {
         FieldKind::Text => Ok(Parsed::Value(IndexValue::Str(text(token)?.into_owned()))),
         FieldKind::Keyword => keyword(leaf, token),
         kind => match other(leaf, kind, token) {
-            Err(_) if leaf.ignore_malformed && !matches!(token, Token::ObjectStart | Token::ArrayStart) => {
-                Ok(Parsed::Ignored)
-            }
+            Err(_) if leaf.ignore_malformed => Ok(Parsed::Ignored),
             done => done,
         },
     }

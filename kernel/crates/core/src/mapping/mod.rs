@@ -5,6 +5,7 @@ mod docs;
 mod fault;
 mod json;
 mod leaf;
+mod names;
 mod numbers;
 mod parse;
 mod preview;

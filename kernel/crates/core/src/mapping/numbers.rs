@@ -100,7 +100,8 @@ fn narrow(kind: FieldKind, number: Number<'_>, coerce: bool) -> Result<i64, Faul
             }
         });
     }
-    in_range(kind, value as i64, number)
+    let whole = (value as i64).to_string();
+    in_range(kind, value as i64, if matches!(number, Number::Literal(_)) { Number::Literal(&whole) } else { number })
 }
 
 fn lossy(kind: FieldKind, value: f64) -> Fault {

@@ -8,22 +8,8 @@ use super::json::{Reader, SOURCE, Token};
 use super::leaf::{self, Parsed};
 use super::preview::preview;
 use super::tree::{Dynamic, Leaf, Node, ObjectNode};
-use super::types::{DocError, IndexValue, Mapping, ParsedDoc};
+use super::types::{DocError, FieldKind, IndexValue, Mapping, ParsedDoc};
 use super::unknown::Unknown;
-
-const METADATA: [&str; 11] = [
-    "_id",
-    "_index",
-    "_routing",
-    "_source",
-    "_field_names",
-    "_ignored",
-    "_nested_path",
-    "_seq_no",
-    "_primary_term",
-    "_version",
-    "_data_stream_timestamp",
-];
 
 impl Mapping {
     /// From the source of a document to its tantivy documents; see [`ParsedDoc`] for what they hold.
@@ -55,8 +41,8 @@ fn bad_utf8(source: &[u8], e: std::str::Utf8Error) -> Fault {
 }
 
 pub(super) struct Walk<'m, 'a> {
-    mapping: &'m Mapping,
-    id: &'a str,
+    pub(super) mapping: &'m Mapping,
+    pub(super) id: &'a str,
     pub(super) json: Reader<'a>,
     docs: Docs<'m>,
     pub(super) unknown: Unknown,
@@ -141,7 +127,7 @@ impl<'m, 'a> Walk<'m, 'a> {
         Ok(())
     }
 
-    fn node(&mut self, parent: &'m ObjectNode, node: &'m Node, key: &str) -> Done {
+    pub(super) fn node(&mut self, parent: &'m ObjectNode, node: &'m Node, key: &str) -> Done {
         match node {
             Node::Leaf(leaf) => self.leaf_value(leaf),
             Node::Object(object) => self.object_value(object, Some(key)),
@@ -153,85 +139,8 @@ impl<'m, 'a> Walk<'m, 'a> {
         }
     }
 
-    /// A name without a child of its own: metadata, a dotted path, or a field that the mapping lacks.
-    fn unmapped(&mut self, object: &'m ObjectNode, key: &str) -> Done {
-        if object.path.is_empty() && METADATA.contains(&key) {
-            return Err(self.metadata(key));
-        }
-        self.check_name(key)?;
-        if key.contains('.') { self.dotted(object, key) } else { self.grow(object, key) }
-    }
-
-    #[cold]
-    fn metadata(&mut self, key: &str) -> Fault {
-        self.json.skip_ws();
-        let at = self.json.pos();
-        if let Err(broken) = self.json.skip_value() {
-            return broken.into();
-        }
-        let shown = preview(self.json.slice(at, self.json.pos()));
-        let id = self.id;
-        Fault::mapper(format!(
-            "failed to parse field [{key}] of type [{key}] in document with id '{id}'. Preview of field's value: '{shown}'"
-        ))
-        .caused_by(Fault::mapper(format!(
-            "Field [{key}] is a metadata field and cannot be added inside a document. Use the index API request parameters."
-        )))
-    }
-
-    pub(super) fn check_name(&self, key: &str) -> Done {
-        if key.is_empty() {
-            return Err(Fault::argument("field name cannot be an empty string"));
-        }
-        if key.contains('.') && key.split('.').any(|part| !part.is_empty() && part.trim().is_empty()) {
-            return Err(Fault::argument(format!("object field cannot contain only whitespace: ['{key}']")));
-        }
-        // A dot at the end is cut off, as Java's split does.
-        let kept = key.trim_end_matches('.');
-        if kept.is_empty() || kept.starts_with('.') || kept.contains("..") {
-            return Err(Fault::argument(format!(
-                "object field starting or ending with a [.] makes object resolution ambiguous: [{key}]"
-            )));
-        }
-        Ok(())
-    }
-
-    fn dotted(&mut self, from: &'m ObjectNode, key: &str) -> Done {
-        let mut object = from;
-        let mut rest = key.trim_end_matches('.');
-        while let Some((head, tail)) = rest.split_once('.') {
-            match object.children.get(head) {
-                Some(Node::Object(child)) => {
-                    if child.nested.is_some() {
-                        return Err(Fault::mapper(format!(
-                            "Cannot add a value for field [{key}] since one of the intermediate objects is mapped as a nested object: [{}]",
-                            child.path
-                        )));
-                    }
-                    if !child.enabled {
-                        return Ok(self.json.skip_value()?);
-                    }
-                    object = child;
-                    rest = tail;
-                }
-                Some(_) => {
-                    let path = super::compile::join_path(&object.path, head);
-                    return Err(Fault::mapper(format!(
-                        "Could not dynamically add mapping for field [{key}]. Existing mapping for [{path}] must be of type object but found [{}].",
-                        self.mapping.field(&path).map_or("alias", |def| def.kind.name())
-                    )));
-                }
-                None => return self.grow(object, rest),
-            }
-        }
-        match object.children.get(rest) {
-            Some(node) => self.node(object, node, rest),
-            None => self.grow(object, rest),
-        }
-    }
-
     /// `name` (possibly dotted) is missing below `object`.
-    fn grow(&mut self, object: &'m ObjectNode, name: &str) -> Done {
+    pub(super) fn grow(&mut self, object: &'m ObjectNode, name: &str) -> Done {
         match object.dynamic {
             Dynamic::Ignore => Ok(self.json.skip_value()?),
             Dynamic::Strict => {
@@ -299,7 +208,12 @@ impl<'m, 'a> Walk<'m, 'a> {
             }
             return Ok(());
         }
-        let token = self.json.value()?;
+        let quoted = self.json.peek() == Some(b'"');
+        let token = match self.json.value() {
+            Ok(token) => token,
+            Err(broken) if quoted => return Err(self.wrapped(leaf, "", broken.into())),
+            Err(broken) => return Err(broken.into()),
+        };
         if token == Token::ArrayStart {
             let mut first = true;
             while self.json.next_item(&mut first)? {
@@ -326,6 +240,10 @@ impl<'m, 'a> Walk<'m, 'a> {
             Ok(Parsed::Nothing) => {}
             Ok(Parsed::Ignored) => {
                 self.docs.push_root(self.mapping.system.ignored, IndexValue::Str(leaf.def.path.clone()));
+                self.json.skip_rest(token)?;
+                if matches!(token, Token::ObjectStart) {
+                    return Ok(());
+                }
             }
             Err(fault) => return Err(self.failed(leaf, token, at, fault)),
         }
@@ -363,7 +281,18 @@ impl<'m, 'a> Walk<'m, 'a> {
         if let Err(broken) = self.json.skip_rest(token) {
             return broken.into();
         }
-        let shown = preview(self.json.slice(at, self.json.pos()));
+        if fault.is_immense() {
+            return fault;
+        }
+        let shown = match token {
+            // Java has read the number as a float by then.
+            Token::Num(n) if is_float(leaf) && n.parse::<f32>().is_ok_and(f32::is_infinite) => "Infinity".to_owned(),
+            _ => preview(self.json.slice(at, self.json.pos())),
+        };
+        self.wrapped(leaf, &shown, fault)
+    }
+
+    fn wrapped(&self, leaf: &Leaf, shown: &str, fault: Fault) -> Fault {
         Fault::mapper(format!(
             "failed to parse field [{}] of type [{}] in document with id '{}'. Preview of field's value: '{shown}'",
             leaf.def.path,
@@ -403,6 +332,10 @@ impl<'m, 'a> Walk<'m, 'a> {
             }
         }
     }
+}
+
+fn is_float(leaf: &Leaf) -> bool {
+    matches!(leaf.def.kind, FieldKind::Float | FieldKind::HalfFloat)
 }
 
 fn strict(path: &str, name: &str) -> Fault {

@@ -1,42 +1,49 @@
 //! The preview of a value in an error message: what Java's `toString` makes of it.
 
-use serde_json::{Map, Value};
+use super::json::{JsonResult, Reader, Token};
 
 /// `text` is the JSON of one value.
 pub fn preview(text: &str) -> String {
-    match serde_json::from_str::<Value>(text) {
-        Ok(value) => show(&value),
-        Err(_) => text.to_owned(),
-    }
+    show(&mut Reader::new(text)).unwrap_or_else(|_| text.to_owned())
 }
 
-fn show(value: &Value) -> String {
-    match value {
-        Value::Null => "null".to_owned(),
-        Value::String(s) => s.clone(),
-        Value::Array(items) => format!("[{}]", items.iter().map(show).collect::<Vec<_>>().join(", ")),
-        Value::Object(members) => {
-            let parts: Vec<String> = hash_order(members).iter().map(|(k, v)| format!("{k}={}", show(v))).collect();
+fn show(json: &mut Reader<'_>) -> JsonResult<String> {
+    let mut first = true;
+    Ok(match json.value()? {
+        Token::Null => "null".to_owned(),
+        Token::Bool(b) => b.to_string(),
+        Token::Str(s) => s.into_owned(),
+        Token::Num(n) if n.contains(['.', 'e', 'E']) => java_double(n.parse().unwrap_or(f64::NAN)),
+        Token::Num(n) => n.to_owned(),
+        Token::ArrayStart => {
+            let mut items = vec![];
+            while json.next_item(&mut first)? {
+                items.push(show(json)?);
+            }
+            format!("[{}]", items.join(", "))
+        }
+        Token::ObjectStart => {
+            let mut members: Vec<(String, String)> = vec![];
+            while let Some(key) = json.next_key(&mut first)? {
+                members.push((key.into_owned(), show(json)?));
+            }
+            hash_order(&mut members);
+            let parts: Vec<String> = members.iter().map(|(k, v)| format!("{k}={v}")).collect();
             format!("{{{}}}", parts.join(", "))
         }
-        Value::Number(n) if n.is_f64() => java_double(n.as_f64().unwrap_or_default()),
-        other => other.to_string(),
-    }
+    })
 }
 
 /// The order in which a `HashMap` gives its entries.
-fn hash_order(members: &Map<String, Value>) -> Vec<(&String, &Value)> {
+fn hash_order(members: &mut [(String, String)]) {
     let mut capacity = 16usize;
     while members.len() * 4 > capacity * 3 {
         capacity *= 2;
     }
-    let bucket = |key: &String| {
+    members.sort_by_key(|(key, _)| {
         let hash = key.encode_utf16().fold(0u32, |h, unit| h.wrapping_mul(31).wrapping_add(u32::from(unit)));
         (hash ^ (hash >> 16)) as usize & (capacity - 1)
-    };
-    let mut entries: Vec<_> = members.iter().collect();
-    entries.sort_by_key(|(key, _)| bucket(key));
-    entries
+    });
 }
 
 /// As `Double.toString`.

@@ -8,11 +8,12 @@ use super::json::Token;
 use super::parse::{Done, Walk};
 use super::types::UnknownField;
 
-/// Distinct paths in order of appearance; the first value decides the type.
+/// Distinct paths and types in order of appearance, each with its first value.
 #[derive(Default)]
 pub struct Unknown {
     fields: Vec<UnknownField>,
-    paths: FxHashSet<String>,
+    /// (path, type): a field that comes with two types is told twice, for the conflict is the mapping's to judge.
+    known: FxHashSet<(String, &'static str)>,
 }
 
 impl Unknown {
@@ -25,7 +26,7 @@ impl Unknown {
     }
 
     fn add(&mut self, path: &str, json_type: &'static str, sample: impl FnOnce() -> Value) {
-        if self.paths.insert(path.to_owned()) {
+        if self.known.insert((path.to_owned(), json_type)) {
             self.fields.push(UnknownField { path: path.to_owned(), json_type, sample: sample() });
         }
     }
