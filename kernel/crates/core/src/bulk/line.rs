@@ -33,7 +33,7 @@ pub fn parse(bytes: &[u8], number: usize) -> Result<Option<Line>> {
     }
     let value: Value = match serde_json::from_slice(bytes) {
         Ok(value) => value,
-        Err(e) => return Err(not_json(bytes, &e, number)),
+        Err(e) => unclosed(bytes, &e).ok_or_else(|| not_json(bytes, &e, number))?,
     };
     let Value::Object(outer) = value else {
         return Err(malformed(number, &format!("expected START_OBJECT but found [{}]", token(&value))));
@@ -60,6 +60,15 @@ pub fn parse(bytes: &[u8], number: usize) -> Result<Option<Line>> {
         line.take(&key, value, number)?;
     }
     Ok(Some(line))
+}
+
+/// OpenSearch reads no further than the end of the parameters: the line's own closing brace may be missing.
+fn unclosed(bytes: &[u8], error: &serde_json::Error) -> Option<Value> {
+    if !error.is_eof() {
+        return None;
+    }
+    let closed = [bytes, b"}"].concat();
+    serde_json::from_slice(&closed).ok()
 }
 
 /// The commonest lines of bulk loaders, without a JSON parser.
