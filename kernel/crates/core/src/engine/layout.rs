@@ -179,6 +179,11 @@ impl LiveSegment {
         self.columns.find(id, |doc| self.is_alive(doc)).map_err(|e| self.damaged(e))
     }
 
+    /// All living root documents with this id: more than one while a builder that replaces them is no segment yet.
+    pub fn find_all(&self, id: &str) -> Result<Vec<u32>> {
+        self.columns.find_all(id, |doc| self.is_alive(doc)).map_err(|e| self.damaged(e))
+    }
+
     pub fn version(&self, doc: u32) -> Result<StoredVersion> {
         self.columns.version(&self.open.reader, doc).map_err(|e| self.damaged(e))
     }
@@ -221,6 +226,18 @@ impl Columns {
     pub fn open(reader: &SegmentReader, system: SystemFields) -> Result<Self> {
         let ids = reader.inverted_index(system.id)?;
         Ok(Self { ids, versions: OnceLock::new(), store: OnceLock::new(), id_field: system.id })
+    }
+
+    /// All root documents with this id that are accepted.
+    pub fn find_all(&self, id: &str, accept: impl Fn(u32) -> bool) -> Result<Vec<u32>> {
+        let found = std::cell::RefCell::new(Vec::new());
+        self.find(id, |doc| {
+            if accept(doc) {
+                found.borrow_mut().push(doc);
+            }
+            false
+        })?;
+        Ok(found.into_inner())
     }
 
     /// The root document with this id that is accepted.

@@ -109,8 +109,12 @@ impl Shard {
         if self.versions.memory() == 0 {
             return;
         }
-        let building: std::collections::HashSet<u64> = self.layout.read().builders.keys().copied().collect();
+        let (limit, building): (u64, std::collections::HashSet<u64>) = {
+            let layout = self.layout.read();
+            (self.next_container.load(Ordering::Relaxed), layout.builders.keys().copied().collect())
+        };
         let gc_deletes = self.config.read().gc_deletes_ms.max(0) as u64;
-        self.versions.prune(|container| !building.contains(&container), self.runtime.now_ms(), gc_deletes);
+        let settled = |container| container < limit && !building.contains(&container);
+        self.versions.prune(settled, self.runtime.now_ms(), gc_deletes);
     }
 }

@@ -30,6 +30,13 @@ pub struct RuntimeConfig {
     pub node_name: Option<String>,
 }
 
+const TRIM_AFTER: usize = 32 << 20;
+
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+unsafe extern "C" {
+    fn malloc_trim(pad: usize) -> i32;
+}
+
 type Job = Box<dyn FnOnce() + Send>;
 
 #[derive(Default)]
@@ -75,6 +82,8 @@ impl Queue {
 pub struct Runtime {
     budget: usize,
     used: AtomicUsize,
+    /// Bytes that builders gave back since the allocator last returned memory to the system.
+    freed: AtomicUsize,
     started: Instant,
     shards: Mutex<Vec<Weak<Shard>>>,
     workers: Arc<Queue>,
@@ -114,6 +123,7 @@ impl Runtime {
         Self {
             budget: budget.unwrap_or_else(|| (physical_memory() / 10).min(MAX_DEFAULT_BUDGET)) as usize,
             used: AtomicUsize::new(0),
+            freed: AtomicUsize::new(0),
             started: Instant::now(),
             shards: Mutex::default(),
             workers: Arc::default(),
@@ -149,6 +159,7 @@ impl Runtime {
             self.used.fetch_add(after - before, Ordering::Relaxed);
         } else {
             self.used.fetch_sub(before - after, Ordering::Relaxed);
+            self.freed.fetch_add(before - after, Ordering::Relaxed);
         }
     }
 
@@ -164,6 +175,16 @@ impl Runtime {
             if size == 0 || !shard.settle_biggest(size) {
                 return;
             }
+        }
+    }
+
+    /// The allocator keeps what builders gave back, page by page torn: have it return the pages.
+    fn trim(&self) {
+        if self.freed.load(Ordering::Relaxed) > TRIM_AFTER {
+            self.freed.store(0, Ordering::Relaxed);
+            #[cfg(all(target_os = "linux", target_env = "gnu"))]
+            // SAFETY: a plain call of glibc without preconditions.
+            self.workers.push(Box::new(|| drop(unsafe { malloc_trim(0) })));
         }
     }
 
@@ -226,6 +247,7 @@ fn tick_until_closed(runtime: &Weak<Runtime>, closed: &AtomicBool) {
         for shard in runtime.shards() {
             shard.tick(now);
         }
+        runtime.trim();
     }
 }
 

@@ -7,12 +7,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use parking_lot::{Mutex, MutexGuard};
 use rustc_hash::{FxBuildHasher, FxHashMap};
 
-use super::layout::Container;
+use super::layout::{Container, Target};
 use crate::translog::Location;
 
 const STRIPES: usize = 64;
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Version {
     pub seq_no: i64,
     pub primary_term: u64,
@@ -20,6 +20,8 @@ pub struct Version {
     pub place: Place,
     /// None after recovery, when the operation comes from a generation that is read no more.
     pub location: Option<Location>,
+    /// Older versions of the document in other builders, as far as those were no segments yet.
+    pub earlier: Option<Box<[Target]>>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,7 +33,7 @@ pub enum Place {
 }
 
 impl Place {
-    fn container(&self) -> Container {
+    pub fn container(&self) -> Container {
         match *self {
             Place::Live { container, .. } | Place::Deleted { container, .. } => container,
         }

@@ -59,6 +59,12 @@ pub(crate) struct Document<'a> {
     pub stored: Option<OwnedBytes>,
 }
 
+/// What an operation deletes, and what a later one in another builder has to delete besides.
+struct Replaced {
+    targets: smallvec::SmallVec<[Target; 2]>,
+    earlier: Option<Box<[Target]>>,
+}
+
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Written {
     pub version: u64,
@@ -71,11 +77,12 @@ impl<'a> Work<'a> {
     pub fn start(shard: &'a Shard) -> Self {
         let current = shard.current();
         let building = shard.pool.take(current.version).unwrap_or_else(|| {
-            let container = shard.new_container();
             let deletions = Arc::default();
-            let building = Building::new(container, current.version, Arc::clone(&deletions));
-            shard.layout.write().builders.insert(container, deletions);
-            building
+            // Numbered under the lock: whoever reads the layout knows all builders with lower numbers.
+            let mut layout = shard.layout.write();
+            let container = shard.new_container();
+            layout.builders.insert(container, Arc::clone(&deletions));
+            Building::new(container, current.version, deletions)
         });
         let primary_term = shard.config.read().primary_term;
         Self {
@@ -144,7 +151,8 @@ impl<'a> Work<'a> {
         numbers: Numbers,
         known: Option<Known>,
     ) -> Result<()> {
-        let doc = self.add(layout, document.parsed, document.stored, numbers, known.and_then(|known| known.target))?;
+        let replaced = self.replaced(layout, stripe, document.id, known.and_then(|known| known.target))?;
+        let doc = self.add(document.parsed, document.stored, numbers, &replaced)?;
         let operation = Operation {
             kind: Kind::Index,
             seq_no: numbers.seq_no,
@@ -156,17 +164,46 @@ impl<'a> Work<'a> {
         };
         let location = self.log(&operation)?;
         let container = self.building().container;
-        self.note(stripe, document.id, numbers, Place::Live { container, doc }, Some(location));
+        self.note(stripe, document.id, numbers, Place::Live { container, doc }, Some(location), replaced.earlier);
         Ok(())
+    }
+
+    /// All that an operation on this document has to delete. Builders become segments in any order, each with its own deletions:
+    /// what the builder of the version before this one would delete, this one deletes as well, lest it comes first.
+    fn replaced(
+        &mut self,
+        layout: &Layout,
+        stripe: &MutexGuard<'_, Stripe>,
+        id: &str,
+        target: Option<Target>,
+    ) -> Result<Replaced> {
+        let mut replaced = Replaced { targets: target.into_iter().collect(), earlier: None };
+        let Some(entry) = stripe.get(id) else { return Ok(replaced) };
+        let before = entry.place.container();
+        if !layout.builders.contains_key(&before) {
+            return Ok(replaced);
+        }
+        let in_builder = |target: &&Target| layout.builders.contains_key(&target.container);
+        let mut earlier: Vec<Target> = entry.earlier.iter().flatten().filter(in_builder).copied().collect();
+        if before != self.building().container {
+            replaced.targets.extend(earlier.iter().copied());
+            for segment in &layout.segments {
+                let found = segment.find_all(id)?;
+                let container = segment.container;
+                replaced.targets.extend(found.into_iter().map(|doc| Target { container, doc }));
+            }
+            earlier.extend(target.as_ref().filter(in_builder));
+        }
+        replaced.earlier = (!earlier.is_empty()).then(|| earlier.into_boxed_slice());
+        Ok(replaced)
     }
 
     fn add(
         &mut self,
-        _layout: &Layout,
         parsed: ParsedDoc,
         stored: Option<OwnedBytes>,
         numbers: Numbers,
-        replaced: Option<Target>,
+        replaced: &Replaced,
     ) -> Result<u32> {
         let meta = RootMeta {
             source: stored,
@@ -180,9 +217,7 @@ impl<'a> Work<'a> {
         let doc = building
             .add(&shard.fs, folder, &current.schema, parsed, meta)
             .map_err(|error| shard.fail(Error::io("indexing a document", error)))?;
-        if let Some(target) = replaced {
-            building.delete(target);
-        }
+        replaced.targets.iter().for_each(|target| building.delete(*target));
         Ok(doc)
     }
 
@@ -201,9 +236,10 @@ impl<'a> Work<'a> {
         numbers: Numbers,
         place: Place,
         location: Option<Location>,
+        earlier: Option<Box<[Target]>>,
     ) {
         let Numbers { version, seq_no, primary_term } = numbers;
-        let entry = Version { seq_no, primary_term, version, place, location };
+        let entry = Version { seq_no, primary_term, version, place, location, earlier };
         self.shard.versions.put(stripe, id, entry);
     }
 
@@ -225,7 +261,8 @@ impl<'a> Work<'a> {
         };
         let location = self.log(&operation)?;
         let target = known.and_then(|known| known.target);
-        self.apply_delete(stripe, id, numbers, target, Some(location));
+        let replaced = self.replaced(&layout, stripe, id, target)?;
+        self.apply_delete(stripe, id, numbers, replaced, Some(location));
         Ok(Written { version, seq_no, existed: target.is_some() })
     }
 
@@ -234,15 +271,14 @@ impl<'a> Work<'a> {
         stripe: &mut MutexGuard<'_, Stripe>,
         id: &str,
         numbers: Numbers,
-        target: Option<Target>,
+        replaced: Replaced,
         location: Option<Location>,
     ) {
-        if let Some(target) = target {
-            self.building().delete(target);
-        }
-        self.building().used = true;
+        let building = self.building();
+        replaced.targets.iter().for_each(|target| building.delete(*target));
+        building.used = true;
         let place = Place::Deleted { container: self.building().container, at_ms: self.now_ms };
-        self.note(stripe, id, numbers, place, location);
+        self.note(stripe, id, numbers, place, location, replaced.earlier);
     }
 
     /// Applies an operation of the translog again, unless the document is newer already.
@@ -255,10 +291,10 @@ impl<'a> Work<'a> {
             return Ok(());
         }
         let id = document.id;
-        let target = known.and_then(|known| known.target);
-        let doc = self.add(&layout, document.parsed, document.stored, numbers, target)?;
+        let replaced = self.replaced(&layout, &stripe, id, known.and_then(|known| known.target))?;
+        let doc = self.add(document.parsed, document.stored, numbers, &replaced)?;
         let container = self.building().container;
-        self.note(&mut stripe, id, numbers, Place::Live { container, doc }, Some(location));
+        self.note(&mut stripe, id, numbers, Place::Live { container, doc }, Some(location), replaced.earlier);
         Ok(())
     }
 
@@ -268,7 +304,8 @@ impl<'a> Work<'a> {
         let layout = shard.layout.read();
         let known = shard.known(&layout, &stripe, id)?;
         if known.is_none_or(|known| known.seq_no < numbers.seq_no) {
-            self.apply_delete(&mut stripe, id, numbers, known.and_then(|known| known.target), Some(location));
+            let replaced = self.replaced(&layout, &stripe, id, known.and_then(|known| known.target))?;
+            self.apply_delete(&mut stripe, id, numbers, replaced, Some(location));
         }
         Ok(())
     }
@@ -295,7 +332,7 @@ impl Shard {
     /// The newest version of a document, deleted ones included as long as they are remembered.
     pub(crate) fn known(&self, layout: &Layout, stripe: &Stripe, id: &str) -> Result<Option<Known>> {
         if let Some(version) = stripe.get(id) {
-            let &Version { seq_no, primary_term, version, place, location } = version;
+            let &Version { seq_no, primary_term, version, place, location, .. } = version;
             let target = match place {
                 Place::Deleted { .. } => None,
                 Place::Live { container, doc } => {

@@ -1,7 +1,7 @@
-//! One segment's folder as tantivy's `Directory`: files go through [`Fs`] and are checksummed on the way, tantivy's own
-//! bookkeeping files stay in memory, and composite files are shown under the current schema.
+//! One segment's folder as tantivy's `Directory`: files go through `Fs` and are checksummed on the way, tantivy's own
+//! bookkeeping files (meta.json and its like) are dropped, for the shard keeps the truth elsewhere, and composite files are
+//! shown under the current schema.
 
-use std::collections::HashMap;
 use std::fmt;
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
@@ -29,8 +29,6 @@ struct Inner {
     folder: PathBuf,
     /// None while the segment is being written.
     view: Option<View>,
-    /// meta.json and its like: the shard keeps the truth elsewhere.
-    bookkeeping: Mutex<HashMap<PathBuf, Vec<u8>>>,
     written: Mutex<Vec<FileEntry>>,
     /// Makes every further write fail: how a merge is called off.
     cancelled: Arc<AtomicBool>,
@@ -46,7 +44,7 @@ impl SegmentDirectory {
     }
 
     fn new(fs: SharedFs, folder: PathBuf, view: Option<View>, cancelled: Arc<AtomicBool>) -> Self {
-        let inner = Inner { fs, folder, view, bookkeeping: Mutex::default(), written: Mutex::default(), cancelled };
+        let inner = Inner { fs, folder, view, written: Mutex::default(), cancelled };
         Self { inner: Arc::new(inner) }
     }
 
@@ -121,7 +119,7 @@ impl Directory for SegmentDirectory {
     }
 
     fn exists(&self, path: &Path) -> Result<bool, OpenReadError> {
-        Ok(self.inner.bookkeeping.lock().contains_key(path) || self.inner.fs.exists(&self.inner.folder.join(path)))
+        Ok(self.inner.fs.exists(&self.inner.folder.join(path)))
     }
 
     fn open_write(&self, path: &Path) -> Result<WritePtr, OpenWriteError> {
@@ -140,12 +138,10 @@ impl Directory for SegmentDirectory {
     }
 
     fn atomic_read(&self, path: &Path) -> Result<Vec<u8>, OpenReadError> {
-        let kept = self.inner.bookkeeping.lock().get(path).cloned();
-        kept.ok_or_else(|| OpenReadError::FileDoesNotExist(path.to_path_buf()))
+        Err(OpenReadError::FileDoesNotExist(path.to_path_buf()))
     }
 
-    fn atomic_write(&self, path: &Path, data: &[u8]) -> io::Result<()> {
-        self.inner.bookkeeping.lock().insert(path.to_path_buf(), data.to_vec());
+    fn atomic_write(&self, _: &Path, _: &[u8]) -> io::Result<()> {
         Ok(())
     }
 

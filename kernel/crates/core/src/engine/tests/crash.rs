@@ -120,7 +120,8 @@ fn crash_everywhere(name: &str, script: Script) {
                 model.check(&shard, &context);
                 // It goes on from there, over one more crash.
                 index(&shard, "after", json!({"n": 1})).unwrap();
-                let shard = open(&disk.crash(Crash::Forget)).unwrap_or_else(|error| panic!("{context}, again: {error}"));
+                let shard =
+                    open(&disk.crash(Crash::Forget)).unwrap_or_else(|error| panic!("{context}, again: {error}"));
                 assert_eq!(source(&shard, "after"), Some(json!({"n": 1})), "{context}");
             }
         }

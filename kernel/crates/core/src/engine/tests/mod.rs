@@ -2,6 +2,7 @@
 
 mod basics;
 mod crash;
+mod parallel;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;

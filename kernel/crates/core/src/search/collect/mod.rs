@@ -70,11 +70,8 @@ impl Tally {
 pub fn execute(shard: &ShardReader, plan: &Plan, deadline: Deadline, cursor: Option<After>) -> Result<ShardResult> {
     let paging = cursor.is_some();
     let sources = super::aggregate::ShardSources::new(shard);
-    let mut aggs = if plan.has_aggs() && !paging {
-        Some(super::aggregate::Collector::new(shard, plan, &sources)?)
-    } else {
-        None
-    };
+    let mut aggs =
+        if plan.has_aggs() && !paging { Some(super::aggregate::Collector::new(shard, plan, &sources)?) } else { None };
     let scoring = plan.wants_scores() && plan.top() > 0
         || plan.min_score.is_some()
         || aggs.as_ref().is_some_and(super::aggregate::Collector::needs_scores);
