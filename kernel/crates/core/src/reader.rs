@@ -38,6 +38,9 @@ impl Segment {
 
 /// A point in time of a shard.
 pub struct ShardReader {
+    /// Name of the index, and which of its shards this is.
+    pub index: Arc<str>,
+    pub shard: u32,
     /// Grows with every refresh that changed something.
     pub generation: u64,
     pub segments: Vec<Arc<Segment>>,

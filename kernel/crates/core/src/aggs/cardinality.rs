@@ -17,6 +17,7 @@ use super::reduce::ReduceCtx;
 use super::source::{Loader, NumKind, Numbers, open_ips, open_strings};
 use super::value::ValueParams;
 use super::{order, params};
+use crate::aggs::RenderOptions;
 use crate::mapping::{FieldDef, FieldKind};
 use crate::reader::Segment;
 use crate::{Error, Result};
@@ -93,7 +94,7 @@ impl AggKind for Cardinality {
         all.map(Partial::Cardinality).ok_or_else(mismatch)
     }
 
-    fn render(&self, partial: &Partial, _node: &AggNode, out: &mut Out, _typed_keys: bool) {
+    fn render(&self, partial: &Partial, _node: &AggNode, out: &mut Out, _options: RenderOptions) {
         let Partial::Cardinality(distinct) = partial else { return };
         out.field_unsigned("value", distinct.count());
     }

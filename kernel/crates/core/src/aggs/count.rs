@@ -14,6 +14,7 @@ use super::reduce::ReduceCtx;
 use super::source::open_index;
 use super::value::ValueParams;
 use crate::Result;
+use crate::aggs::RenderOptions;
 use crate::mapping::FieldDef;
 
 pub struct ValueCount {
@@ -55,7 +56,7 @@ impl AggKind for ValueCount {
         Ok(Partial::Count(all))
     }
 
-    fn render(&self, partial: &Partial, _node: &AggNode, out: &mut Out, _typed_keys: bool) {
+    fn render(&self, partial: &Partial, _node: &AggNode, out: &mut Out, _options: RenderOptions) {
         let Partial::Count(count) = partial else { return };
         out.field_unsigned("value", *count);
     }

@@ -14,6 +14,7 @@ use super::reduce::ReduceCtx;
 use super::rounding::{Rounding, Unit, parse_duration};
 use super::source::{NumKind, Numbers, i64_to_raw, raw_to_i64};
 use super::value::ValueParams;
+use crate::aggs::RenderOptions;
 use crate::{Error, Result};
 
 pub struct DateHistogram {
@@ -139,8 +140,8 @@ impl AggKind for DateHistogram {
         self.shape.reduce(parts, node, ctx, |filler, keys| self.fill(filler, keys))
     }
 
-    fn render(&self, partial: &Partial, node: &AggNode, out: &mut Out, typed_keys: bool) {
-        self.shape.render(partial, node, out, typed_keys, |raw, format, out| {
+    fn render(&self, partial: &Partial, node: &AggNode, out: &mut Out, options: RenderOptions) {
+        self.shape.render(partial, node, out, options, |raw, format, out| {
             out.long(raw_to_i64(raw));
             format.long(raw_to_i64(raw))
         });

@@ -14,6 +14,7 @@ use super::reduce::ReduceCtx;
 use super::single::holds;
 use super::sources::Filter;
 use super::{params, render};
+use crate::aggs::RenderOptions;
 use crate::{Error, Result};
 
 pub struct Filters {
@@ -62,7 +63,7 @@ impl AggKind for Filters {
         fixed::reduce(parts, self.len(), node, ctx)
     }
 
-    fn render(&self, partial: &Partial, node: &AggNode, out: &mut Out, typed_keys: bool) {
+    fn render(&self, partial: &Partial, node: &AggNode, out: &mut Out, options: RenderOptions) {
         let Partial::Fixed(result) = partial else { return };
         let names = self.filters.iter().map(|(name, _)| name).chain(&self.other);
         out.key("buckets");
@@ -77,7 +78,7 @@ impl AggKind for Filters {
             }
             out.begin_object();
             out.field_unsigned("doc_count", bucket.count);
-            render::subs(&node.subs, &bucket.subs, out, typed_keys);
+            render::subs(&node.subs, &bucket.subs, out, options);
             out.end_object();
         }
         if self.keyed { out.end_object() } else { out.end_array() }

@@ -15,6 +15,7 @@ use super::source::{NumKind, Numbers, f64_to_raw, i64_to_raw, raw_to_f64, raw_to
 use super::value::ValueParams;
 use super::{order, params, render};
 use crate::Error;
+use crate::aggs::RenderOptions;
 
 /// Buckets in ascending order of key.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -105,7 +106,7 @@ impl Shape {
         partial: &Partial,
         node: &AggNode,
         out: &mut Out,
-        typed_keys: bool,
+        options: RenderOptions,
         key: impl Fn(u64, &Format, &mut Out) -> String,
     ) {
         let Partial::Histogram(result) = partial else { return };
@@ -128,7 +129,7 @@ impl Shape {
             out.key("key");
             out.raw(&inner.finish());
             out.field_unsigned("doc_count", bucket.count);
-            render::subs(&node.subs, &bucket.subs, out, typed_keys);
+            render::subs(&node.subs, &bucket.subs, out, options);
             out.end_object();
         }
         if self.keyed { out.end_object() } else { out.end_array() }
@@ -278,8 +279,8 @@ impl AggKind for Histogram {
         self.shape.reduce(parts, node, ctx, |filler, keys| self.fill(filler, keys))
     }
 
-    fn render(&self, partial: &Partial, node: &AggNode, out: &mut Out, typed_keys: bool) {
-        self.shape.render(partial, node, out, typed_keys, |raw, format, out| {
+    fn render(&self, partial: &Partial, node: &AggNode, out: &mut Out, options: RenderOptions) {
+        self.shape.render(partial, node, out, options, |raw, format, out| {
             out.double(raw_to_f64(raw));
             format.double(raw_to_f64(raw))
         });

@@ -16,6 +16,7 @@ use super::plan::{AggKind, AggNode, KeyPath};
 use super::reduce::ReduceCtx;
 use super::value::ValueParams;
 use super::{params, render, source};
+use crate::aggs::RenderOptions;
 use crate::mapping::{FieldDef, FieldKind};
 use crate::{Error, Result};
 
@@ -100,7 +101,7 @@ impl AggKind for IpRange {
         fixed::reduce(parts, self.spans.len(), node, ctx)
     }
 
-    fn render(&self, partial: &Partial, node: &AggNode, out: &mut Out, typed_keys: bool) {
+    fn render(&self, partial: &Partial, node: &AggNode, out: &mut Out, options: RenderOptions) {
         let Partial::Fixed(result) = partial else { return };
         out.key("buckets");
         if self.keyed {
@@ -122,7 +123,7 @@ impl AggKind for IpRange {
                 }
             }
             out.field_unsigned("doc_count", bucket.count);
-            render::subs(&node.subs, &bucket.subs, out, typed_keys);
+            render::subs(&node.subs, &bucket.subs, out, options);
             out.end_object();
         }
         if self.keyed { out.end_object() } else { out.end_array() }

@@ -16,6 +16,7 @@ use super::source::Numbers;
 use super::value::ValueParams;
 use super::{extended_stats, order};
 use crate::Result;
+use crate::aggs::RenderOptions;
 
 /// Which numbers are asked for.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -128,7 +129,7 @@ impl AggKind for Metric {
         Ok(Partial::Moments(all))
     }
 
-    fn render(&self, partial: &Partial, _node: &AggNode, out: &mut Out, _typed_keys: bool) {
+    fn render(&self, partial: &Partial, _node: &AggNode, out: &mut Out, _options: RenderOptions) {
         let Partial::Moments(moments) = partial else { return };
         match self.which {
             Which::Avg => single(out, (moments.count > 0).then(|| moments.avg()), &moments.format),

@@ -39,6 +39,7 @@ mod single;
 mod source;
 mod tdigest;
 mod terms;
+mod top_hits;
 mod value;
 
 #[cfg(test)]

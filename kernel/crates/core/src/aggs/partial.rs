@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::format::Format;
 use super::hll::Distinct;
 use super::metric::Moments;
-use super::{histogram, percentiles, terms};
+use super::{histogram, percentiles, terms, top_hits};
 use crate::{Error, Result};
 
 /// Grows with every change of the form; another version is refused.
@@ -22,6 +22,7 @@ pub enum Partial {
     Fixed(Box<Fixed>),
     Cardinality(Box<Distinct>),
     Percentiles(Box<percentiles::Digest>),
+    Hits(Box<top_hits::Found>),
 }
 
 /// One bucket: of filter, global, missing, nested, or one of a fixed list.

@@ -17,6 +17,7 @@ use super::tdigest::TDigest;
 use super::value::ValueParams;
 use super::{java, metric, order, params};
 use crate::Result;
+use crate::aggs::RenderOptions;
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub enum Sketch {
@@ -162,7 +163,7 @@ impl AggKind for Percentiles {
         all.map(Partial::Percentiles).ok_or_else(mismatch)
     }
 
-    fn render(&self, partial: &Partial, _node: &AggNode, out: &mut Out, _typed_keys: bool) {
+    fn render(&self, partial: &Partial, _node: &AggNode, out: &mut Out, _options: RenderOptions) {
         let Partial::Percentiles(digest) = partial else { return };
         let mut sketch = digest.sketch.clone();
         out.key("values");

@@ -8,6 +8,7 @@ use super::collect::{Collector, ShardCtx, Subs};
 use super::out::Out;
 use super::partial::Partial;
 use super::reduce::ReduceCtx;
+use crate::aggs::RenderOptions;
 use crate::{Error, Result};
 
 /// All aggregations of a request.
@@ -33,7 +34,7 @@ pub trait AggKind: Send + Sync {
     /// Merges the results of shards (at least one) and finishes them: sizes, thresholds, gaps.
     fn reduce(&self, parts: Vec<Partial>, node: &AggNode, ctx: &mut ReduceCtx) -> Result<Partial>;
     /// Members of the aggregation's object.
-    fn render(&self, partial: &Partial, node: &AggNode, out: &mut Out, typed_keys: bool);
+    fn render(&self, partial: &Partial, node: &AggNode, out: &mut Out, options: RenderOptions);
     /// The prefix of `typed_keys`.
     fn type_name(&self, partial: &Partial) -> &'static str;
     /// Whether documents must come with their scores.

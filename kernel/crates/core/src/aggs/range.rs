@@ -13,6 +13,7 @@ use super::reduce::ReduceCtx;
 use super::source::{NumKind, Numbers};
 use super::value::ValueParams;
 use super::{params, render};
+use crate::aggs::RenderOptions;
 use crate::mapping::FieldKind;
 use crate::{Error, Result};
 
@@ -84,7 +85,7 @@ impl AggKind for Range {
         fixed::reduce(parts, self.spans.len(), node, ctx)
     }
 
-    fn render(&self, partial: &Partial, node: &AggNode, out: &mut Out, typed_keys: bool) {
+    fn render(&self, partial: &Partial, node: &AggNode, out: &mut Out, options: RenderOptions) {
         let Partial::Fixed(result) = partial else { return };
         out.key("buckets");
         if self.keyed {
@@ -111,7 +112,7 @@ impl AggKind for Range {
                 }
             }
             out.field_unsigned("doc_count", bucket.count);
-            render::subs(&node.subs, &bucket.subs, out, typed_keys);
+            render::subs(&node.subs, &bucket.subs, out, options);
             out.end_object();
         }
         if self.keyed { out.end_object() } else { out.end_array() }

@@ -17,6 +17,7 @@ use super::plan::AggKind;
 use super::range::Range;
 use super::single::OneBucket;
 use super::terms::Terms;
+use super::top_hits::TopHits;
 use crate::{Error, Result};
 
 /// The aggregation of this kind with these parameters.
@@ -41,6 +42,7 @@ pub fn kind(name: &str, kind: &str, params: &Value) -> Result<Arc<dyn AggKind>> 
         "range" => Arc::new(Range::parse(name, params, false)?),
         "date_range" => Arc::new(Range::parse(name, params, true)?),
         "ip_range" => Arc::new(IpRange::parse(name, params)?),
+        "top_hits" => Arc::new(TopHits::parse(params)?),
         "filters" => Arc::new(Filters::parse(params)?),
         "filter" | "missing" | "global" | "nested" | "reverse_nested" => Arc::new(OneBucket::parse(kind, params)?),
         _ => return Err(Error::illegal_argument(format!("Unknown aggregation type [{kind}] of aggregation [{name}]"))),

@@ -13,6 +13,7 @@ use super::reduce::ReduceCtx;
 use super::sources::Filter;
 use super::value::ValueParams;
 use super::{nested, params, render, source};
+use crate::aggs::RenderOptions;
 use crate::mapping::FieldDef;
 use crate::{Error, Result};
 
@@ -73,10 +74,10 @@ impl AggKind for OneBucket {
         Ok(Partial::Single(ctx.singles(&node.subs, singles)?))
     }
 
-    fn render(&self, partial: &Partial, node: &AggNode, out: &mut Out, typed_keys: bool) {
+    fn render(&self, partial: &Partial, node: &AggNode, out: &mut Out, options: RenderOptions) {
         let Partial::Single(single) = partial else { return };
         out.field_unsigned("doc_count", single.count);
-        render::subs(&node.subs, &single.subs, out, typed_keys);
+        render::subs(&node.subs, &single.subs, out, options);
     }
 
     fn type_name(&self, _partial: &Partial) -> &'static str {

@@ -276,18 +276,28 @@ impl Loader {
         self.docs.clear();
         self.rows.clear();
         self.pos.clear();
-        column.row_ids_for_docs(docs, &mut self.docs, &mut self.rows);
-        self.raw.resize(self.rows.len(), 0);
-        fetch(column, &self.rows, &mut self.raw);
-        let mut found = 0;
-        for (at, doc) in docs.iter().enumerate() {
-            if self.docs.get(found) == Some(doc) {
-                self.pos.push(at as u32);
-                found += 1;
+        if docs.is_sorted_by(|a, b| a < b) {
+            column.row_ids_for_docs(docs, &mut self.docs, &mut self.rows);
+            let mut found = 0;
+            for (at, doc) in docs.iter().enumerate() {
+                if self.docs.get(found) == Some(doc) {
+                    self.pos.push(at as u32);
+                    found += 1;
+                }
+            }
+        } else {
+            // The batch look-up wants distinct documents.
+            for (at, doc) in docs.iter().enumerate() {
+                for row in column.index.value_row_ids(*doc) {
+                    self.pos.push(at as u32);
+                    self.rows.push(row);
+                }
             }
         }
+        self.raw.resize(self.rows.len(), 0);
+        fetch(column, &self.rows, &mut self.raw);
         if let Some(value) = missing
-            && found < docs.len()
+            && self.pos.len() < docs.len()
         {
             self.fill(docs.len(), value);
         }
@@ -336,7 +346,9 @@ impl Loader {
 /// Values of ascending rows, in one sweep where they are contiguous.
 fn fetch(column: &Column<u64>, rows: &[u32], out: &mut [u64]) {
     match (rows.first(), rows.last()) {
-        (Some(first), Some(last)) if (last - first) as usize + 1 == rows.len() && rows.is_sorted() => {
+        (Some(first), Some(last))
+            if last >= first && (last - first) as usize + 1 == rows.len() && rows.is_sorted_by(|a, b| a < b) =>
+        {
             column.values.get_range(u64::from(*first), out);
         }
         (Some(_), _) => column.values.get_vals(rows, out),

@@ -32,6 +32,9 @@ pub struct Target {
 pub struct Deletions(pub Mutex<Vec<Target>>);
 
 pub struct Layout {
+    /// Of the shard, for its readers.
+    pub index: Arc<str>,
+    pub shard: u32,
     pub mapping: Arc<Mapping>,
     pub segments: Vec<LiveSegment>,
     /// Builders that are not segments yet, and their deletions.
@@ -293,8 +296,8 @@ impl Columns {
 }
 
 impl Layout {
-    pub fn new(mapping: Arc<Mapping>) -> Self {
-        Self { mapping, segments: Vec::new(), builders: HashMap::new(), pending: HashMap::new(), changed: true }
+    pub fn new(index: Arc<str>, shard: u32, mapping: Arc<Mapping>) -> Self {
+        Self { index, shard, mapping, segments: Vec::new(), builders: HashMap::new(), pending: HashMap::new(), changed: true }
     }
 
     pub fn segment(&self, container: Container) -> Option<&LiveSegment> {

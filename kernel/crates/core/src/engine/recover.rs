@@ -72,7 +72,7 @@ impl Shard {
         commit: &Commit,
     ) -> Result<Self> {
         let schema = SegmentSchema::of(&mapping);
-        let mut layout = Layout::new(mapping.clone());
+        let mut layout = Layout::new(config.index.as_str().into(), config.shard, mapping.clone());
         for segment in &commit.segments {
             layout.segments.push(open_segment(&fs, &folder, segment, &schema, config.check_on_startup)?);
         }

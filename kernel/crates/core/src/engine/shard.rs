@@ -187,6 +187,8 @@ impl Shard {
 
     pub(crate) fn point_in_time(layout: &mut Layout, generation: u64) -> ShardReader {
         ShardReader {
+            index: layout.index.clone(),
+            shard: layout.shard,
             generation,
             segments: layout.segments.iter_mut().map(super::layout::LiveSegment::publish).collect(),
             mapping: layout.mapping.clone(),

@@ -23,6 +23,7 @@ use super::reduce::ReduceCtx;
 use super::source::NumKind;
 use super::value::ValueParams;
 use crate::Error;
+use crate::aggs::RenderOptions;
 use crate::mapping::FieldKind;
 
 /// What the keys of a result are.
@@ -145,9 +146,9 @@ impl AggKind for Terms {
         reduce::reduce(self, parts, node, ctx)
     }
 
-    fn render(&self, partial: &Partial, node: &AggNode, out: &mut Out, typed_keys: bool) {
+    fn render(&self, partial: &Partial, node: &AggNode, out: &mut Out, options: RenderOptions) {
         let Partial::Terms(result) = partial else { return };
-        reduce::render(self, result, node, out, typed_keys);
+        reduce::render(self, result, node, out, options);
     }
 
     fn type_name(&self, partial: &Partial) -> &'static str {

@@ -3,6 +3,7 @@
 use std::net::Ipv6Addr;
 
 use super::{Bucket, Key, KeyKind, Result as TermsResult, Terms};
+use crate::aggs::RenderOptions;
 use crate::aggs::format::{Format, ip};
 use crate::aggs::out::Out;
 use crate::aggs::partial::{Partial, mismatch};
@@ -162,7 +163,7 @@ fn finish(merged: Merged, node: &AggNode, ctx: &mut ReduceCtx) -> Result<Bucket>
     Ok(Bucket { key: merged.key, count: merged.count, error: merged.error, subs })
 }
 
-pub fn render(agg: &Terms, result: &TermsResult, node: &AggNode, out: &mut Out, typed_keys: bool) {
+pub fn render(agg: &Terms, result: &TermsResult, node: &AggNode, out: &mut Out, options: RenderOptions) {
     out.field_long("doc_count_error_upper_bound", result.error);
     out.field_unsigned("sum_other_doc_count", result.other);
     out.key("buckets");
@@ -174,7 +175,7 @@ pub fn render(agg: &Terms, result: &TermsResult, node: &AggNode, out: &mut Out, 
         if agg.show_error {
             out.field_long("doc_count_error_upper_bound", bucket.error);
         }
-        render_subs(&node.subs, &bucket.subs, out, typed_keys);
+        render_subs(&node.subs, &bucket.subs, out, options);
         out.end_object();
     }
     out.end_array();

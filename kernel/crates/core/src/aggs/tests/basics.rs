@@ -280,7 +280,7 @@ fn date_histograms() {
         texts(json!({"field": "t", "calendar_interval": "1q", "time_zone": "America/Phoenix"})),
         ["2015-10-01T00:00:00.000-07:00 1", "2016-01-01T00:00:00.000-07:00 3"]
     );
-    assert_eq!(texts(json!({"field": "t", "fixed_interval": "60d", "min_doc_count": 1, "offset": "+1d"})).len(), 3);
+    assert_eq!(texts(json!({"field": "t", "fixed_interval": "60d", "min_doc_count": 1, "offset": "+1d"})).len(), 2);
     assert_eq!(
         texts(
             json!({"field": "t", "calendar_interval": "year", "extended_bounds": {"min": "2015-05-01", "max": 1483228800000i64}})
@@ -382,4 +382,23 @@ fn kinds_that_differ_between_shards_and_limits() {
     small.memory_limit = 10;
     assert_eq!(super::collect(&small, &reader, &json!({})).unwrap_err().kind, "circuit_breaking_exception");
     assert!(super::parse(&json!({"a": {"kind": "nope"}})).is_err());
+}
+
+#[test]
+fn top_hits_by_bucket() {
+    let docs =
+        [json!({"k": "a", "n": 3}), json!({"k": "a", "n": 1}), json!({"k": "b", "n": 2}), json!({"k": "a", "n": 2})];
+    let order = json!([{"kind": "field", "field": "n", "order": "asc"}]);
+    let aggs = json!({"k": {"kind": "terms", "params": {"field": "k"}, "aggs": {
+        "top": {"kind": "top_hits", "params": {"from": 1, "size": 1, "sort": order, "fetch": {"source": {"includes": ["n"], "excludes": []}}}}}}});
+    for shards in
+        [&[&[&docs[..]][..]][..], &[&[&docs[..2], &docs[2..]][..]][..], &[&[&docs[..1]][..], &[&docs[1..]][..]][..]]
+    {
+        let found = run(aggs.clone(), shards);
+        let hits = &found["k"]["buckets"][0]["top"]["hits"];
+        assert_eq!((&hits["total"], &hits["max_score"]), (&json!({"value": 3, "relation": "eq"}), &json!(null)));
+        assert_eq!((&hits["hits"][0]["_source"], &hits["hits"][0]["sort"]), (&json!({"n": 2}), &json!([2])));
+        assert_eq!(hits["hits"].as_array().unwrap().len(), 1);
+        assert_eq!(found["k"]["buckets"][1]["top"]["hits"]["total"]["value"], json!(1));
+    }
 }

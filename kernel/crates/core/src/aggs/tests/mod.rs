@@ -92,7 +92,7 @@ fn run_with(aggs: Value, query: Value, shards: &[Shard<'_>], typed_keys: bool) -
     let blocks = readers.iter().map(|r| collect(&plan, r, &query)).collect::<Result<Vec<_>>>()?;
     let blocks: Vec<&[u8]> = blocks.iter().map(Vec::as_slice).collect();
     let merged = merge(&plan, &blocks)?;
-    let text = render(&plan, &merged, RenderOptions { typed_keys });
+    let text = render(&plan, &merged, RenderOptions { typed_keys, total_as_int: false });
     Ok(serde_json::from_str(&text).unwrap_or_else(|e| panic!("{e}: {text}")))
 }
 
