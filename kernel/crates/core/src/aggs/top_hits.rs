@@ -17,7 +17,7 @@ use super::plan::{AggKind, AggNode, KeyPath};
 use super::reduce::ReduceCtx;
 use crate::Result;
 use crate::search::block::Hit;
-use crate::search::fetch::HitWriter;
+use crate::search::fetch::fetch;
 use crate::search::json::write_f32;
 use crate::search::plan::{Order, Plan, SortKey};
 use crate::search::query::{Context, SegmentView};
@@ -248,24 +248,20 @@ impl HitsCollector<'_> {
     /// Fetches hits in the order of documents, and gives them back in theirs.
     fn fetch(&self, hits: &[Hit]) -> Result<Vec<FoundHit>> {
         let reader = self.ctx.reader;
-        let mut writer = HitWriter::new(&reader.index, reader.shard, "", reader, &self.agg.plan)?;
-        let mut order: Vec<usize> = (0..hits.len()).collect();
-        order.sort_by_key(|i| (hits[*i].segment, hits[*i].doc));
-        let mut found: Vec<Option<FoundHit>> = hits.iter().map(|_| None).collect();
-        let mut current = None;
-        for i in order {
-            let hit = &hits[i];
-            let view = SegmentView::new(reader, hit.segment as usize);
-            if current != Some(hit.segment) {
-                writer.begin(&view)?;
-                current = Some(hit.segment);
-            }
-            let shown =
-                Hit { sort: if self.agg.plan.sort.is_some() { hit.sort.clone() } else { Vec::new() }, ..hit.clone() };
-            let json = String::from_utf8_lossy(&writer.write(&view, &shown)?).into_owned();
-            found[i] = Some(FoundHit { score: hit.score, sort: shown.sort, json });
-        }
-        Ok(found.into_iter().flatten().collect())
+        let sorted = self.agg.plan.sort.is_some();
+        let shown = |hit: &Hit| Hit { sort: if sorted { hit.sort.clone() } else { Vec::new() }, ..hit.clone() };
+        let refs: Vec<(u32, Hit)> = hits.iter().enumerate().map(|(place, hit)| (place as u32, shown(hit))).collect();
+        let mut fetched = fetch(&reader.index, reader.shard, "", reader, &self.agg.plan, &refs)?;
+        fetched.sort_by_key(|(place, _)| *place);
+        Ok(refs
+            .into_iter()
+            .zip(fetched)
+            .map(|((_, hit), (_, json))| FoundHit {
+                score: hit.score,
+                sort: hit.sort,
+                json: String::from_utf8_lossy(&json).into_owned(),
+            })
+            .collect())
     }
 }
 

@@ -50,3 +50,13 @@ fn straight_to_the_second_level_and_without_children() {
     let whole = json!({"all": {"kind": "global", "params": {}}});
     assert_eq!(run(whole, &[&[&docs]])["all"]["doc_count"], json!(3));
 }
+
+#[test]
+fn top_hits_of_children() {
+    let docs = docs();
+    let aggs = json!({"c": {"kind": "nested", "params": {"path": "c"}, "aggs": {"top": {"kind": "top_hits", "params": {
+        "size": 1, "sort": [{"kind": "field", "field": "c.x", "order": "desc"}], "fetch": {"source": true}}}}}});
+    let hit = &run(aggs, &[&[&docs]])["c"]["top"]["hits"]["hits"][0];
+    assert_eq!(hit["_nested"], json!({"field": "c", "offset": 0}));
+    assert_eq!(hit["_source"]["x"], json!(5));
+}

@@ -8,7 +8,7 @@ use super::hit::{HitSpec, HitWriter};
 use super::source::filter_value;
 use crate::reader::StoredDocument;
 use crate::search::block::Hit;
-use crate::search::docs::{children_of, roots};
+use crate::search::docs::{children_of, roots, stored};
 use crate::search::json;
 use crate::search::ops::{Op, first_child, matching_children, parent_of};
 use crate::search::plan::{InnerHits, SourceSpec};
@@ -143,6 +143,29 @@ pub struct NestedIdentity {
     /// Its part of the source, at its full path.
     pub wrapped: Option<Value>,
     own: Option<Value>,
+}
+
+/// The root of a nested document and its place there; None for a root.
+pub fn nested(segment: &SegmentView<'_>, doc: DocId) -> Result<Option<(StoredDocument, NestedIdentity)>> {
+    let Some(all) = roots(segment)? else { return Ok(None) };
+    if all.contains(doc) {
+        return Ok(None);
+    }
+    for path in &segment.mapping().nested_paths {
+        if children_of(segment, path)?.is_some_and(|children| children.contains(doc)) {
+            let document = stored(segment, parent_of(&all, doc))?;
+            let source = match &document.source {
+                Some(source) => Some(
+                    serde_json::from_slice(source)
+                        .map_err(|e| Error::new("parse_exception", 500, format!("stored source is not JSON: {e}")))?,
+                ),
+                None => None,
+            };
+            let identity = NestedIdentity::find(segment, path, doc, source.as_ref())?;
+            return Ok(Some((document, identity)));
+        }
+    }
+    Ok(None)
 }
 
 impl NestedIdentity {

@@ -47,7 +47,12 @@ pub fn fetch(
             writer.begin(&view)?;
             current = Some(hit.segment);
         }
-        fetched.push((*place, writer.write(&view, hit)?));
+        let written = match inner::nested(&view, hit.doc)? {
+            // Hits of aggregations may be nested documents.
+            Some((document, identity)) => writer.write_nested(&view, hit, &document, &identity)?,
+            None => writer.write(&view, hit)?,
+        };
+        fetched.push((*place, written));
     }
     Ok(fetched)
 }
