@@ -109,6 +109,8 @@ pub struct ShardCtx<'a> {
     pub reader: &'a ShardReader,
     pub sources: &'a dyn Sources,
     pub budget: Budget,
+    /// The nested path that documents live at; None: roots.
+    pub scope: Option<String>,
 }
 
 impl ShardCtx<'_> {
@@ -170,7 +172,8 @@ impl<'a> Subs<'a> {
     pub fn new(nodes: &'a [AggNode], ctx: &ShardCtx<'a>) -> Result<Subs<'a>> {
         let mut list = Vec::with_capacity(nodes.len());
         for node in nodes {
-            let subs = Subs::new(&node.subs, ctx)?;
+            let inner = ShardCtx { scope: node.kind.scope(ctx.scope.as_deref()), ..ctx.clone() };
+            let subs = Subs::new(&node.subs, &inner)?;
             list.push(node.kind.collector(ctx, subs)?);
         }
         Ok(Subs { list, names: nodes.iter().map(|n| n.name.clone()).collect() })
@@ -264,7 +267,7 @@ pub struct ShardCollector<'a> {
 
 impl<'a> ShardCollector<'a> {
     pub fn new(plan: &'a AggPlan, reader: &'a ShardReader, sources: &'a dyn Sources) -> Result<ShardCollector<'a>> {
-        let ctx = ShardCtx { reader, sources, budget: Budget::new(plan.memory_limit) };
+        let ctx = ShardCtx { reader, sources, budget: Budget::new(plan.memory_limit), scope: None };
         let subs = Subs::new(&plan.aggs, &ctx)?;
         let seen = vec![false; reader.segments.len()];
         Ok(ShardCollector { ctx, subs, seen, open: false, docs: Vec::with_capacity(BLOCK), scores: Vec::new() })

@@ -50,7 +50,11 @@ impl Filters {
 
 impl AggKind for Filters {
     fn collector<'a>(&'a self, ctx: &ShardCtx<'a>, subs: Subs<'a>) -> Result<Box<dyn Collector + 'a>> {
-        let filters = self.filters.iter().map(|(_, op)| ctx.sources.filter(op)).collect::<Result<Vec<_>>>()?;
+        let filters = self
+            .filters
+            .iter()
+            .map(|(_, op)| ctx.sources.filter(op, ctx.scope.as_deref()))
+            .collect::<Result<Vec<_>>>()?;
         Ok(Box::new(FiltersCollector {
             filters,
             docs: Vec::new(),

@@ -37,6 +37,10 @@ pub trait AggKind: Send + Sync {
     fn render(&self, partial: &Partial, node: &AggNode, out: &mut Out, options: RenderOptions);
     /// The prefix of `typed_keys`.
     fn type_name(&self, partial: &Partial) -> &'static str;
+    /// The nested path at which the children's documents live, if this aggregation's own live at `outer`.
+    fn scope(&self, outer: Option<&str>) -> Option<String> {
+        outer.map(str::to_string)
+    }
     /// Whether documents must come with their scores.
     fn needs_scores(&self) -> bool {
         false

@@ -53,7 +53,9 @@ impl AggKind for OneBucket {
     fn collector<'a>(&'a self, ctx: &ShardCtx<'a>, subs: Subs<'a>) -> Result<Box<dyn Collector + 'a>> {
         let state = State { counts: Vec::new(), fall: Fall::default(), subs, ctx: ctx.clone() };
         Ok(match self {
-            OneBucket::Filter(op) => Box::new(FilterCollector { filter: ctx.sources.filter(op)?, docs: None, state }),
+            OneBucket::Filter(op) => {
+                Box::new(FilterCollector { filter: ctx.sources.filter(op, ctx.scope.as_deref())?, docs: None, state })
+            }
             OneBucket::Missing(values) => {
                 let resolved = values.resolve(ctx)?;
                 let fills = values.missing.is_some();
@@ -90,8 +92,13 @@ impl AggKind for OneBucket {
         }
     }
 
-    fn needs_scores(&self) -> bool {
-        false
+    fn scope(&self, outer: Option<&str>) -> Option<String> {
+        match self {
+            OneBucket::Nested(path) => Some(path.clone()),
+            OneBucket::ReverseNested(path) => path.clone(),
+            OneBucket::Global => None,
+            OneBucket::Filter(_) | OneBucket::Missing(_) => outer.map(str::to_string),
+        }
     }
 
     fn value(&self, partial: &Partial, node: &AggNode, path: &KeyPath) -> Result<f64> {

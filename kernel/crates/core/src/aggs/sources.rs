@@ -13,6 +13,6 @@ pub trait Filter {
 
 /// Implemented by the search side for one shard.
 pub trait Sources {
-    /// Compiles a sub-filter (an operation of the plan).
-    fn filter<'a>(&'a self, op: &Value) -> Result<Box<dyn Filter + 'a>>;
+    /// Compiles a sub-filter (an operation of the plan) over the documents at a nested path (None: roots).
+    fn filter<'a>(&'a self, op: &Value, scope: Option<&str>) -> Result<Box<dyn Filter + 'a>>;
 }

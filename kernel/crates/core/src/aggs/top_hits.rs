@@ -67,7 +67,10 @@ impl TopHits {
 
 impl AggKind for TopHits {
     fn collector<'a>(&'a self, ctx: &ShardCtx<'a>, _subs: Subs<'a>) -> Result<Box<dyn Collector + 'a>> {
-        let context = Context::new(ctx.reader, true);
+        let mut context = Context::new(ctx.reader, true);
+        if let Some(path) = &ctx.scope {
+            context = context.inside(path);
+        }
         let sort = match &self.plan.sort {
             Some(keys) => BoundSort::bind(&context, keys)?,
             None => BoundSort::bind(&context, &[SortKey::Score { order: Order::Desc }])?,

@@ -55,10 +55,14 @@ impl Filter for BoundFilter<'_> {
 }
 
 impl Sources for ShardSources<'_> {
-    fn filter<'f>(&'f self, op: &Value) -> Result<Box<dyn Filter + 'f>> {
+    fn filter<'f>(&'f self, op: &Value, scope: Option<&str>) -> Result<Box<dyn Filter + 'f>> {
         let op: Op = serde_json::from_value(op.clone())
             .map_err(|e| Error::new("parsing_exception", 400, format!("filter of an aggregation: {e}")))?;
-        let query = op.bind(&Context::new(self.shard, false), 1.0)?;
+        let mut context = Context::new(self.shard, false);
+        if let Some(path) = scope {
+            context = context.inside(path);
+        }
+        let query = op.bind(&context, 1.0)?;
         Ok(Box::new(BoundFilter { shard: self.shard, query }))
     }
 }

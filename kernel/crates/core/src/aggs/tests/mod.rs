@@ -34,7 +34,7 @@ impl Filter for TestFilter<'_> {
 }
 
 impl Sources for TestSources<'_> {
-    fn filter<'a>(&'a self, op: &Value) -> Result<Box<dyn Filter + 'a>> {
+    fn filter<'a>(&'a self, op: &Value, _scope: Option<&str>) -> Result<Box<dyn Filter + 'a>> {
         Ok(Box::new(TestFilter { reader: self.0, query: compile(self.0, op) }))
     }
 }
