@@ -371,3 +371,16 @@ fn highlights_come_from_the_source() {
         json!(["[quick] [quick] [red] [fox] [jumps]"])
     );
 }
+
+#[test]
+fn aggregations_ride_along() {
+    let aggs = json!({"tags": {"kind": "terms", "params": {"field": "tag"}, "aggs": {"cheap": {"kind": "filter", "params": {"filter": {"range": {"field": "price", "lt": 2}}}}}}});
+    let answer = run(shop(), json!({"query": {"exists": {"field": "tag"}}, "size": 0, "aggs": aggs}));
+    let buckets = answer["aggregations"]["tags"]["buckets"].as_array().unwrap();
+    let shown: Vec<(&str, u64, u64)> = buckets
+        .iter()
+        .map(|bucket| (bucket["key"].as_str().unwrap(), bucket["doc_count"].as_u64().unwrap(), bucket["cheap"]["doc_count"].as_u64().unwrap()))
+        .collect();
+    assert_eq!(shown, [("x", 2, 1), ("y", 1, 1), ("z", 1, 0)]);
+    assert_eq!(answer["hits"]["total"]["value"], 3);
+}
