@@ -61,6 +61,11 @@ pub trait Query: Send + Sync {
         Ok(None)
     }
 
+    /// Appends the matching documents of a window, ascending; false where that is no cheaper than a scorer.
+    fn window(&self, _segment: &SegmentView<'_>, _docs: std::ops::Range<DocId>, _out: &mut Vec<DocId>) -> Result<bool> {
+        Ok(false)
+    }
+
     /// The one score of all matching documents, if there is such.
     fn constant(&self) -> Option<f32> {
         None

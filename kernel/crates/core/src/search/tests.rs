@@ -379,7 +379,13 @@ fn aggregations_ride_along() {
     let buckets = answer["aggregations"]["tags"]["buckets"].as_array().unwrap();
     let shown: Vec<(&str, u64, u64)> = buckets
         .iter()
-        .map(|bucket| (bucket["key"].as_str().unwrap(), bucket["doc_count"].as_u64().unwrap(), bucket["cheap"]["doc_count"].as_u64().unwrap()))
+        .map(|bucket| {
+            (
+                bucket["key"].as_str().unwrap(),
+                bucket["doc_count"].as_u64().unwrap(),
+                bucket["cheap"]["doc_count"].as_u64().unwrap(),
+            )
+        })
         .collect();
     assert_eq!(shown, [("x", 2, 1), ("y", 1, 1), ("z", 1, 0)]);
     assert_eq!(answer["hits"]["total"]["value"], 3);

@@ -7,6 +7,7 @@ use tantivy::DocId;
 
 use super::after::After;
 use super::heap::Top;
+use super::windows::{self, Bounded};
 use super::{Job, Tally};
 use crate::Result;
 use crate::reader::ShardReader;
@@ -54,8 +55,43 @@ fn collect<'s, const N: usize>(
         scored: job.scoring,
         in_order: matches!(sort.keys.as_slice(), [key, ..] if key.kind == KeyKind::Doc && key.order == Order::Asc),
     };
+    if N == 1
+        && aggs.is_none()
+        && job.plain()
+        && !job.scoring
+        && windows::sortable(sort)
+        && windows::run(job, shard, sort, &mut top)?
+    {
+        if !counted {
+            // The hits are known: what is left is to count.
+            job.pass(shard, tally, None, &mut Counting, job.plan.track_total_hits.limit())?;
+        }
+        return Ok(top.best);
+    }
     job.pass_counted(shard, tally, aggs, &mut top, counted)?;
     Ok(top.best)
+}
+
+/// Needs no documents, only their number.
+struct Counting;
+
+impl Top for Counting {
+    fn begin(&mut self, _segment: &SegmentView<'_>) -> Result<()> {
+        Ok(())
+    }
+
+    fn collect(&mut self, _docs: &[DocId], _scores: &[f32]) {}
+
+    fn satisfied(&self) -> bool {
+        true
+    }
+}
+
+impl<const N: usize> Bounded for KeyedTop<'_, N> {
+    fn wants(&self, number: u64) -> bool {
+        self.limit > 0
+            && (self.heap.len() < self.limit || self.heap.peek().is_some_and(|worst| number <= worst.numbers[0]))
+    }
 }
 
 /// Greatest is worst.
@@ -95,7 +131,7 @@ impl<const N: usize> KeyedTop<'_, N> {
         if self.heap.len() < self.limit {
             self.heap.push(Entry { numbers, doc, score: score.to_bits() });
         } else if let Some(mut worst) = self.heap.peek_mut()
-            && numbers < worst.numbers
+            && (numbers, doc) < (worst.numbers, worst.doc)
         {
             *worst = Entry { numbers, doc, score: score.to_bits() };
         }

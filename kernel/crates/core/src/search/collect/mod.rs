@@ -6,11 +6,12 @@ mod heap;
 mod keyed;
 mod pass;
 mod pruned;
+mod windows;
 
 use std::time::Instant;
 
 use super::block::{Hit, ShardResult};
-use super::plan::{Plan, TrackTotal};
+use super::plan::{Order, Plan, SortKey, TrackTotal};
 use super::query::{BoxQuery, Context, SegmentView};
 use super::sort::BoundSort;
 use crate::Result;
@@ -58,6 +59,8 @@ struct Tally {
     collected: u64,
     timed_out: bool,
     terminated: bool,
+    /// Where scores are tracked beside sort keys.
+    max_score: Option<f32>,
 }
 
 impl Tally {
@@ -104,7 +107,7 @@ pub fn execute(shard: &ShardReader, plan: &Plan, deadline: Deadline, cursor: Opt
         tally.total = known;
     }
     let hits = job.run(shard, known, &mut tally, aggs.as_mut())?;
-    let max_score = job.max_score(&hits);
+    let max_score = job.max_score(&hits, &tally);
     Ok(ShardResult {
         total: tally.total,
         at_least: tally.at_least,
@@ -223,9 +226,11 @@ impl Job<'_> {
         Ok(Some(total))
     }
 
-    fn max_score(&self, hits: &[Hit]) -> Option<f32> {
-        if self.sort.is_some() && !self.plan.track_scores {
-            return None;
+    /// Of all documents where scores are tracked beside other keys; otherwise known only if the best score comes first.
+    fn max_score(&self, hits: &[Hit], tally: &Tally) -> Option<f32> {
+        match self.plan.sort.as_ref().and_then(|keys| keys.first()) {
+            None | Some(SortKey::Score { order: Order::Desc }) => {}
+            Some(_) => return tally.max_score,
         }
         hits.iter().map(|hit| hit.score).filter(|score| !score.is_nan()).reduce(f32::max)
     }

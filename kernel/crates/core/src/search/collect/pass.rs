@@ -85,6 +85,10 @@ impl Job<'_> {
                 keep(&mut block, filter.as_mut());
             }
             tally.total += block.len as u64;
+            if self.plan.track_scores && self.scoring {
+                let best = block.scores[..block.len].iter().copied().reduce(f32::max);
+                tally.max_score = tally.max_score.into_iter().chain(best).reduce(f32::max);
+            }
             top.collect(&block.docs[..block.len], &block.scores[..block.len]);
             if done || tally.terminated {
                 return Ok(());

@@ -251,12 +251,15 @@ impl<'a> HitWriter<'a> {
             }
         }
         found.retain(|(_, values)| !values.is_empty());
-        let mut seen: Vec<String> = Vec::new();
-        found.retain(|(name, _)| {
-            let fresh = !seen.contains(name);
-            seen.push(name.clone());
-            fresh
-        });
+        // A field asked for in several ways is shown as it was asked for last.
+        let mut unique: Vec<(String, Vec<Vec<u8>>)> = Vec::with_capacity(found.len());
+        for (name, values) in found {
+            match unique.iter_mut().find(|(known, _)| *known == name) {
+                Some((_, known)) => *known = values,
+                None => unique.push((name, values)),
+            }
+        }
+        let found = unique;
         if found.is_empty() && groups.is_empty() {
             return Ok(());
         }

@@ -49,6 +49,11 @@ impl Query for AllQuery {
         Ok(Some(segment.max_doc()))
     }
 
+    fn window(&self, _segment: &SegmentView<'_>, docs: std::ops::Range<DocId>, out: &mut Vec<DocId>) -> Result<bool> {
+        out.extend(docs);
+        Ok(true)
+    }
+
     fn constant(&self) -> Option<f32> {
         Some(self.score)
     }
@@ -143,6 +148,10 @@ impl Query for ConstantQuery {
 
     fn count(&self, segment: &SegmentView<'_>) -> Result<Option<u32>> {
         self.inner.count(segment)
+    }
+
+    fn window(&self, segment: &SegmentView<'_>, docs: std::ops::Range<DocId>, out: &mut Vec<DocId>) -> Result<bool> {
+        self.inner.window(segment, docs, out)
     }
 
     fn constant(&self) -> Option<f32> {

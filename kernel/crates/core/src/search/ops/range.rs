@@ -5,6 +5,7 @@ use std::net::Ipv6Addr;
 use std::ops::{Bound, RangeInclusive};
 
 use serde_json::Value;
+use tantivy::DocId;
 use tantivy::columnar::{Cardinality, Column};
 use tantivy::query::{AllScorer, ConstScorer, Scorer};
 use tantivy::schema::Term;
@@ -294,8 +295,7 @@ pub fn bind_bounds(context: &Context<'_>, def: &FieldDef, bounds: Bounds, boost:
         return term_range(context, def, text_bound(def, lower), text_bound(def, upper), boost);
     }
     if def.column {
-        let query = ColumnRange { def: def.clone(), bounds };
-        return Ok(Box::new(ConstantQuery { inner: Box::new(query), score: boost, wrapped: false }));
+        return Ok(bind_column(def, bounds, boost));
     }
     let Some(field) = def.field.filter(|_| values::has_terms(def)) else { return Err(values::not_indexed(def)) };
     let (low, high) = match bounds {
@@ -311,6 +311,12 @@ pub fn bind_bounds(context: &Context<'_>, def: &FieldDef, bounds: Bounds, boost:
         Bounds::Nothing | Bounds::Text(..) => return Ok(NoneQuery::boxed("MatchNoDocsQuery(\"\")")),
     };
     term_range(context, def, Bound::Included(low), Bound::Included(high), boost)
+}
+
+/// A range over the column of a leaf.
+pub fn bind_column(def: &FieldDef, bounds: Bounds, boost: f32) -> BoxQuery {
+    let query = ColumnRange { def: def.clone(), bounds };
+    Box::new(ConstantQuery { inner: Box::new(query), score: boost, wrapped: false })
 }
 
 fn text_bound(def: &FieldDef, bound: &Bound<String>) -> Bound<Term> {
@@ -379,6 +385,24 @@ impl Query for ColumnRange {
                 })
             }
         }
+    }
+
+    fn window(&self, segment: &SegmentView<'_>, docs: std::ops::Range<DocId>, out: &mut Vec<DocId>) -> Result<bool> {
+        let Some(column) = numeric_column(segment.segment, &self.def)? else { return Ok(self.def.column) };
+        match (column.as_ref(), &self.bounds) {
+            (ColumnValues::I64(column), Bounds::I64(range)) => {
+                column.get_docids_for_value_range(range.clone(), docs, out)
+            }
+            (ColumnValues::U64(column), Bounds::U64(range)) => {
+                column.get_docids_for_value_range(range.clone(), docs, out)
+            }
+            (ColumnValues::F64(column), Bounds::F64(range)) => {
+                column.get_docids_for_value_range(range.clone(), docs, out)
+            }
+            _ => return Ok(false),
+        }
+        out.dedup();
+        Ok(true)
     }
 
     fn describe(&self) -> String {

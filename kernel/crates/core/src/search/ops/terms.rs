@@ -1,7 +1,7 @@
 //! `terms`: any of several values, constant score.
 
 use serde_json::Value;
-use tantivy::postings::TermInfo;
+use tantivy::postings::{BlockSegmentPostings, TermInfo};
 use tantivy::query::{BitSetDocSet, ConstScorer, Scorer};
 use tantivy::schema::{Field, IndexRecordOption, Term};
 use tantivy::{BitSet, DocSet, TERMINATED};
@@ -124,8 +124,14 @@ impl Query for AnyTerm {
             return Ok(Box::new(ConstScorer::new(Union::build(clauses, Combine::Nothing, 1), self.score)));
         }
         let mut bits = BitSet::with_max_value(segment.max_doc());
-        for info in infos {
-            let mut postings = index.read_block_postings_from_terminfo(info, IndexRecordOption::Basic)?;
+        let mut postings = BlockSegmentPostings::empty();
+        for (at, info) in infos.iter().enumerate() {
+            // Opening a cursor costs more than most of the postings: one serves all terms.
+            if at == 0 {
+                postings = index.read_block_postings_from_terminfo(info, IndexRecordOption::Basic)?;
+            } else {
+                index.reset_block_postings_from_terminfo(info, &mut postings)?;
+            }
             while !postings.docs().is_empty() {
                 for doc in postings.docs() {
                     bits.insert(*doc);

@@ -175,6 +175,12 @@ impl BoundKey {
         }
     }
 
+    /// What tells keys apart that give other numbers to the same documents.
+    pub fn signature(&self) -> String {
+        let path = self.def.as_ref().map_or("", |def| def.path.as_str());
+        format!("{path}/{:?}/{:?}/{:?}/{:?}/{}", self.kind, self.order, self.mode, self.missing, self.scale)
+    }
+
     fn bind_field(context: &Context<'_>, field: &SortField) -> Result<Self> {
         let def = context.field(&field.field).map(|def| (**def).clone());
         let mut kind = match (&def, &field.unmapped_type) {

@@ -253,7 +253,10 @@ impl<'s> KeyReader<'s> {
         Ok(match self.key.kind {
             KeyKind::Score => SortValue::Score(order::to_f32(number)),
             KeyKind::Doc => SortValue::Doc(number),
-            KeyKind::I32 if missing => SortValue::I64(if number == u64::MAX { i64::MAX } else { i64::MIN }),
+            // The image of missing is beyond what the type can hold.
+            KeyKind::I32 | KeyKind::Bool if missing => {
+                SortValue::I64(i64::from(if number == u64::MAX { i32::MAX } else { i32::MIN }))
+            }
             KeyKind::I64 | KeyKind::I32 | KeyKind::Bool => SortValue::I64(order::to_i64(number)),
             KeyKind::U64 => SortValue::U64(number),
             // The image of missing is beyond infinity.
@@ -292,7 +295,11 @@ impl<'s> KeyReader<'s> {
                 out.push(self.directed(*bits as u64));
                 return Ok(());
             }
-            SortValue::I64(value) => order::from_i64(*value),
+            SortValue::I64(value) => match self.key.kind {
+                KeyKind::I32 | KeyKind::Bool if *value >= i64::from(i32::MAX) => u64::MAX,
+                KeyKind::I32 | KeyKind::Bool if *value <= i64::from(i32::MIN) => 0,
+                _ => order::from_i64(*value),
+            },
             SortValue::U64(value) | SortValue::Doc(value) => *value,
             SortValue::F64(value) => match self.key.kind {
                 KeyKind::F64 | KeyKind::F32 if value.is_infinite() => {

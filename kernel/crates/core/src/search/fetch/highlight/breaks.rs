@@ -58,10 +58,14 @@ impl Breaks {
                 return true;
             }
             let between = at > 0 && at + 1 < chars.len();
-            matches!(c, '\'' | '.' | ':' | '\u{2019}' | ',')
-                && between
-                && ((c != ',' && c != ':' && chars[at - 1].is_alphabetic() && chars[at + 1].is_alphabetic())
-                    || (matches!(c, '.' | ',') && chars[at - 1].is_numeric() && chars[at + 1].is_numeric()))
+            let letters = between && chars[at - 1].is_alphanumeric() && chars[at + 1].is_alphabetic();
+            let digits = between && chars[at - 1].is_numeric() && chars[at + 1].is_numeric();
+            match c {
+                '-' | '\u{ad}' | '\u{2010}'..='\u{2015}' => letters,
+                '\'' | '"' | '.' | '\u{2027}' => letters || digits,
+                ',' => digits,
+                _ => false,
+            }
         };
         let mut offsets = vec![0];
         for at in 1..chars.len() {

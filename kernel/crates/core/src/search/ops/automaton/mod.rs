@@ -4,6 +4,7 @@ mod arena;
 mod matcher;
 mod parser;
 
+use std::ops::Bound;
 use std::sync::Arc;
 
 use tantivy::postings::TermInfo;
@@ -11,6 +12,7 @@ use tantivy::schema::Field;
 
 pub use self::matcher::Pattern;
 use super::constant::NoneQuery;
+use super::range::{self, Bounds};
 use super::terms::AnyTerm;
 use super::values;
 use super::{Mark, MarkKind, Operation};
@@ -38,6 +40,9 @@ operation! {
     }
 }
 
+/// From this many terms on a column is scanned.
+const MANY: usize = 256;
+
 fn all_flags() -> String {
     "ALL".to_owned()
 }
@@ -61,6 +66,30 @@ operation! {
 }
 
 impl Prefix {
+    /// Where very many terms begin so, a scan of the column's ordinals is cheaper than all their postings.
+    fn by_column(&self, context: &Context<'_>, field: Field, boost: f32) -> Result<Option<BoxQuery>> {
+        let Some(def) = context.field(&self.field).filter(|def| def.column && def.kind == FieldKind::Keyword) else {
+            return Ok(None);
+        };
+        let mut many = false;
+        for segment in &context.shard.segments {
+            let index = segment.reader.inverted_index(field)?;
+            let mut stream = index.terms().range().ge(self.value.as_bytes()).into_stream()?;
+            let mut count = 0;
+            while count < MANY && stream.advance() && stream.key().starts_with(self.value.as_bytes()) {
+                count += 1;
+            }
+            many |= count == MANY;
+        }
+        if !many {
+            return Ok(None);
+        }
+        let lower = Bound::Included(self.value.clone());
+        // No term has a character behind the last one that exists.
+        let upper = Bound::Included(format!("{}{}", self.value, char::MAX));
+        Ok(Some(range::bind_column(def, Bounds::Text(lower, upper), boost)))
+    }
+
     fn pattern(&self) -> Pattern {
         Pattern::prefix(&self.value, self.case_insensitive)
     }
@@ -79,6 +108,9 @@ impl Operation for Prefix {
         };
         if self.case_insensitive {
             return bind_pattern(context, &path, field, &self.pattern(), boost);
+        }
+        if let Some(query) = self.by_column(context, field, boost)? {
+            return Ok(query);
         }
         let mut found = Vec::with_capacity(context.shard.segments.len());
         for segment in &context.shard.segments {

@@ -1,0 +1,79 @@
+//! Sorting by one column when documents can be asked for by window: windows with the best values first, until none can do better.
+
+use std::sync::Arc;
+
+use tantivy::DocId;
+
+use super::Job;
+use super::heap::Top;
+use crate::Result;
+use crate::reader::ShardReader;
+use crate::search::docs::{Accept, cached};
+use crate::search::query::SegmentView;
+use crate::search::sort::{BoundSort, KeyKind, SegmentKeys};
+
+/// Documents per window.
+const WINDOW: u32 = 1024;
+
+/// Whether a sort is by one numeric column in its plain form.
+pub fn sortable(sort: &BoundSort) -> bool {
+    matches!(sort.keys.as_slice(), [key]
+        if key.nested.is_none() && key.def.is_some() && !matches!(key.kind, KeyKind::Score | KeyKind::Doc | KeyKind::Text | KeyKind::Ip))
+}
+
+/// The best number of each window, kept with the segment.
+fn best_numbers(sort: &BoundSort, keys: &mut SegmentKeys<'_>, segment: &SegmentView<'_>) -> Result<Arc<Vec<u64>>> {
+    let name = format!("windows/{}", sort.keys[0].signature());
+    cached(segment.segment, &name, || {
+        let mut best = Vec::with_capacity(segment.max_doc().div_ceil(WINDOW) as usize);
+        let mut number = [0u64];
+        for start in (0..segment.max_doc()).step_by(WINDOW as usize) {
+            let mut lowest = u64::MAX;
+            for doc in start..(start + WINDOW).min(segment.max_doc()) {
+                keys.read(doc, 0.0, &mut number);
+                lowest = lowest.min(number[0]);
+            }
+            best.push(lowest);
+        }
+        Ok(best)
+    })
+}
+
+/// Takes what can tell whether a number may still matter.
+pub trait Bounded: Top {
+    /// Whether a document with this number would still be taken.
+    fn wants(&self, number: u64) -> bool;
+}
+
+/// Collects the best documents; false if the query cannot be asked by window, and nothing was done.
+pub(super) fn run(job: &Job<'_>, shard: &ShardReader, sort: &BoundSort, top: &mut dyn Bounded) -> Result<bool> {
+    let mut docs: Vec<DocId> = Vec::with_capacity(WINDOW as usize);
+    for segment in SegmentView::all(shard) {
+        if !job.query.window(&segment, 0..0, &mut docs)? {
+            return Ok(false);
+        }
+    }
+    for segment in SegmentView::all(shard) {
+        let accept = Accept::new(&segment)?;
+        let mut keys = sort.segment(&segment)?;
+        let best = best_numbers(sort, &mut keys, &segment)?;
+        let mut order: Vec<u32> = (0..best.len() as u32).collect();
+        // Equal windows stay in the order of documents.
+        order.sort_by_key(|window| best[*window as usize]);
+        top.begin(&segment)?;
+        for window in order {
+            if !top.wants(best[window as usize]) {
+                break;
+            }
+            let start = window * WINDOW;
+            docs.clear();
+            job.query.window(&segment, start..(start + WINDOW).min(segment.max_doc()), &mut docs)?;
+            let kept = accept.retain(&mut docs);
+            docs.truncate(kept);
+            let scores = vec![0.0; docs.len()];
+            top.collect(&docs, &scores);
+        }
+        top.end()?;
+    }
+    Ok(true)
+}
