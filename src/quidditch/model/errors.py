@@ -44,8 +44,16 @@ class ApiError(Exception):
         return {"error": {"root_cause": root, **self.body()}, "status": self.status}
 
 
+_PLAIN = ("illegal_argument_exception", "illegal_state_exception", "number_format_exception", "class_cast_exception")
+"""Errors that are not OpenSearch's own: as a root cause they are shown bare."""
+
+
 def _cause(body: dict[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in body.items() if key != "caused_by"}
+    """An error as a root cause: without what caused it."""
+    root = {key: value for key, value in body.items() if key not in ("caused_by", "suppressed")}
+    if "suppressed" in body and body["type"] not in _PLAIN:
+        root["suppressed"] = [_cause(other) for other in body["suppressed"]]
+    return root
 
 
 def illegal_argument(reason: str) -> ApiError:

@@ -64,12 +64,25 @@ def checked_body(draft: Draft, kind: TemplateKind, name: str, body: Mapping[str,
         raise illegal_argument("Required [template]")
     stored = {key: value for key, value in body.items() if value is not None}
     if part is not None:
+        if kind == "index" and isinstance(part, Mapping):
+            _check_own_settings(name, part)
         stored["template"] = _checked_part(draft, part, kind)
     if kind == "index":
         _check_composable(draft, name, stored)
     else:
         _check_name(name)
     return {key: stored[key] for key in _ALLOWED[kind] if key in stored}
+
+
+def _check_own_settings(name: str, part: Mapping[str, Any]) -> None:
+    """Values that settings of a composable template cannot have are told of as the template's fault."""
+    try:
+        settings.check_create(settings.normalize(part.get("settings") or {}))
+    except ApiError as error:
+        if error.type != "illegal_argument_exception":
+            raise
+        others = [str(other["reason"]) for other in error.details.get("suppressed", ())]
+        raise _invalid(name, [str(error.reason), *others]) from None
 
 
 def _check_members(kind: TemplateKind, body: Mapping[str, Any]) -> None:
@@ -98,7 +111,7 @@ def _checked_parts(draft: Draft, part: Mapping[str, Any], kind: TemplateKind) ->
     """Settings, mappings and aliases, each checked by itself; the mapping of a composable template is checked composed."""
     stored: dict[str, Any] = {}
     flat = settings.normalize(part.get("settings") or {})
-    settings.check_values(flat)
+    settings.check_create(flat)
     if "settings" in part:
         stored["settings"] = settings.nest({key: value for key, value in flat.items() if value is not None})
     if part.get("mappings") is not None:
@@ -181,7 +194,8 @@ def _check_composable(draft: Draft, name: str, body: dict[str, Any]) -> None:
     if "index_patterns" not in body:
         raise illegal_argument("Required [index_patterns]")
     body["index_patterns"] = patterns_of(body["index_patterns"])
-    body["composed_of"] = patterns_of(body.get("composed_of") or [])
+    if "composed_of" in body:
+        body["composed_of"] = patterns_of(body["composed_of"])
     priority = body.get("priority")
     if priority is not None:
         if isinstance(priority, bool) or not isinstance(priority, int):
@@ -194,7 +208,7 @@ def _check_composable(draft: Draft, name: str, body: dict[str, Any]) -> None:
     problems = [*name_problems(name), *_pattern_problems(body["index_patterns"])]
     if problems:
         raise _invalid(name, problems)
-    missing = [each for each in body["composed_of"] if draft.state.template("component", each) is None]
+    missing = [each for each in body.get("composed_of", ()) if draft.state.template("component", each) is None]
     if missing:
         raise _invalid_cause(
             name, f"index template [{name}] specifies component templates [{', '.join(missing)}] that do not exist"

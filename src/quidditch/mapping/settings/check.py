@@ -46,14 +46,26 @@ def _similarity(left: str, right: str) -> float:
 
 
 def check_values(settings: Mapping[str, Value | None]) -> None:
-    """Every setting is known and its value parses. None is not parsed."""
-    for key in sorted(settings):
-        setting = find(key)
-        if setting is None:
-            raise unknown(key)
-        value = settings[key]
+    """Every setting is known and its value parses. None is not parsed. The first problem is raised, with the others as `suppressed`."""
+    problems = [problem for key in sorted(settings) if (problem := _problem(key, settings[key])) is not None]
+    if not problems:
+        return
+    first, *others = problems
+    if others:
+        first.details["suppressed"] = [other.body() for other in others]
+    raise first
+
+
+def _problem(key: str, value: Value | None) -> ApiError | None:
+    setting = find(key)
+    if setting is None:
+        return unknown(key)
+    try:
         if value is not None:
             setting.parse(key, value)
+    except ApiError as error:
+        return error
+    return None
 
 
 def check_create(settings: Mapping[str, Value | None], check_analysis: CheckAnalysis | None = None) -> dict[str, Value]:
