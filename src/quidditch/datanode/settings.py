@@ -23,7 +23,7 @@ def shard_config(index: Index, shard: int, primary_term: int) -> bytes:
         "refresh_interval_ms": parse_millis(str(setting("index.refresh_interval", "1s"))),
         "translog_flush_bytes": parse_bytes(str(setting("index.translog.flush_threshold_size", "512mb"))),
         "gc_deletes_ms": parse_millis(str(setting("index.gc_deletes", "60s"))),
-        "check_on_startup": str(setting("index.shard.check_on_startup", "false")),
+        "check_on_startup": str(setting("index.shard.check_on_startup", "checksum")),
         "max_result_window": int(setting("index.max_result_window", 10_000)),
     }
     return orjson.dumps(config)

@@ -39,6 +39,7 @@ impl Shard {
         wanted: impl Fn(&SliceResult, usize) -> bool,
     ) -> Result<()> {
         let started = Instant::now();
+        let full;
         let last = {
             let _gate = self.gate.read();
             self.check_open()?;
@@ -52,13 +53,13 @@ impl Shard {
                     result.set(slice, i, outcome);
                 }
             }
-            let memory = work.memory();
-            let last = work.finish();
-            if memory > MAX_BUILDER {
-                self.settle_biggest(MAX_BUILDER);
-            }
-            last
+            full = work.memory() > MAX_BUILDER;
+            work.finish()
         };
+        // Not under the gate: a flush that waits for it holds the refresh lock.
+        if full {
+            self.settle_biggest(MAX_BUILDER);
+        }
         if let Some(error) = self.failed.get() {
             return Err(error.clone());
         }

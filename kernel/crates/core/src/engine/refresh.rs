@@ -8,7 +8,7 @@ use super::layout::LiveSegment;
 use super::pool::Building;
 use super::segment::OpenSegment;
 use super::shard::{Listener, Shard};
-use crate::Result;
+use crate::{Error, Result};
 
 impl Shard {
     /// Makes everything that was acknowledged before this call visible to searches. Nothing is synced.
@@ -79,12 +79,7 @@ impl Shard {
             self.forget_old_versions();
             return Ok(());
         }
-        let mut settled = Vec::with_capacity(taken.len());
-        for mut building in taken {
-            self.runtime.account(std::mem::take(&mut building.memory), 0);
-            let segment = self.finish(&mut building, source).map_err(|error| self.fail(error))?;
-            settled.push((building.container, segment));
-        }
+        let settled = self.finish_all(taken, source).map_err(|error| self.fail(error))?;
         {
             let mut layout = self.layout.write();
             for (container, segment) in settled {
@@ -93,6 +88,24 @@ impl Shard {
         }
         self.forget_old_versions();
         Ok(())
+    }
+
+    /// Several builders are written side by side: their segments are independent.
+    fn finish_all(&self, mut taken: Vec<Building>, source: &str) -> Result<Vec<(u64, Option<LiveSegment>)>> {
+        for building in &mut taken {
+            self.runtime.account(std::mem::take(&mut building.memory), 0);
+        }
+        let finish = |mut building: Building| Ok((building.container, self.finish(&mut building, source)?));
+        if taken.iter().filter(|building| building.builder.is_some()).count() < 2 {
+            return taken.into_iter().map(finish).collect();
+        }
+        std::thread::scope(|scope| {
+            let threads: Vec<_> = taken.into_iter().map(|building| scope.spawn(move || finish(building))).collect();
+            let join = |thread: std::thread::ScopedJoinHandle<'_, _>| {
+                thread.join().unwrap_or_else(|_| Err(Error::io("writing a segment", "the thread panicked")))
+            };
+            threads.into_iter().map(join).collect()
+        })
     }
 
     fn finish(&self, building: &mut Building, source: &str) -> Result<Option<LiveSegment>> {

@@ -77,7 +77,14 @@ impl FieldKind {
 pub fn is_opaque(name: &str) -> bool {
     matches!(
         name,
-        "geo_point" | "geo_shape" | "integer_range" | "long_range" | "float_range" | "double_range" | "date_range" | "ip_range"
+        "geo_point"
+            | "geo_shape"
+            | "integer_range"
+            | "long_range"
+            | "float_range"
+            | "double_range"
+            | "date_range"
+            | "ip_range"
     )
 }
 
