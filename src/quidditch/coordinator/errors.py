@@ -26,4 +26,12 @@ def error_object(error: ApiError) -> bytes:
 def from_object(error: dict[str, Any], status: int) -> ApiError:
     """An item's error as the error of the whole request."""
     details = {key: value for key, value in error.items() if key not in ("type", "reason", "status")}
-    return ApiError(status, error.get("type", "exception"), error.get("reason"), details)
+    return ApiError(status, error.get("type", "exception"), error.get("reason"), details, _root(error))
+
+
+def _root(error: dict[str, Any]) -> list[dict[str, Any]] | None:
+    """The innermost cause that is the mapping's own; None where that is the error itself."""
+    innermost = error
+    while (cause := innermost.get("caused_by")) and cause.get("type") == "mapper_parsing_exception":
+        innermost = cause
+    return None if innermost is error else [{"type": innermost["type"], "reason": innermost.get("reason")}]

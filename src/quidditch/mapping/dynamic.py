@@ -162,7 +162,12 @@ class _Growth:
         definition = definition_for(template, name, kind)
         if definition["type"] == "date":
             definition = {**_date_params(date_format), **definition}
-        return parse_node(name, name, definition, self._ctx)
+        try:
+            return parse_node(name, name, definition, self._ctx)
+        except ApiError as error:
+            if error.type == "mapper_parsing_exception":
+                raise
+            raise mapper_parsing("failed to parse", error.body()) from None
 
     def _default(self, kind: str, date_format: str | None) -> Node:
         return parse_node("", "", {**_DEFAULTS[kind], **_date_params(date_format)}, UNCHECKED)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from quidditch.mapping import merge, parse
+from quidditch.mapping import ParseContext, merge, parse
 from quidditch.mapping.dynamic import UnknownField, grow
 from quidditch.model.errors import ApiError
 
@@ -126,6 +126,15 @@ def test_what_a_template_puts_into_an_object_is_there() -> None:
         "dynamic_templates": [{"o": {"match": "object*", "match_mapping_type": "object", "mapping": made}}],
     }
     assert _grown(mapping, ("objectField.bar", "string", "x")) == {"objectField": {"properties": made["properties"]}}
+
+
+def test_a_template_that_cannot_be_used_fails_the_document() -> None:
+    mapping = {"dynamic_templates": [{"d": {"match": "x", "mapping": {"type": "text", "analyzer": "nope"}}}]}
+    context = ParseContext(analyzers=frozenset({"standard"}))
+    with pytest.raises(ApiError) as caught:
+        grow(parse(mapping), [UnknownField(path="x", type="string", sample="s")], _parses_date, context)
+    assert (caught.value.type, caught.value.reason) == ("mapper_parsing_exception", "failed to parse")
+    assert caught.value.details["caused_by"]["reason"] == "analyzer [nope] has not been configured in mappings"
 
 
 def test_fields_grow_inside_nested_objects_that_are_there() -> None:
