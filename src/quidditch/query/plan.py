@@ -14,7 +14,7 @@ from quidditch.query import ops
 from quidditch.query.aggs.compiler import compile_aggs
 from quidditch.query.compiler import compile_filter
 from quidditch.query.compiler import compile_query as compile_one
-from quidditch.query.context import QueryContext
+from quidditch.query.context import DEFAULT_SETTINGS, QueryContext
 from quidditch.query.errors import Malformed, QueryFault, ShardError, argument, shard_argument
 from quidditch.query.ops import Op
 from quidditch.query.plan_fetch import fetch_plan
@@ -122,6 +122,8 @@ def _plan(
         plan["search_after"] = _search_after(request, sort, ctx, scroll, plan)
     if request.aggs is not None:
         plan["aggs"] = compile_aggs(request.aggs, ctx, request.root)
+        if ctx.settings.max_buckets != DEFAULT_SETTINGS.max_buckets:
+            plan["max_buckets"] = ctx.settings.max_buckets
     _options(request, plan)
     if typed_keys:
         plan["typed_keys"] = True

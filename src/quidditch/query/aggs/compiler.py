@@ -34,10 +34,8 @@ LATER: frozenset[str] = frozenset(
         "geo_distance",
         "geohash_grid",
         "geotile_grid",
-        "ip_range",
         "matrix_stats",
         "max_bucket",
-        "median_absolute_deviation",
         "min_bucket",
         "moving_avg",
         "moving_fn",
@@ -52,7 +50,6 @@ LATER: frozenset[str] = frozenset(
         "stats_bucket",
         "sum_bucket",
         "variable_width_histogram",
-        "weighted_avg",
     }
 )
 _NAME = re.compile(r"[^\[\]>]+\Z")
@@ -119,6 +116,8 @@ LEAVES = frozenset(
         "extended_stats",
         "value_count",
         "cardinality",
+        "weighted_avg",
+        "median_absolute_deviation",
         "percentiles",
         "percentile_ranks",
         "top_hits",

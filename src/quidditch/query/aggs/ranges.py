@@ -17,7 +17,7 @@ _DATE: dict[str, Reader] = {**_RANGE, "time_zone": time_zone}
 
 def range_agg(spec: AggSpec, ctx: QueryContext) -> dict[str, Any]:
     found = spec.read(_RANGE)
-    ranges = _ranges(spec, found)
+    ranges = read_ranges(spec, found)
     found["ranges"] = [_numbers(item) for item in ranges]
     resolve_field(spec, found, ctx, NUMBERS)
     return found
@@ -25,14 +25,17 @@ def range_agg(spec: AggSpec, ctx: QueryContext) -> dict[str, Any]:
 
 def date_range(spec: AggSpec, ctx: QueryContext) -> dict[str, Any]:
     found = spec.read(_DATE)
-    ranges = _ranges(spec, found)
+    ranges = read_ranges(spec, found)
     field = resolve_field(spec, found, ctx, DATES)
     format = found.get("format") or (field.format if field is not None else None) or DEFAULT_DATE_FORMAT
     found["ranges"] = [_dates(item, format, found.get("time_zone"), ctx) for item in ranges]
     return found
 
 
-def _ranges(spec: AggSpec, found: dict[str, Any]) -> list[dict[str, Any]]:
+def read_ranges(
+    spec: AggSpec, found: dict[str, Any], keys: tuple[str, ...] = ("from", "to", "key")
+) -> list[dict[str, Any]]:
+    """The ranges as written, each an object of known members."""
     ranges = found.get("ranges")
     found.setdefault("keyed", False)
     if ranges is None or ranges == []:
@@ -45,7 +48,7 @@ def _ranges(spec: AggSpec, found: dict[str, Any]) -> list[dict[str, Any]]:
         if not isinstance(item, dict):
             raise x_content(f"[{spec.kind}] failed to parse field [ranges]", ranges, number, "value")
         for key in item:
-            if key not in ("from", "to", "key"):
+            if key not in keys:
                 raise spec.failed("ranges", x_content(f"[range] unknown field [{key}]", item, key))
         if item.get("key") is not None:
             read_text(item["key"], item, "key")
@@ -66,7 +69,8 @@ def _dates(item: dict[str, Any], format: str, zone: str | None, ctx: QueryContex
         if value is None:
             found[name] = None
         elif isinstance(value, (int, float)) and not isinstance(value, bool):
-            found[name] = int(value)
+            # A number is what the format makes of it: seconds, milliseconds, a year.
+            found[name] = ctx.date(str(int(value)), format, False, zone, False)
         else:
             found[name] = ctx.date(read_text(value, item, name), format, False, zone, False)
     return found

@@ -5,14 +5,17 @@ from __future__ import annotations
 from quidditch.query.aggs.cardinality import cardinality
 from quidditch.query.aggs.compiler import AGGREGATIONS
 from quidditch.query.aggs.date_histogram import date_histogram
+from quidditch.query.aggs.deviation import median_absolute_deviation
 from quidditch.query.aggs.filters import filter_agg, filters, global_agg, missing
 from quidditch.query.aggs.histogram import histogram
+from quidditch.query.aggs.ip_range import ip_range
 from quidditch.query.aggs.metrics import extended_stats, simple_metric
 from quidditch.query.aggs.nested import nested, reverse_nested
 from quidditch.query.aggs.percentiles import percentile_ranks, percentiles
 from quidditch.query.aggs.ranges import date_range, range_agg
 from quidditch.query.aggs.terms import terms
 from quidditch.query.aggs.top_hits import top_hits
+from quidditch.query.aggs.weighted_avg import weighted_avg
 
 AGGREGATIONS.update(
     {
@@ -24,6 +27,8 @@ AGGREGATIONS.update(
         "value_count": simple_metric,
         "extended_stats": extended_stats,
         "cardinality": cardinality,
+        "weighted_avg": weighted_avg,
+        "median_absolute_deviation": median_absolute_deviation,
         "percentiles": percentiles,
         "percentile_ranks": percentile_ranks,
         "terms": terms,
@@ -31,6 +36,7 @@ AGGREGATIONS.update(
         "date_histogram": date_histogram,
         "range": range_agg,
         "date_range": date_range,
+        "ip_range": ip_range,
         "filter": filter_agg,
         "filters": filters,
         "missing": missing,

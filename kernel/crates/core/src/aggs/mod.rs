@@ -26,6 +26,7 @@ mod hll;
 mod ip_range;
 mod java;
 mod kahan;
+mod mad;
 mod metric;
 mod nested;
 mod order;
@@ -41,6 +42,7 @@ mod tdigest;
 mod terms;
 mod top_hits;
 mod value;
+mod weighted;
 
 #[cfg(test)]
 mod tests;

@@ -94,6 +94,8 @@ pub struct Percentiles {
     ranks: bool,
     keyed: bool,
     method: Method,
+    /// Named in complaints about the field.
+    kind: &'static str,
 }
 
 const DEFAULT_PERCENTS: [f64; 7] = [1.0, 5.0, 25.0, 50.0, 75.0, 95.0, 99.0];
@@ -115,7 +117,20 @@ impl Percentiles {
             }
         };
         let keyed = params.get("keyed").and_then(Value::as_bool).unwrap_or(true);
-        Ok(Percentiles { values: ValueParams::required(params)?, points, ranks, keyed, method })
+        let kind = if ranks { "percentile_ranks" } else { "percentiles" };
+        Ok(Percentiles { values: ValueParams::required(params)?, points, ranks, keyed, method, kind })
+    }
+
+    /// A t-digest of the values for another aggregation.
+    pub fn sketch_only(params: &Value, kind: &'static str, compression: f64) -> Result<Percentiles> {
+        Ok(Percentiles {
+            values: ValueParams::required(params)?,
+            points: Vec::new(),
+            ranks: false,
+            keyed: false,
+            method: Method::T { compression },
+            kind,
+        })
     }
 
     fn at(&self, sketch: &mut Sketch, point: f64) -> f64 {
@@ -134,8 +149,7 @@ impl Percentiles {
 
 impl AggKind for Percentiles {
     fn collector<'a>(&'a self, ctx: &ShardCtx<'a>, _subs: Subs<'a>) -> Result<Box<dyn Collector + 'a>> {
-        let name = if self.ranks { "percentile_ranks" } else { "percentiles" };
-        let (numbers, format) = self.values.numbers(ctx, name)?;
+        let (numbers, format) = self.values.numbers(ctx, self.kind)?;
         Ok(Box::new(SketchCollector {
             agg: self,
             numbers,

@@ -10,6 +10,7 @@ use super::date_histogram::DateHistogram;
 use super::filters::Filters;
 use super::histogram::Histogram;
 use super::ip_range::IpRange;
+use super::mad::Deviation;
 use super::metric::{Metric, Which};
 use super::params;
 use super::percentiles::Percentiles;
@@ -18,6 +19,7 @@ use super::range::Range;
 use super::single::OneBucket;
 use super::terms::Terms;
 use super::top_hits::TopHits;
+use super::weighted::WeightedAvg;
 use crate::{Error, Result};
 
 /// The aggregation of this kind with these parameters.
@@ -41,6 +43,8 @@ pub fn kind(name: &str, kind: &str, params: &Value) -> Result<Arc<dyn AggKind>> 
         "date_histogram" => Arc::new(DateHistogram::parse(params)?),
         "range" => Arc::new(Range::parse(name, params, false)?),
         "date_range" => Arc::new(Range::parse(name, params, true)?),
+        "weighted_avg" => Arc::new(WeightedAvg::parse(params)?),
+        "median_absolute_deviation" => Arc::new(Deviation::parse(params)?),
         "ip_range" => Arc::new(IpRange::parse(name, params)?),
         "top_hits" => Arc::new(TopHits::parse(params)?),
         "filters" => Arc::new(Filters::parse(params)?),

@@ -185,6 +185,16 @@ impl TDigest {
         weighted(self.means[i], right - right_unit, self.means[i + 1], left - left_unit)
     }
 
+    /// The median distance from the median; NaN without values.
+    pub fn deviation(mut self) -> f64 {
+        let median = self.quantile(0.5);
+        let mut distances = TDigest::new(self.compression);
+        for (mean, weight) in self.means.iter().zip(&self.weights) {
+            distances.add_weighted((median - mean).abs(), *weight);
+        }
+        distances.quantile(0.5)
+    }
+
     /// The share of values at or below `x`; NaN without values.
     pub fn cdf(&mut self, x: f64) -> f64 {
         self.settle();

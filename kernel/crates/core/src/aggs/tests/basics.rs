@@ -402,3 +402,16 @@ fn top_hits_by_bucket() {
         assert_eq!(found["k"]["buckets"][1]["top"]["hits"]["total"]["value"], json!(1));
     }
 }
+
+#[test]
+fn weighted_averages_and_deviations() {
+    let docs = [json!({"n": 1, "d": 2.0}), json!({"n": 3, "d": 1.0}), json!({"n": [5, 7]}), json!({"d": 4.0})];
+    let weighted = |weight: Value| one("weighted_avg", json!({"value": {"field": "n"}, "weight": weight}), &docs);
+    assert_eq!(weighted(json!({"field": "d"})), json!({"value": 5.0 / 3.0}));
+    assert_eq!(weighted(json!({"field": "d", "missing": 0.5})), json!({"value": 11.0 / 4.0}));
+    assert_eq!(weighted(json!({"field": "nope"})), json!({"value": null}));
+    let many = json!({"value": {"field": "d", "missing": 1}, "weight": {"field": "n"}});
+    assert!(fails("weighted_avg", many, &docs).reason.starts_with("Encountered more than one weight"));
+    assert_eq!(one("median_absolute_deviation", json!({"field": "n"}), &numbers()), json!({"value": 50.0}));
+    assert_eq!(one("median_absolute_deviation", json!({"field": "nope"}), &docs), json!({"value": null}));
+}
