@@ -37,16 +37,25 @@ class Writer(threading.Thread):
         self.writes = 0
         self.counter = 0
         self.running = threading.Event()
+        self.busy = threading.Lock()
         self.end = False
 
     def run(self) -> None:
         while not self.end:
-            if not self.running.wait(0.05):
-                continue
-            try:
-                self.step()
-            except (OSError, http.client.HTTPException):
-                self.running.clear()
+            self.running.wait(0.05)
+            with self.busy:
+                if not self.running.is_set():
+                    continue
+                try:
+                    self.step()
+                except (OSError, http.client.HTTPException):
+                    self.running.clear()
+
+    def rest(self) -> None:
+        """Returns when no request is under way and none will follow."""
+        self.running.clear()
+        with self.busy:
+            pass
 
     def step(self) -> None:
         if self.random.random() < 0.5:
@@ -128,10 +137,7 @@ def test_acknowledged_writes_survive_kills(tmp_path: Path) -> None:
                 time.sleep(0.001)
             node.kill()
             for writer in writers:
-                writer.running.clear()
-            while any(writer.running.is_set() for writer in writers):
-                time.sleep(0.001)
-            time.sleep(0.2)
+                writer.rest()
             node.start()
             problems = [problem for writer in writers for problem in _check(client, writer)]
             assert not problems, f"after kill {kill + 1}"
