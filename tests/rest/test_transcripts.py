@@ -8,7 +8,7 @@ from __future__ import annotations
 import http.client
 import json
 import math
-from contextlib import closing
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -28,10 +28,12 @@ def answers() -> dict[str, str]:
     """Every exchange once, in order; each file on a node of its own."""
     found = {}
     for name, exchanges in FILES.items():
-        with Node.temporary() as node:
-            with closing(http.client.HTTPConnection("127.0.0.1", node.port, timeout=60)) as connection:
-                for number, exchange in enumerate(exchanges):
-                    found[f"{name}-{number:03}"] = transcripts.perform(connection, exchange)
+        with ExitStack() as stack:
+            node = stack.enter_context(Node.temporary())
+            connection = http.client.HTTPConnection("127.0.0.1", node.port, timeout=60)
+            stack.callback(connection.close)
+            for number, exchange in enumerate(exchanges):
+                found[f"{name}-{number:03}"] = transcripts.perform(connection, exchange)
     return found
 
 

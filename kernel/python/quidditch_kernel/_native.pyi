@@ -1,20 +1,22 @@
 """Types of the kernel's border. Bytes are JSON unless said otherwise; the formats are in docs/kernel.md."""
 
 from collections.abc import Callable, Sequence
-from typing import final
+from typing import Self, final
 
 class KernelError(Exception):
     """Raised by every call of this module.
 
     `args` are (type, reason, status, detail): the OpenSearch error type such as `mapper_parsing_exception` or, for
-    faults of the kernel's own, `corruption_exception`, `io_exception`, `already_closed_exception`; one sentence; the HTTP status; a JSON object
+    faults of the kernel's own, `corruption_exception`, `io_exception`, `already_closed_exception`; one sentence; the
+    HTTP status; a JSON object
     (bytes) with further members of the error body.
     """
 
 # --- pure functions -------------------------------------------------------------------------------------------------
 
 def parse_date(text: str, format: str, now_ms: int, round_up: bool, time_zone: str | None, nanos: bool) -> int:
-    """Epoch milliseconds (nanoseconds if `nanos`) of a date or a date-math expression (`now-1d/d`, `2024-01-01||+1M/d`) in OpenSearch's format syntax.
+    """Epoch milliseconds (nanoseconds if `nanos`) of a date or a date-math expression (`now-1d/d`,
+    `2024-01-01||+1M/d`) in OpenSearch's format syntax.
 
     `round_up` completes missing parts, and rounds `/d`, to the last millisecond (what `lte` and `gt` want).
     """
@@ -31,12 +33,13 @@ def make_id() -> str:
 class Mapping:
     """A compiled mapping with its analyzers. Immutable; shared by all shards of an index on this node."""
 
-    def __init__(self, mapping: bytes, settings: bytes) -> None: ...
+    def __new__(cls, mapping: bytes, settings: bytes) -> Self: ...
     def tokens(self, analyzer: str, text: str) -> list[tuple[str, int, int, int, int]]:
         """(term, position, position_length, start_offset, end_offset) of each token; offsets in characters."""
     def normalize(self, normalizer_or_analyzer: str, text: str) -> str: ...
     def analyze(self, request: bytes) -> bytes:
-        """The body of `_analyze` for this index: analyzer, field, normalizer or tokenizer/filter/char_filter, text, explain, attributes."""
+        """The body of `_analyze` for this index: analyzer, field, normalizer or tokenizer/filter/char_filter, text,
+        explain, attributes."""
 
 def analyze(settings: bytes, request: bytes) -> bytes:
     """`_analyze` without an index."""
@@ -56,18 +59,22 @@ class Bulk:
         """Those of `indices` that some item may write a new document to (index, create, update, delete with an external
         version): the candidates for automatic creation."""
     def odd(self) -> list[tuple[int, bytes]]:
-        """(item number, JSON {action, index, id, pipeline?, require_alias?, error?}) of the items that Python has to see."""
+        """(item number, JSON {action, index, id, pipeline?, require_alias?, error?}) of the items that Python has to
+        see."""
     def __len__(self) -> int: ...
     def route(self, targets: bytes, rejects: bytes) -> list[tuple[str, int, Slice]]:
         """Cuts the body into one slice per (concrete index, shard).
 
-        `targets` maps each written name to {index, uuid, shards, routing_shards, partition_size, routing?, total_copies, routing_required}; `rejects`
-        is {"items": {"3": error…}, "names": {written name: error…}}: an error object {type, reason, status, …} becomes those items' answer.
+        `targets` maps each written name to {index, uuid, shards, routing_shards, partition_size, routing?,
+        total_copies, routing_required}; `rejects`
+        is {"items": {"3": error…}, "names": {written name: error…}}: an error object {type, reason, status, …}
+        becomes those items' answer.
         """
     def render(
         self, results: Sequence[tuple[Slice, SliceResult]], took_ms: int, forced_refresh: bool = False
     ) -> tuple[bytes, bool]:
-        """The response body and whether any item failed. `forced_refresh` adds that member to the items that succeeded."""
+        """The response body and whether any item failed. `forced_refresh` adds that member to the items that
+        succeeded."""
 
 @final
 class Slice:
@@ -76,15 +83,18 @@ class Slice:
     def from_bytes(data: bytes) -> Slice: ...
     @staticmethod
     def single(op: bytes, source: bytes) -> Slice:
-        """One operation, for the document APIs: op is {action, index, uuid, id, routing, version, version_type, if_seq_no, if_primary_term, op_type, total_copies, detect_noop, …}."""
+        """One operation, for the document APIs: op is {action, index, uuid, id, routing, version, version_type,
+        if_seq_no, if_primary_term, op_type, total_copies, detect_noop, …}."""
     def __len__(self) -> int: ...
     def fail(self, error: bytes) -> SliceResult:
-        """The result of a slice that could not be applied at all: every item fails with this error object {type, reason, status, …}."""
+        """The result of a slice that could not be applied at all: every item fails with this error object {type,
+        reason, status, …}."""
 
 @final
 class SliceResult:
     def unknown(self) -> list[tuple[int, bytes]]:
-        """(item within the slice, JSON list of unknown fields) of the items not applied because their mapping is missing."""
+        """(item within the slice, JSON list of unknown fields) of the items not applied because their mapping is
+        missing."""
     def reject(self, item: int, error: bytes) -> None:
         """Makes an unknown item fail with this error."""
     def max_seq_no(self) -> int: ...
@@ -95,7 +105,8 @@ class SliceResult:
     def from_bytes(data: bytes) -> SliceResult: ...
 
 def split_bulk(body: bytes, default_index: str | None, defaults: bytes) -> Bulk:
-    """`defaults`: {routing?, pipeline?, require_alias?, _source?…} of the URL. Raises for a body that is no bulk at all."""
+    """`defaults`: {routing?, pipeline?, require_alias?, _source?…} of the URL. Raises for a body that is no bulk at
+    all."""
 
 # --- shards ---------------------------------------------------------------------------------------------------------
 
@@ -103,7 +114,7 @@ def split_bulk(body: bytes, default_index: str | None, defaults: bytes) -> Bulk:
 class Runtime:
     """What all shards of a process share: memory budget of builders, refresh and merge threads, caches."""
 
-    def __init__(self, config: bytes) -> None:
+    def __new__(cls, config: bytes) -> Self:
         """{indexing_buffer_bytes, merge_threads, node_name}."""
     def stats(self) -> bytes: ...
     def close(self) -> None: ...
@@ -114,18 +125,21 @@ class Shard:
     def open(runtime: Runtime, path: str, config: bytes, mapping: Mapping) -> Shard:
         """Creates the shard in an empty or missing folder, otherwise recovers it.
 
-        config: {index, uuid, shard, primary_term, durability: request|async, sync_interval_ms, refresh_interval_ms (-1: never), translog_flush_bytes, gc_deletes_ms, check_on_startup, max_result_window…}.
+        config: {index, uuid, shard, primary_term, durability: request|async, sync_interval_ms, refresh_interval_ms
+        (-1: never), translog_flush_bytes, gc_deletes_ms, check_on_startup, max_result_window…}.
         Raises corruption_exception naming file and offset.
         """
     def configure(self, config: bytes) -> None:
         """Dynamic settings."""
     def set_mapping(self, mapping: Mapping) -> None: ...
     def bulk(self, slice: Slice) -> SliceResult:
-        """Applies a slice; durable on return under `request`. May be called again with the same slice and result for its unknown items."""
+        """Applies a slice; durable on return under `request`. May be called again with the same slice and result for
+        its unknown items."""
     def retry(self, slice: Slice, result: SliceResult) -> None:
         """Applies the unknown items of `result` again, in place."""
     def get(self, request: bytes) -> bytes | None:
-        """{id, realtime, source: true|false|{includes, excludes}, version?, version_type?, stored_fields?} → the members of a get answer from `_version` on; None if not found."""
+        """{id, realtime, source: true|false|{includes, excludes}, version?, version_type?, stored_fields?} → the
+        members of a get answer from `_version` on; None if not found."""
     def refresh(self) -> None: ...
     def when_refreshed(self, seq_no: int, callback: Callable[[], None]) -> None:
         """Calls back, from a kernel thread, once operations up to seq_no are visible to searches."""
@@ -145,7 +159,8 @@ class Shard:
         num_docs}}. Sections and members that are left out count as zero.
         """
     def segments(self) -> bytes:
-        """{num_committed_segments, num_search_segments, segments: {name: {generation, num_docs, deleted_docs, size_in_bytes,
+        """{num_committed_segments, num_search_segments, segments: {name: {generation, num_docs, deleted_docs,
+        size_in_bytes,
         memory_in_bytes, committed, search, version, compound}}}, as `_segments` shows them.
         """
     def close(self) -> None: ...
@@ -163,7 +178,7 @@ class Reader:
 class Plan:
     """A parsed search plan, reusable and shareable between threads."""
 
-    def __init__(self, plan: bytes) -> None: ...
+    def __new__(cls, plan: bytes) -> Self: ...
     def cost(self, readers: Sequence[Reader]) -> int:
         """A rough number of documents to visit; small plans need no thread of their own."""
 
@@ -188,8 +203,10 @@ def search(
 ) -> Outcome:
     """Query, merge, fetch and render over local shards: (index, shard, node id, reader).
 
-    `plans`: the plan of each reader, where indices differ in their mappings; `plan` then merges and renders. `cursor`: the `Outcome.scroll` of
-    the page before over the same readers; the answer goes on behind it (ties by shard and document), totals and aggregations of a page
+    `plans`: the plan of each reader, where indices differ in their mappings; `plan` then merges and renders.
+    `cursor`: the `Outcome.scroll` of
+    the page before over the same readers; the answer goes on behind it (ties by shard and document), totals and
+    aggregations of a page
     with a cursor count everything as on the first page.
     """
 

@@ -43,7 +43,7 @@ class Writer:
         started = time.monotonic()
         bulk = split_bulk(body, default_index, orjson.dumps(defaults))
         rejects, pipelines = self._odd(bulk)
-        targets, indices = await self._resolve(bulk, options, rejects)
+        targets, indices = await self._resolve(bulk, rejects)
         slices = bulk.route(orjson.dumps(targets), orjson.dumps(rejects))
         written = await asyncio.gather(
             *(self._apply(indices[name], number, slice, options) for name, number, slice in slices)
@@ -79,9 +79,7 @@ class Writer:
             return from_object(item["error"], int(item["error"].get("status", 400)))
         return None
 
-    async def _resolve(
-        self, bulk: Bulk, options: WriteOptions, rejects: dict[str, dict[str, Any]]
-    ) -> tuple[dict[str, Any], dict[str, Index]]:
+    async def _resolve(self, bulk: Bulk, rejects: dict[str, dict[str, Any]]) -> tuple[dict[str, Any], dict[str, Index]]:
         """Targets for the kernel by written name, indices by concrete name; names that lead nowhere are rejected."""
         targets: dict[str, Any] = {}
         indices: dict[str, Index] = {}

@@ -39,7 +39,7 @@ def test_ports() -> None:
     assert load(None, {}, {}).ports() == range(9200, 9301)
     assert load(None, {}, {"http.port": "0"}).ports() == range(0, 1)
     for bad in ("x", "70000", "9300-9200", "-5", ""):
-        with pytest.raises(ConfigError, match="http.port"):
+        with pytest.raises(ConfigError, match=r"http\.port"):
             load(None, {}, {"http.port": bad}).ports()
 
 

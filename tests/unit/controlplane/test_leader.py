@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 
 import pytest
 from msgspec.structs import replace
@@ -117,7 +118,7 @@ def test_versions_only_rise_and_subscribers_see_all_of_them() -> None:
         await control.submit(CreateIndex(name="last"))
         assert seen[0][0] is start
         assert all(old.version < new.version for old, new in seen)
-        assert all(one[1] is two[0] for one, two in zip(seen, seen[1:], strict=False))
+        assert all(one[1] is two[0] for one, two in itertools.pairwise(seen))
         assert "last" not in seen[-1][1].indices
 
     run(test)
