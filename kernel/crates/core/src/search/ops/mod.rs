@@ -28,6 +28,7 @@ mod ids;
 mod nested;
 mod phrase;
 mod range;
+mod slice;
 mod synonyms;
 mod term;
 mod terms;
@@ -145,6 +146,7 @@ operations! {
 
 
     Ids(ids::Ids),
+    Slice(slice::Slice),
     Exists(exists::Exists),
     Bool(boolean::Bool),
     Const(constant::Const),
