@@ -102,12 +102,20 @@ async def stats(request: Request, node: Node) -> Response:
     for shard in shards:
         if shard.stats is None and not shard.index.open and shard.copy.primary:
             shard.stats = shard_stats.empty()
+            if request.flag("include_unloaded_segments"):
+                shard.stats["segments"]["count"] = _segments_on_disk(node, shard)
     answer: dict[str, Any] = {"_shards": _counts(shards), "_all": _pair(shards, view)}
     if level != "cluster":
         answer["indices"] = {
             group[0].index.name: _index(node, group, view, with_shards=level == "shards") for group in _by_index(shards)
         }
     return Response.json(human.with_units(answer) if request.flag("human") else answer)
+
+
+def _segments_on_disk(node: Node, shard: ShardStats) -> int:
+    """Segments of a closed shard: each has a folder of its own."""
+    folder = node.data.folder.shard(shard.index.uuid, shard.number) / "segments"
+    return sum(entry.is_dir() for entry in folder.iterdir()) if folder.is_dir() else 0
 
 
 def _counts(shards: Sequence[ShardStats]) -> dict[str, int]:
