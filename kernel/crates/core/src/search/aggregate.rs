@@ -106,6 +106,7 @@ impl<'a> Collector<'a> {
 pub fn merge(plan: &Plan, blocks: &[&[u8]]) -> Result<Vec<u8>> {
     let aggs = plan.compiled_aggs.get()?;
     let merged = aggs::merge(aggs, blocks)?;
-    let object = aggs::render(aggs, &merged, RenderOptions { typed_keys: plan.typed_keys, total_as_int: plan.total_as_int });
+    let object =
+        aggs::render(aggs, &merged, RenderOptions { typed_keys: plan.typed_keys, total_as_int: plan.total_as_int });
     Ok(object.as_bytes()[1..object.len() - 1].to_vec())
 }

@@ -17,6 +17,8 @@ mod service;
 pub mod sort;
 
 #[cfg(test)]
+mod reference_test;
+#[cfg(test)]
 mod tests;
 
 pub use merge::merge;

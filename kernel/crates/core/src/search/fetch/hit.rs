@@ -142,7 +142,7 @@ impl<'a> HitWriter<'a> {
             Some(nested) => nested.write_source(&mut out, &spec.fetch.source)?,
             None => self.write_source(&mut out, document)?,
         }
-        self.write_fields(&mut out, segment, hit.doc, source, nested.is_some())?;
+        self.write_fields(&mut out, segment, hit.doc, source)?;
         if let (Some(highlighter), Some(source)) = (&mut self.highlighter, source) {
             highlighter.write(&mut out, segment, hit.doc, source)?;
         }
@@ -213,7 +213,6 @@ impl<'a> HitWriter<'a> {
         segment: &SegmentView<'_>,
         doc: DocId,
         source: Option<&Value>,
-        inside: bool,
     ) -> Result<()> {
         let spec = self.spec.fetch;
         let mapping = segment.mapping();
@@ -226,21 +225,11 @@ impl<'a> HitWriter<'a> {
                 found.push((shown(field), value.into_iter().map(|value| value.to_string().into_bytes()).collect()));
             }
         }
-        let mut groups: Vec<(String, Value)> = Vec::new();
         if let Some(source) = source {
             for field in &spec.fields {
-                let Some(def) = mapping.field(&field.field) else { continue };
-                let nested =
-                    if inside { None } else { fields::nested_values(mapping, def, field.format.as_deref(), source) };
-                match nested {
-                    Some((path, value)) => match groups.iter_mut().find(|(known, _)| *known == path) {
-                        Some((_, known)) => fields::merge_groups(known, value),
-                        None => groups.push((path, value)),
-                    },
-                    None => {
-                        let values = fields::field_values(mapping, def, field.format.as_deref(), source);
-                        found.push((shown(field), values.iter().map(value_json).collect()));
-                    }
+                if let Some(def) = mapping.field(&field.field) {
+                    let values = fields::field_values(mapping, def, field.format.as_deref(), source);
+                    found.push((shown(field), values.iter().map(value_json).collect()));
                 }
             }
             for name in spec.stored_fields.iter().flatten() {
@@ -260,7 +249,7 @@ impl<'a> HitWriter<'a> {
             }
         }
         let found = unique;
-        if found.is_empty() && groups.is_empty() {
+        if found.is_empty() {
             return Ok(());
         }
         out.extend_from_slice(b",\"fields\":{");
@@ -270,10 +259,6 @@ impl<'a> HitWriter<'a> {
             out.push(b'[');
             out.extend_from_slice(&values.join(&b','));
             out.push(b']');
-        }
-        for (path, value) in groups {
-            write_key(out, &mut first, &path);
-            json::write_value(out, &value);
         }
         out.push(b'}');
         Ok(())

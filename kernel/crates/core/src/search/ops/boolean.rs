@@ -162,21 +162,6 @@ impl BoolQuery {
                 ));
             }
         }
-        for query in &self.filter {
-            let explanation = query.explain(segment, doc)?;
-            if explanation.matched {
-                matched.push(Explanation::with(
-                    0.0,
-                    "match on required clause, product of:",
-                    vec![Explanation::new(0.0, "# clause"), explanation],
-                ));
-            } else {
-                failed.push(Explanation::no_match_with(
-                    format!("no match on required clause ({})", query.describe()),
-                    vec![explanation],
-                ));
-            }
-        }
         for query in &self.must_not {
             let explanation = query.explain(segment, doc)?;
             if explanation.matched {
@@ -191,6 +176,21 @@ impl BoolQuery {
             if explanation.matched {
                 should += 1;
                 matched.push(explanation);
+            }
+        }
+        for query in &self.filter {
+            let explanation = query.explain(segment, doc)?;
+            if explanation.matched {
+                matched.push(Explanation::with(
+                    0.0,
+                    "match on required clause, product of:",
+                    vec![Explanation::new(0.0, "# clause"), explanation],
+                ));
+            } else {
+                failed.push(Explanation::no_match_with(
+                    format!("no match on required clause ({})", query.describe()),
+                    vec![explanation],
+                ));
             }
         }
         Ok((matched, failed, should))

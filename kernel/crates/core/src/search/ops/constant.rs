@@ -110,7 +110,7 @@ impl Query for NoneQuery {
 impl Operation for Const {
     fn bind(&self, context: &Context<'_>, boost: f32) -> Result<BoxQuery> {
         let inner = self.query.bind(&context.unscored(), 1.0)?;
-        Ok(Box::new(ConstantQuery { inner, score: boost, wrapped: true }))
+        Ok(Box::new(ConstantQuery { inner, score: boost, wrapped: context.scoring }))
     }
 
     fn children(&self) -> Vec<&Op> {

@@ -45,7 +45,7 @@ impl Operation for Exists {
         if leaves.is_empty() {
             return Ok(NoneQuery::boxed("MatchNoDocsQuery(\"No field \""));
         }
-        Ok(Box::new(ConstantQuery { inner: Box::new(AnyOf(leaves)), score: boost, wrapped: true }))
+        Ok(Box::new(ConstantQuery { inner: Box::new(AnyOf(leaves)), score: boost, wrapped: context.scoring }))
     }
 }
 
@@ -66,7 +66,7 @@ fn all_terms(context: &Context<'_>, path: &str, field: tantivy::schema::Field, b
 fn leaf(context: &Context<'_>, def: &FieldDef, boost: f32) -> Result<BoxQuery> {
     if def.column || (def.norms && def.kind == FieldKind::Text) {
         let query = HasValue { def: def.clone() };
-        return Ok(Box::new(ConstantQuery { inner: Box::new(query), score: boost, wrapped: true }));
+        return Ok(Box::new(ConstantQuery { inner: Box::new(query), score: boost, wrapped: context.scoring }));
     }
     let names = context.mapping().system.field_names;
     AnyTerm::bind(context, "_field_names", names, vec![Term::from_field_text(names, &def.path)], boost)

@@ -120,7 +120,7 @@ impl Query for JoinQuery {
         if !crate::search::query::matches(&mut scorer, doc) {
             return Ok(Explanation::no_match("Not a match"));
         }
-        let (first, last, count) = (scorer.tally.first, scorer.tally.last, scorer.tally.count);
+        let (first, last, count) = (first_child(&scorer.parents, doc), doc.saturating_sub(1), scorer.tally.count);
         let score = scorer.score();
         let mode = format!("{:?}", self.mode);
         let text =
@@ -149,8 +149,6 @@ struct Tally {
     sum: f64,
     min: f32,
     max: f32,
-    first: DocId,
-    last: DocId,
     best: DocId,
 }
 
@@ -199,7 +197,7 @@ impl JoinScorer {
             return TERMINATED;
         }
         self.doc = parent_of(&self.parents, child);
-        let mut tally = Tally { min: f32::INFINITY, max: f32::NEG_INFINITY, first: child, ..Tally::default() };
+        let mut tally = Tally { min: f32::INFINITY, max: f32::NEG_INFINITY, ..Tally::default() };
         while self.child.doc() < self.doc {
             let doc = self.child.doc();
             let score = if self.scored { self.child.score() } else { 0.0 };
@@ -210,7 +208,6 @@ impl JoinScorer {
             }
             tally.min = tally.min.min(score);
             tally.max = tally.max.max(score);
-            tally.last = doc;
             self.child.advance();
         }
         self.tally = tally;

@@ -67,9 +67,9 @@ impl Operation for Terms {
 
 /// Any of several terms of one field, scores alike.
 pub struct AnyTerm {
-    path: String,
+    /// In Lucene's notation.
+    text: String,
     field: Field,
-    terms: usize,
     /// Per segment the terms that it has.
     found: Vec<Vec<TermInfo>>,
     score: f32,
@@ -88,13 +88,14 @@ impl AnyTerm {
             }
             found.push(infos);
         }
-        Ok(Box::new(AnyTerm { path: path.to_owned(), field, terms: terms.len(), found, score }))
+        let shown: Vec<String> =
+            terms.iter().take(32).filter_map(|term| term.value().as_str().map(str::to_owned)).collect();
+        Ok(Box::new(AnyTerm { text: format!("{path}:({})", shown.join(" ")), field, found, score }))
     }
 
     /// Of terms that were found already, by segment.
-    pub fn found(path: &str, field: Field, found: Vec<Vec<TermInfo>>, score: f32) -> Self {
-        let terms = found.iter().map(Vec::len).max().unwrap_or(0);
-        AnyTerm { path: path.to_owned(), field, terms, found, score }
+    pub fn found(text: &str, field: Field, found: Vec<Vec<TermInfo>>, score: f32) -> Self {
+        AnyTerm { text: text.to_owned(), field, found, score }
     }
 }
 
@@ -147,7 +148,7 @@ impl Query for AnyTerm {
     }
 
     fn describe(&self) -> String {
-        format!("{}:({} terms)", self.path, self.terms)
+        self.text.clone()
     }
 
     fn count(&self, segment: &SegmentView<'_>) -> Result<Option<u32>> {
