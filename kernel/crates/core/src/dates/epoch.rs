@@ -22,7 +22,7 @@ pub fn parse(text: &str, unit: i128) -> Option<Fields> {
         nanos += i128::from(b - b'0') * width;
     }
     let nanos = if whole.starts_with('-') { -nanos } else { nanos };
-    Some(Fields::at(nanos))
+    Some(Fields::at(nanos, width))
 }
 
 pub fn print(nanos: i128, unit: i128) -> String {

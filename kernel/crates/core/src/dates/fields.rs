@@ -69,14 +69,14 @@ const RANGES: [(&str, i64, i64); PARTS] = [
 pub struct Fields {
     values: [Option<i64>; PARTS],
     pub zone: Option<Zone>,
-    /// The whole instant, from epoch formats: nanoseconds.
-    pub instant: Option<i128>,
+    /// The whole instant, from epoch formats: nanoseconds, and how many of them its last digit stands for.
+    pub instant: Option<(i128, i128)>,
 }
 
 impl Fields {
     /// A whole instant.
-    pub fn at(nanos: i128) -> Self {
-        Self { instant: Some(nanos), ..Self::default() }
+    pub fn at(nanos: i128, unit: i128) -> Self {
+        Self { instant: Some((nanos, unit)), ..Self::default() }
     }
 
     #[inline]
@@ -102,8 +102,8 @@ impl Fields {
     /// Nanoseconds since the epoch. Missing parts of a date take their first value; missing parts of the time too, or their last if
     /// `round_up`; `default_zone` holds where the text names none.
     pub fn resolve(&self, round_up: bool, default_zone: &Zone) -> Result<i128, String> {
-        if let Some(instant) = self.instant {
-            return Ok(instant);
+        if let Some((instant, unit)) = self.instant {
+            return Ok(if round_up { instant + unit - 1 } else { instant });
         }
         self.check()?;
         let local = i128::from(self.days()?) * 86_400 * NANOS + self.nano_of_day(round_up)?;

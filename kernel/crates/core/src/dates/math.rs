@@ -33,7 +33,7 @@ pub fn parse(
 
 fn date(text: &str, format: &DateFormat, round_up: bool, zone: &Zone) -> Result<i128, DateError> {
     if text.is_empty() {
-        return Err(parse_error("cannot parse empty datetime".to_owned()));
+        return Err(parse_error("cannot parse empty date".to_owned()));
     }
     format.parse(text, round_up, zone).map_err(|cause| {
         let reason =

@@ -20,7 +20,12 @@ use crate::{Error, Result};
 
 /// A zone by offset or IANA name, as `time_zone` of a request names it.
 pub fn parse_zone(name: &str) -> Result<Zone> {
-    zone::parse(name).ok_or_else(|| Error::illegal_argument(format!("Unknown time-zone ID: {name}")))
+    zone::parse(name).ok_or_else(|| {
+        let reason = format!("Unknown time-zone ID: {name}");
+        let cause = serde_json::json!({"type": "zone_rules_exception", "reason": reason});
+        Error::illegal_argument(format!("java.time.zone.ZoneRulesException: {reason}"))
+            .with_detail(serde_json::json!({"caused_by": cause}))
+    })
 }
 
 #[cfg(test)]

@@ -154,10 +154,14 @@ fn date_math() {
         ("2024-01-31||/y", true, "2024-12-31T23:59:59.999"),
         ("2024-01-31", true, "2024-01-31T23:59:59.999"),
         ("2024-01", true, "2024-01-01T23:59:59.999"),
+        ("1709164800000", true, "2024-02-29T00:00:00.000"),
         ("now+2h-30m", false, "2024-03-15T11:50:30.456"),
     ] {
         assert_eq!(run(text, up, None), iso(expected), "{text}");
     }
+    let seconds = DateFormat::get("epoch_second").expect("format");
+    let up = parse_math("1400000000", &seconds, now, true, None).expect("a date");
+    assert_eq!(up / 1_000_000, 1_400_000_000_999);
     assert_eq!(run("now/d", false, Some(&berlin)), iso("2024-03-14T23:00"));
     assert_eq!(run("2024-07-01", false, Some(&berlin)), iso("2024-06-30T22:00"));
     // A day of 23 hours.

@@ -6,8 +6,9 @@ use rustc_hash::FxHashMap;
 
 use super::Filter;
 use super::change::Possessive;
+use super::light;
+use super::porter::Porter;
 use super::select::Words;
-use super::{light, porter};
 use crate::analysis::tokens::Tokens;
 
 /// How a word loses its endings.
@@ -22,6 +23,7 @@ pub enum Stem {
 impl Filter for Stem {
     fn apply(&self, tokens: &mut Tokens) {
         let mut letters = vec![];
+        let mut porter = Porter::default();
         for i in 0..tokens.toks.len() {
             if tokens.toks[i].keyword {
                 continue;
@@ -33,8 +35,10 @@ impl Filter for Stem {
                     replace(tokens, i, &stem);
                 }
                 Stem::Porter => {
-                    if let Some(stem) = porter::stem(term) {
-                        replace(tokens, i, &stem);
+                    if let Some((kept, ending)) = porter.stem(term) {
+                        let kept =
+                            if term.is_ascii() { kept } else { term.chars().take(kept).map(char::len_utf8).sum() };
+                        graft(tokens, i, kept, ending);
                     }
                 }
                 Stem::Letters(change) => {
@@ -47,6 +51,20 @@ impl Filter for Stem {
             }
         }
     }
+}
+
+/// Cuts a term to `kept` bytes and puts `ending` behind them.
+fn graft(tokens: &mut Tokens, i: usize, kept: usize, ending: &str) {
+    let tok = &mut tokens.toks[i];
+    if ending.is_empty() {
+        tok.len = kept as u32;
+        return;
+    }
+    let from = tok.at as usize;
+    tok.at = tokens.arena.len() as u32;
+    tok.len = (kept + ending.len()) as u32;
+    tokens.arena.extend_from_within(from..from + kept);
+    tokens.arena.push_str(ending);
 }
 
 fn replace(tokens: &mut Tokens, i: usize, stem: &str) {

@@ -91,6 +91,10 @@ fn skip_extend(text: &str, mut i: usize) -> usize {
 #[inline]
 pub(super) fn next_word(text: &str, mut i: usize) -> Option<(usize, usize, Kind)> {
     loop {
+        i = skip_ascii(text.as_bytes(), i);
+        if let Some(found) = ascii_word(text.as_bytes(), i) {
+            return Some(found);
+        }
         let (class, len) = class_at(text, i)?;
         let found = match class {
             Class::Letter | Class::Hangul | Class::Hebrew | Class::Numeric | Class::Katakana | Class::ExtendNumLet => {
@@ -108,6 +112,50 @@ pub(super) fn next_word(text: &str, mut i: usize) -> Option<(usize, usize, Kind)
             None => i += len,
         }
     }
+}
+
+/// Past ASCII that begins no token. What stands before another script is left to the rules in full.
+#[inline]
+fn skip_ascii(bytes: &[u8], mut i: usize) -> usize {
+    while let Some(b) = bytes.get(i) {
+        let plain = *b < 128 && !b.is_ascii_alphanumeric() && *b != b'_';
+        if !plain || bytes.get(i + 1).is_some_and(|next| *next >= 128) {
+            break;
+        }
+        i += 1;
+    }
+    i
+}
+
+/// The word of ASCII letters and digits at `i`, if it touches nothing else.
+#[inline]
+fn ascii_word(bytes: &[u8], start: usize) -> Option<(usize, usize, Kind)> {
+    if !bytes.get(start)?.is_ascii_alphanumeric() {
+        return None;
+    }
+    let mut i = start;
+    let mut letters = false;
+    loop {
+        while let Some(b) = bytes.get(i).filter(|b| b.is_ascii_alphanumeric() || **b == b'_') {
+            letters |= b.is_ascii_alphabetic();
+            i += 1;
+        }
+        match bytes.get(i) {
+            Some(128..) => return None,
+            Some(middle @ (b'.' | b'\'' | b':' | b',' | b';')) => match bytes.get(i + 1) {
+                Some(128..) => return None,
+                Some(next) if bridges(ascii_class(bytes[i - 1]), ascii_class(*middle), ascii_class(*next)) => i += 1,
+                _ => break,
+            },
+            _ => break,
+        }
+    }
+    Some((start, i, if letters { Kind::Alphanum } else { Kind::Num }))
+}
+
+#[inline]
+fn ascii_class(b: u8) -> Class {
+    ASCII[usize::from(b & 127)]
 }
 
 /// After a run of underscores that belongs to no word.
