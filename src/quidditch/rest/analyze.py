@@ -19,28 +19,46 @@ _MEMBERS = ("text", "analyzer", "field", "tokenizer", "filter", "char_filter", "
 _DEFAULT_MAX_TOKENS = 10_000
 
 
+def _wrong_kind(name: str, value: Any) -> ApiError:
+    reason = f"[1:1] [analyze_request] {name} doesn't support values of type: {kind_of(value)}"
+    return ApiError(400, "x_content_parse_exception", reason)
+
+
+def _texts(body: dict[str, Any]) -> list[str]:
+    """The texts to analyse; none if the request has none."""
+    if "text" not in body:
+        return []
+    pieces = body["text"] if isinstance(body["text"], list) else [body["text"]]
+    for piece in pieces:
+        if not isinstance(piece, str):
+            raise _wrong_kind("text", piece)
+    return pieces
+
+
+def _problems(body: dict[str, Any], pieces: list[str], indexed: bool) -> list[str]:
+    problems = [] if pieces else ["text is missing"]
+    normalizer, analyzer, tokenizer = (body.get(name) is not None for name in ("normalizer", "analyzer", "tokenizer"))
+    extra = bool(body.get("filter") or body.get("char_filter"))
+    if normalizer and not indexed:
+        problems.append("index is required if normalizer is specified")
+    if normalizer and (tokenizer or analyzer):
+        problems.append("tokenizer/analyze should be null if normalizer is specified")
+    if analyzer and (extra or tokenizer):
+        problems.append("cannot define extra components on a named analyzer")
+    if normalizer and (extra or tokenizer or analyzer):
+        problems.append("cannot define extra components on a named normalizer")
+    return problems
+
+
 def _checked(body: dict[str, Any], indexed: bool) -> dict[str, Any]:
     for key in body:
         if key not in _MEMBERS:
             raise ApiError(400, "x_content_parse_exception", f"[1:1] [analyze_request] unknown field [{key}]")
-    text = body.get("text")
-    pieces = text if isinstance(text, list) else [text] if text is not None else []
-    for piece in pieces:
-        if not isinstance(piece, str):
-            raise ApiError(
-                400,
-                "x_content_parse_exception",
-                f"[1:1] [analyze_request] text doesn't support values of type: {kind_of(piece)}",
-            )
-    problems = []
-    if not pieces:
-        problems.append("text is missing")
-    if not indexed and body.get("normalizer") is not None:
-        problems.append("index is required if normalizer is specified")
-    if body.get("normalizer") is not None and (body.get("tokenizer") is not None or body.get("analyzer") is not None):
-        problems.append("tokenizer/analyze should be null if normalizer is specified")
-    if body.get("analyzer") is not None and (body.get("filter") or body.get("char_filter")):
-        raise illegal_argument("cannot define extra components on a named analyzer")
+    pieces = _texts(body)
+    for name in ("analyzer", "field", "normalizer"):
+        if name in body and not isinstance(body[name], str):
+            raise _wrong_kind(name, body[name])
+    problems = _problems(body, pieces, indexed)
     if problems:
         raise validation(*problems)
     if not indexed and body.get("field") is not None:
