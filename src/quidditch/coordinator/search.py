@@ -62,6 +62,14 @@ class Prepared:
     skipped: int = 0
     bodies: list[dict[str, Any]] = field(default_factory=list)
 
+    batch: int = 512
+
+    @property
+    def reduce_phases(self) -> int:
+        """How often OpenSearch would reduce the results of so many shards, taken in batches."""
+        count = len(self.readers)
+        return 1 if count <= self.batch else 1 + -(-(count - self.batch) // (self.batch - 1))
+
     @property
     def sections(self) -> dict[str, Any]:
         return shards_section(self.total, self.failures, self.skipped)
@@ -168,10 +176,30 @@ class Searcher:
             if reusable and key is not None and len(targets) == 1 and len(request.raw) <= MAX_CACHED_BODY:
                 self.plans.remember(state, target.index, key, request, shape, plan)
         prepared = self.open(targets, plans)
+        if "batched_reduce_size" in ask.params:
+            prepared.batch = int(ask.params["batched_reduce_size"])
+        if len(targets) > 1 and request.sort:
+            self._check_sorts(request, targets)
         limit = int(ask.params.get("pre_filter_shard_size") or search_prefilter.DEFAULT_SHARDS)
         if len(prepared.readers) > limit and not shape.scroll and not search_prefilter.visits_everything(request.aggs):
             self._prefilter(prepared)
         return prepared
+
+    def _check_sorts(self, request: SearchRequest, targets: Sequence[SearchTarget]) -> None:
+        """Values of unsigned_long compare with no others."""
+        for item in request.sort or ():
+            for name in [item] if isinstance(item, str) else item if isinstance(item, dict) else ():
+                fields = [self.mappings.get(target.index).root.field(name) for target in targets]
+                kinds = {found.type for found in fields if found is not None}
+                if "unsigned_long" in kinds and len(kinds) > 1:
+                    wrong = ApiError(
+                        400,
+                        "illegal_argument_exception",
+                        "Can't do sort across indices, as a field has [unsigned_long] type in one index, and different type in another "
+                        "index!",
+                    )
+                    first = targets[0]
+                    raise phase_failed([ShardFailure(first.index.name, 0, self.local.id, wrong)])
 
     def _prefilter(self, prepared: Prepared) -> None:
         """Leaves out shards that cannot match; one stays, to give the empty answer its form."""
@@ -321,5 +349,8 @@ def answer(outcome: Outcome, prepared: Prepared, started: float, head: Mapping[s
     members: dict[str, Any] = {**(head or {}), "took": took, "timed_out": outcome.timed_out}
     if outcome.terminated_early is not None:
         members["terminated_early"] = outcome.terminated_early
+    phases = prepared.reduce_phases
+    if phases != 1:
+        members["num_reduce_phases"] = phases
     members["_shards"] = prepared.sections
     return orjson.dumps(members)[:-1] + b"," + outcome.body + b"}"

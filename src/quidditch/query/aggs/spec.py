@@ -35,6 +35,9 @@ class AggSpec:
             if reader is None:
                 raise x_content(f"[{self.kind}] unknown field [{key}]{did_you_mean(key, readers)}", self.body, key)
             if value is None:
+                if key in ("percents", "field"):
+                    reason = f"[{self.kind}] {key} doesn't support values of type: VALUE_NULL"
+                    raise x_content(reason, self.body, key, "value")
                 continue
             if reader is text and not isinstance(value, str):
                 raise x_content(
@@ -121,6 +124,9 @@ def resolve_field(
     name = found.get("field")
     if name is None:
         raise argument("Required one of fields [field, script], but none were specified. ")
+    if name == "_index":
+        found["missing"] = ctx.index
+        return None
     if name in _META:
         return None
     field = ctx.field(name)

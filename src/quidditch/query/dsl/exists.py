@@ -8,7 +8,7 @@ from quidditch.query import ops
 from quidditch.query.compiler import unexpected, unsupported
 from quidditch.query.context import QueryContext
 from quidditch.query.dsl.single import dressed
-from quidditch.query.errors import Malformed, argument
+from quidditch.query.errors import Malformed, ShardQuery, argument
 from quidditch.query.ops import Op
 from quidditch.query.values import is_value, read_text
 
@@ -29,8 +29,10 @@ def exists(body: dict[str, Any], ctx: QueryContext) -> Op:
 
 def exists_op(pattern: str, ctx: QueryContext) -> Op:
     """Any of the fields that a name, an object's name or a pattern stands for; scored as a constant."""
-    if pattern in ("_id", "_index", "_seq_no", "_version", "_primary_term", "_source"):
+    if pattern in ("_id", "_index", "_seq_no", "_version", "_primary_term"):
         return ops.all_docs()
+    if pattern == "_source":
+        raise ShardQuery("The _source field is not searchable")
     if pattern in ("_routing", "_ignored"):
         return {"exists": {"field": pattern}}
     if "*" not in pattern:

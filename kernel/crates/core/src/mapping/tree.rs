@@ -255,7 +255,10 @@ fn leaf(path: &str, params: &Value, fields: &BTreeMap<String, Arc<FieldDef>>, an
     };
     let stored = flag(Some(params), "store", false);
     let opaque = super::types::is_opaque(super::compile::type_of(params));
-    let named = def.indexed || stored || flag(Some(params), "doc_values", opaque);
+    let named = def.indexed
+        || stored
+        || flag(Some(params), "doc_values", opaque)
+        || (opaque && flag(Some(params), "index", true));
     Ok(Leaf {
         field: def.field,
         field_names: !def.column && !def.norms && named,
