@@ -340,6 +340,7 @@ def answer(outcome: Outcome, prepared: Prepared, started: float, head: Mapping[s
         head is None
         and not prepared.failures
         and not prepared.skipped
+        and prepared.reduce_phases == 1
         and not outcome.timed_out
         and outcome.terminated_early is None
     ):
