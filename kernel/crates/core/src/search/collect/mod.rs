@@ -198,7 +198,7 @@ impl Job<'_> {
 
     /// Nothing but the query decides which documents are hits.
     fn plain(&self) -> bool {
-        self.post_filter.is_none() && self.plan.min_score.is_none() && !self.plan.terminate_after.is_some_and(|n| n > 0)
+        self.post_filter.is_none() && self.plan.min_score.is_none() && self.plan.terminate_after.is_none_or(|n| n == 0)
     }
 
     /// The number of hits where it needs no search: statistics of terms, no deletes, no nested documents.

@@ -10,15 +10,17 @@ use crate::Result;
 use crate::reader::ShardReader;
 use crate::search::docs::{Accept, cached};
 use crate::search::query::SegmentView;
-use crate::search::sort::{BoundSort, KeyKind, SegmentKeys};
+use crate::search::sort::{BoundSort, KeyKind, Missing, SegmentKeys};
 
 /// Documents per window.
 const WINDOW: u32 = 1024;
 
-/// Whether a sort is by one numeric column in its plain form.
+/// Whether a sort is by one numeric column in its plain form. With a stand-in for what is missing, of the user's choice, the best
+/// numbers would be others for each value.
 pub fn sortable(sort: &BoundSort) -> bool {
     matches!(sort.keys.as_slice(), [key]
-        if key.nested.is_none() && key.def.is_some() && !matches!(key.kind, KeyKind::Score | KeyKind::Doc | KeyKind::Text | KeyKind::Ip))
+        if key.nested.is_none()
+            && !matches!(key.missing, Missing::Value(_)) && key.def.is_some() && !matches!(key.kind, KeyKind::Score | KeyKind::Doc | KeyKind::Text | KeyKind::Ip))
 }
 
 /// The best number of each window, kept with the segment.

@@ -66,9 +66,8 @@ impl Matcher {
         }
         match value {
             Value::Object(members) => {
-                let empty = members.is_empty();
                 let kept = self.object(members, path, included);
-                (included || !kept.is_empty() || (empty && included)).then_some(Value::Object(kept))
+                (included || !kept.is_empty()).then_some(Value::Object(kept))
             }
             Value::Array(items) => self.array(items, path, included).map(Value::Array),
             other => included.then_some(other),

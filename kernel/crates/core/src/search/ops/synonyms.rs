@@ -253,7 +253,7 @@ impl Operation for Blended {
 /// All terms get the frequency of the most frequent; each rarer one a little more, so that ties break as they did.
 fn level(found: &mut [Found<'_>], shard: &ShardReader) {
     let all: u64 = shard.segments.iter().map(|segment| u64::from(segment.reader.max_doc())).sum();
-    found.sort_by(|a, b| b.states.doc_freq.cmp(&a.states.doc_freq));
+    found.sort_by_key(|term| std::cmp::Reverse(term.states.doc_freq));
     let Some(first) = found.first() else { return };
     let mut previous = first.states.doc_freq;
     let mut level = previous;

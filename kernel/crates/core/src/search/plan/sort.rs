@@ -90,7 +90,7 @@ pub enum SortKey {
         #[serde(default)]
         order: Order,
     },
-    Field(SortField),
+    Field(Box<SortField>),
 }
 
 impl SortKey {

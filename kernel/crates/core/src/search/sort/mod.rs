@@ -115,7 +115,7 @@ pub fn compare(keys: impl Iterator<Item = (Order, bool)>, a: &[SortValue], b: &[
 pub fn plan_order(keys: &[SortKey]) -> Vec<(Order, bool)> {
     keys.iter()
         .map(|key| {
-            let first = matches!(key, SortKey::Field(SortField { missing: Some(MissingValue::First), .. }));
+            let first = matches!(key, SortKey::Field(field) if field.missing == Some(MissingValue::First));
             (key.order(), first)
         })
         .collect()
