@@ -82,10 +82,23 @@ class _Growth:
             parent = f"{parent}.{part}" if parent else part
             if not self._ensure_object(parent, path):
                 return
-        if self._known(path) is None:
+        known = self._known(path)
+        if known is None:
             node = self._node(path, json_type, sample)
             if node is not None:
                 self._keep(path, node)
+        elif path in self._new:
+            self._check_same(path, known, json_type, sample)
+
+    def _check_same(self, path: str, known: Node, json_type: str, sample: Any) -> None:
+        """One document gave the field two types: both have to lead to the same mapping."""
+        other = self._node(path, json_type, sample)
+        if isinstance(known, Leaf) and isinstance(other, Leaf) and known.type.name != other.type.name:
+            raise ApiError(
+                400,
+                "illegal_argument_exception",
+                f"mapper [{path}] cannot be changed from type [{known.type.name}] to [{other.type.name}]",
+            )
 
     def _keep(self, path: str, node: Node) -> None:
         self._new[path] = node

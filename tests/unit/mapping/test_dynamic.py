@@ -177,3 +177,11 @@ def test_what_may_not_grow(mapping: dict[str, Any], path: str, reason: str) -> N
     with pytest.raises(ApiError) as caught:
         _grown(mapping, (path, "long", 1))
     assert caught.value.reason == reason
+
+
+@pytest.mark.parametrize(
+    ("second", "sample", "kind"), [("double", 2.5, "float"), ("string", "a", "text"), ("boolean", True, "boolean")]
+)
+def test_two_types_in_one_document_do_not_go_together(second: str, sample: Any, kind: str) -> None:
+    with pytest.raises(ApiError, match=re.escape(f"mapper [x] cannot be changed from type [long] to [{kind}]")):
+        _grown({}, ("x", "long", 1), ("x", second, sample))

@@ -15,3 +15,6 @@ pub mod tokens;
 pub use analyzer::{Analyzer, IndexTokenizer, TokenOut};
 pub use explain::analyze;
 pub use registry::Analyzers;
+
+#[cfg(test)]
+mod tests;
