@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+STARTED = time.monotonic()
 app = typer.Typer(
     name="quidditch",
     help="An OpenSearch-compatible search engine.",
@@ -56,7 +58,7 @@ def run(
     from quidditch.datanode.folder import FolderError
 
     try:
-        serve(load(config, os.environ, _flags(data_dir, http_host, http_port, sets)))
+        serve(load(config, os.environ, _flags(data_dir, http_host, http_port, sets)), started=STARTED)
     except (ConfigError, FolderError) as error:
         raise _fail(str(error)) from None
 

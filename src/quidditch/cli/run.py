@@ -28,10 +28,13 @@ Ready = Callable[[str, Callable[[], None]], None]
 """Called with the node's URL, and with what ends it (from any thread), once it answers."""
 
 
-def serve(config: Config, ready: Ready | None = None) -> None:
-    """Runs a node. Raises ConfigError or FolderError if it cannot be started."""
+def serve(config: Config, ready: Ready | None = None, started: float | None = None) -> None:
+    """Runs a node. Raises ConfigError or FolderError if it cannot be started.
+
+    `started` is when the process began (monotonic), for the line that says how long it took.
+    """
     _log_to_stderr(config["logger.level"])
-    started = time.monotonic()
+    started = time.monotonic() if started is None else started
     if config["controlPlane.mode"] not in ("auto", "embedded"):
         raise ConfigError(f"[controlPlane.mode] is auto or embedded, not [{config['controlPlane.mode']}]")
     listener = listen.bind(config)

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import sys
 from collections import deque
-from collections.abc import Callable, Coroutine, Generator
+from collections.abc import Awaitable, Callable, Coroutine, Generator
 from typing import Any, cast
 
 import orjson
@@ -26,6 +27,8 @@ DIRECT_BYTES = 1 << 20
 _HEAD_BYTES = 256 * 1024
 """A head that is not complete after so many bytes is refused: the parser itself keeps an endless header in memory."""
 _JOIN_BYTES = 64 * 1024
+_EAGER: dict[str, Any] = {"eager_start": True} if sys.version_info >= (3, 12) else {}
+"""From Python 3.12 on a task itself can run up to its first wait at once."""
 _Request = tuple[str, bytes, dict[bytes, bytes], bytes, bool]
 
 
@@ -73,6 +76,7 @@ class Protocol(HttpToolsProtocol):
         self._application = cast("App", self.config.app)
         self._waiting: deque[_Request] = deque()
         self._pieces: list[bytes] = []
+        self._quiet_since = self.loop.time()
         self._watch_idleness(self.timeout_keep_alive)
 
     def _watch_idleness(self, seconds: float) -> None:
@@ -206,17 +210,25 @@ class Protocol(HttpToolsProtocol):
         method, url, fields, content, keep = request
         path, _, query = url.partition(b"?")
         coroutine = self._application.respond(method, path, query, fields, content)
-        try:
-            waits_for = coroutine.send(None)
-        except StopIteration as end:
-            self._write(end.value, method, keep)
-            return
-        task = self.loop.create_task(self._finish(_Started(coroutine, waits_for), method, keep))
+        started: Awaitable[Reply]
+        if _EAGER:
+            task_started: asyncio.Task[Reply] = asyncio.Task(coroutine, loop=self.loop, **_EAGER)
+            if task_started.done():
+                self._write(task_started.result(), method, keep)
+                return
+            started = task_started
+        else:
+            try:
+                started = _Started(coroutine, coroutine.send(None))
+            except StopIteration as end:
+                self._write(end.value, method, keep)
+                return
+        task = self.loop.create_task(self._finish(started, method, keep))
         self._running = task
         self.tasks.add(task)
         task.add_done_callback(self.tasks.discard)
 
-    async def _finish(self, started: _Started, method: str, keep: bool) -> None:
+    async def _finish(self, started: Awaitable[Reply], method: str, keep: bool) -> None:
         try:
             reply = await started
         except BaseException:
