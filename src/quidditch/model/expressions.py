@@ -246,7 +246,7 @@ def _concrete(state: ClusterState, name: str, options: IndicesOptions, may_miss:
     if not state.knows(name):
         if may_miss:
             return
-        raise not_found(name, "index_expression" if name == ALL else "index_or_alias")
+        raise not_found(name, "index_expression")
     if name in state.aliases and options.ignore_aliases:
         if options.ignore_unavailable:
             return
