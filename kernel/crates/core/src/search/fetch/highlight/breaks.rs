@@ -58,7 +58,7 @@ impl Breaks {
                 return true;
             }
             let between = at > 0 && at + 1 < chars.len();
-            let letters = between && chars[at - 1].is_alphanumeric() && chars[at + 1].is_alphabetic();
+            let letters = between && chars[at - 1].is_alphabetic() && chars[at + 1].is_alphabetic();
             let digits = between && chars[at - 1].is_numeric() && chars[at + 1].is_numeric();
             match c {
                 '-' | '\u{ad}' | '\u{2010}'..='\u{2015}' => letters,
