@@ -17,7 +17,7 @@ def nested(spec: AggSpec, ctx: QueryContext) -> dict[str, Any]:
     path = found["path"]
     known = ctx.mapping.object(path) is not None
     if known and path not in ctx.mapping.nested_paths:
-        raise ShardError(400, "aggregation_execution_exception", f"[nested] nested path [{path}] is not nested")
+        raise ShardError(500, "aggregation_execution_exception", f"[nested] nested path [{path}] is not nested")
     ctx.nested_scope.append(path)
     return {"path": path, "unmapped": not known}
 
@@ -28,7 +28,7 @@ def reverse_nested(spec: AggSpec, ctx: QueryContext) -> dict[str, Any]:
         raise shard_argument(f"Reverse nested aggregation [{spec.name}] can only be used inside a [nested] aggregation")
     path = found.get("path")
     if path is not None and path not in ctx.mapping.nested_paths and ctx.mapping.object(path) is not None:
-        raise ShardError(400, "aggregation_execution_exception", f"[reverse_nested] nested path [{path}] is not nested")
+        raise ShardError(500, "aggregation_execution_exception", f"[reverse_nested] nested path [{path}] is not nested")
     ctx.nested_scope.clear()
     if path is not None:
         ctx.nested_scope.append(path)

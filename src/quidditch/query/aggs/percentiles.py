@@ -14,6 +14,7 @@ _COMMON: dict[str, Reader] = {**VALUES, "keyed": flag, "tdigest": json, "hdr": j
 
 
 def percentiles(spec: AggSpec, ctx: QueryContext) -> dict[str, Any]:
+    _no_null(spec, "percents")
     found = spec.read({**_COMMON, "percents": doubles})
     percents = found.setdefault("percents", DEFAULT_PERCENTS)
     if not percents:
@@ -26,12 +27,18 @@ def percentiles(spec: AggSpec, ctx: QueryContext) -> dict[str, Any]:
 
 
 def percentile_ranks(spec: AggSpec, ctx: QueryContext) -> dict[str, Any]:
+    _no_null(spec, "values")
     found = spec.read({**_COMMON, "values": doubles})
     if not found.get("values"):
         problem = "must not be null" if "values" not in found else "must not be an empty array"
         raise _unbuilt(spec, f"[values] {problem}: [{spec.name}]")
     found["values"] = sorted(found["values"])
     return _finish(spec, found, ctx)
+
+
+def _no_null(spec: AggSpec, key: str) -> None:
+    if key in spec.body and spec.body[key] is None:
+        raise x_content(f"[{spec.kind}] {key} doesn't support values of type: VALUE_NULL", spec.body, key, "value")
 
 
 def _unbuilt(spec: AggSpec, reason: str) -> Malformed:
@@ -65,6 +72,10 @@ def _tdigest(spec: AggSpec, body: Any) -> dict[str, Any]:
 def _hdr(spec: AggSpec, body: Any) -> dict[str, Any]:
     key = "number_of_significant_value_digits"
     inner = AggSpec(spec.name, "hdr", _object(spec, body, "hdr"))
+    try:
+        _no_null(inner, key)
+    except Malformed as fault:
+        raise spec.failed("hdr", fault) from None
     found = inner.read({key: integer})
     digits = found.setdefault(key, 3)
     if not 0 <= digits <= 5:

@@ -307,11 +307,8 @@ impl Seen {
 }
 
 impl Strings {
-    /// Hashes of the ordinals wanted (ascending, distinct), through the segment's cache where it pays.
-    fn hash_terms(&self, column: &StrColumn, ords: &[u64]) -> Result<Vec<u64>> {
-        if let Some(hashes) = &self.hashes {
-            return Ok(ords.iter().map(|o| hashes[*o as usize]).collect());
-        }
+    /// Hashes of the ordinals wanted (ascending, distinct).
+    fn hash_terms(column: &StrColumn, ords: &[u64]) -> Result<Vec<u64>> {
         let mut hashes = Vec::with_capacity(ords.len());
         let found = column.dictionary().sorted_ords_to_term_cb(ords, |term| hashes.push(hash_bytes(term)));
         found.map_err(|e| Error::io("term dictionary", e))?;
@@ -382,10 +379,16 @@ impl Collector for Strings {
     fn end(&mut self) -> Result<()> {
         let met = self.seen.drain();
         let Some(column) = self.column.take() else { return Ok(()) };
+        if let Some(hashes) = self.hashes.clone() {
+            for (owner, ord) in met {
+                self.sketches.of(owner)?.add(hashes[ord as usize]);
+            }
+            return Ok(());
+        }
         let mut ords: Vec<u64> = met.iter().map(|(_, ord)| u64::from(*ord)).collect();
         ords.sort_unstable();
         ords.dedup();
-        let hashes = self.hash_terms(&column, &ords)?;
+        let hashes = Self::hash_terms(&column, &ords)?;
         for (owner, ord) in met {
             let at = ords.partition_point(|o| *o < u64::from(ord));
             self.sketches.of(owner)?.add(hashes[at]);

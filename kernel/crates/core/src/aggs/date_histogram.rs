@@ -199,9 +199,50 @@ enum Prepared {
     /// Keys are evenly spaced: slot = (instant - base) / interval, by multiplication with the inverse.
     Even { base: i64, interval: i64, inverse: f64 },
     /// All keys that the segment can have, ascending.
-    Keys(Vec<i64>),
+    Keys(Keys),
     /// Too many keys: round one by one, remembering the last bucket.
     Slow { start: i64, end: i64 },
+}
+
+/// Ascending keys, and a grid over their time that tells where to begin to look.
+struct Keys {
+    keys: Vec<i64>,
+    base: i64,
+    shift: u32,
+    grid: Vec<u16>,
+}
+
+/// Cells of the grid, at most.
+const CELLS: u64 = 8192;
+
+impl Keys {
+    /// For instants from the first key to `max`.
+    fn new(keys: Vec<i64>, max: i64) -> Keys {
+        let base = keys[0];
+        let width = (max - base) as u64;
+        let mut shift = 0;
+        while width >> shift >= CELLS {
+            shift += 1;
+        }
+        let mut slot = 0;
+        let mut grid = Vec::with_capacity((width >> shift) as usize + 1);
+        for cell in 0..=(width >> shift) as i64 {
+            while keys.get(slot + 1).is_some_and(|next| *next <= base + (cell << shift)) {
+                slot += 1;
+            }
+            grid.push(slot as u16);
+        }
+        Keys { keys, base, shift, grid }
+    }
+
+    #[inline(always)]
+    fn slot(&self, instant: i64) -> u32 {
+        let mut slot = self.grid[((instant - self.base) as u64 >> self.shift) as usize] as usize;
+        while slot + 1 < self.keys.len() && self.keys[slot + 1] <= instant {
+            slot += 1;
+        }
+        slot as u32
+    }
 }
 
 /// Keys that a segment may have for a list of them to be made.
@@ -242,7 +283,7 @@ impl DateKeyer<'_> {
             keys.push(next);
         }
         let span = keys.len();
-        self.plan = Prepared::Keys(keys);
+        self.plan = Prepared::Keys(Keys::new(keys, max));
         span
     }
 }
@@ -255,18 +296,7 @@ impl Keyer for DateKeyer<'_> {
                 let (base, interval, inverse) = (*base, *interval, *inverse);
                 out.extend(raw.iter().map(|r| even_slot(kind.to_i64(*r) - base, interval, inverse)));
             }
-            Prepared::Keys(keys) => {
-                let (mut slot, mut start, mut end) = (0u32, 1i64, 0i64);
-                for r in raw {
-                    let instant = kind.to_i64(*r);
-                    if instant < start || instant >= end {
-                        slot = (keys.partition_point(|key| *key <= instant).max(1) - 1) as u32;
-                        start = keys[slot as usize];
-                        end = keys.get(slot as usize + 1).copied().unwrap_or(i64::MAX);
-                    }
-                    out.push(slot);
-                }
-            }
+            Prepared::Keys(keys) => out.extend(raw.iter().map(|r| keys.slot(kind.to_i64(*r)))),
             Prepared::Slow { .. } => {}
         }
     }
@@ -274,7 +304,7 @@ impl Keyer for DateKeyer<'_> {
     fn key_of_slot(&self, slot: u32) -> u64 {
         i64_to_raw(match &self.plan {
             Prepared::Even { base, interval, .. } => base + i64::from(slot) * interval,
-            Prepared::Keys(keys) => keys[slot as usize],
+            Prepared::Keys(keys) => keys.keys[slot as usize],
             Prepared::Slow { start, .. } => *start,
         })
     }
@@ -314,7 +344,19 @@ fn even_slot(since: i64, interval: i64, inverse: f64) -> u32 {
 
 #[cfg(test)]
 mod tests {
-    use super::even_slot;
+    use super::{Keys, even_slot};
+
+    #[test]
+    fn the_grid_finds_the_last_key_not_after_an_instant() {
+        for max in [100i64, 5_000, 1_000_000] {
+            let list = vec![-7i64, 0, 1, 40, 90, 91, 99];
+            let keys = Keys::new(list.clone(), max);
+            for instant in (-7..200.min(max)).chain([max]) {
+                let expected = list.partition_point(|k| *k <= instant) - 1;
+                assert_eq!(keys.slot(instant) as usize, expected, "{instant}");
+            }
+        }
+    }
 
     #[test]
     fn slots_by_multiplication_are_those_of_division() {
