@@ -24,7 +24,6 @@ LATER: frozenset[str] = frozenset(
         "bucket_script",
         "bucket_selector",
         "bucket_sort",
-        "composite",
         "cumulative_sum",
         "derivative",
         "diversified_sampler",
@@ -97,6 +96,7 @@ def _one(name: str, body: Any, holder: dict[str, Any], ctx: QueryContext, depth:
                 reason = f"Aggregator [{name}] of type [{kind}] cannot accept sub-aggregations"
                 raise ApiError(400, "aggregation_initialization_exception", reason)
             node["aggs"] = compile_aggs(subs, ctx, body, depth + 1, name)
+            _check_composite(kind, node["aggs"])
     except QueryFault as fault:
         raise ShardError(400, fault.type, fault.reason) from None
     finally:
@@ -104,6 +104,17 @@ def _one(name: str, body: Any, holder: dict[str, Any], ctx: QueryContext, depth:
     if meta is not None:
         node["meta"] = meta
     return node
+
+
+def _check_composite(kind: str, subs: dict[str, Any]) -> None:
+    """Pages of combinations only make sense in a single bucket."""
+    if kind not in ("nested", "reverse_nested", "filter") and any(sub["kind"] == "composite" for sub in subs.values()):
+        factory = "".join(part.capitalize() for part in kind.split("_")) + "AggregatorFactory"
+        raise ShardError(
+            400,
+            "illegal_argument_exception",
+            f"[composite] aggregation cannot be used with a parent aggregation of type: [{factory}]",
+        )
 
 
 LEAVES = frozenset(

@@ -87,6 +87,12 @@ def date_histogram(spec: AggSpec, ctx: QueryContext) -> dict[str, Any]:
     return found
 
 
+def date_source(spec: AggSpec, found: dict[str, Any]) -> None:
+    """The interval and offset of a source of `composite`, in place."""
+    _interval(spec, found)
+    found["offset"] = read_offset(found.get("offset", 0))
+
+
 def _interval(spec: AggSpec, found: dict[str, Any]) -> None:
     given = [key for key in found if key in ("interval", "calendar_interval", "fixed_interval")]
     if not given:

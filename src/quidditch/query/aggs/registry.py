@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from quidditch.query.aggs.cardinality import cardinality
 from quidditch.query.aggs.compiler import AGGREGATIONS
+from quidditch.query.aggs.composite import composite
 from quidditch.query.aggs.date_histogram import date_histogram
 from quidditch.query.aggs.deviation import median_absolute_deviation
 from quidditch.query.aggs.filters import filter_agg, filters, global_agg, missing
@@ -27,6 +28,7 @@ AGGREGATIONS.update(
         "value_count": simple_metric,
         "extended_stats": extended_stats,
         "cardinality": cardinality,
+        "composite": composite,
         "weighted_avg": weighted_avg,
         "median_absolute_deviation": median_absolute_deviation,
         "percentiles": percentiles,

@@ -14,6 +14,7 @@ pub mod sources;
 
 mod buckets;
 mod cardinality;
+mod composite;
 mod count;
 mod date_histogram;
 mod extended_stats;

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::format::Format;
 use super::hll::Distinct;
 use super::metric::Moments;
-use super::{histogram, percentiles, terms, top_hits};
+use super::{composite, histogram, percentiles, terms, top_hits};
 use crate::{Error, Result};
 
 /// Grows with every change of the form; another version is refused.
@@ -23,6 +23,7 @@ pub enum Partial {
     Cardinality(Box<Distinct>),
     Percentiles(Box<percentiles::Digest>),
     Hits(Box<top_hits::Found>),
+    Composite(Box<composite::Result>),
 }
 
 /// One bucket: of filter, global, missing, nested, or one of a fixed list.

@@ -33,6 +33,11 @@ impl ReduceCtx {
         .with_detail(serde_json::json!({"max_buckets": self.limit})))
     }
 
+    /// A request for more buckets than there may be.
+    pub fn check(&self, wanted: usize) -> Result<()> {
+        ReduceCtx::new(self.limit).consume(wanted)
+    }
+
     /// Buckets counted before turned out not to be part of the answer.
     pub fn give_back(&mut self, buckets: usize) {
         self.buckets = self.buckets.saturating_sub(buckets);

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::cardinality::Cardinality;
+use super::composite::Composite;
 use super::count::ValueCount;
 use super::date_histogram::DateHistogram;
 use super::filters::Filters;
@@ -46,6 +47,7 @@ pub fn kind(name: &str, kind: &str, params: &Value) -> Result<Arc<dyn AggKind>> 
         "weighted_avg" => Arc::new(WeightedAvg::parse(params)?),
         "median_absolute_deviation" => Arc::new(Deviation::parse(params)?),
         "ip_range" => Arc::new(IpRange::parse(name, params)?),
+        "composite" => Arc::new(Composite::parse(params)?),
         "top_hits" => Arc::new(TopHits::parse(params)?),
         "filters" => Arc::new(Filters::parse(params)?),
         "filter" | "missing" | "global" | "nested" | "reverse_nested" => Arc::new(OneBucket::parse(kind, params)?),

@@ -17,6 +17,8 @@ pub struct ValueParams {
     pub field: Option<String>,
     pub missing: Option<Value>,
     pub format: Option<String>,
+    /// The format is the request's, not the field's.
+    pub format_given: bool,
     pub value_type: Option<String>,
     pub time_zone: Option<String>,
 }
@@ -35,6 +37,7 @@ impl ValueParams {
             field: params::text(params, "field").map(str::to_string),
             missing: params::value(params, "missing").cloned(),
             format: params::text(params, "format").map(str::to_string),
+            format_given: params::flag(params, "format_given"),
             value_type: params::text(params, "value_type").map(str::to_string),
             time_zone: params::text(params, "time_zone").map(str::to_string),
         }

@@ -415,3 +415,38 @@ fn weighted_averages_and_deviations() {
     assert_eq!(one("median_absolute_deviation", json!({"field": "n"}), &numbers()), json!({"value": 50.0}));
     assert_eq!(one("median_absolute_deviation", json!({"field": "nope"}), &docs), json!({"value": null}));
 }
+
+#[test]
+fn composites_page_by_page() {
+    let docs = [
+        json!({"k": "foo", "n": [10, 20]}),
+        json!({"k": ["foo", "bar"]}),
+        json!({"k": "bar", "n": [100, 0], "t": "2017-10-20T03:08:45"}),
+        json!({"k": "bar", "n": [1000, 0], "t": "2017-10-21T07:00:00"}),
+    ];
+    let sources = json!([{"name": "n", "kind": "terms", "params": {"field": "n"}}, {"name": "k", "kind": "terms", "params": {"field": "k"}}]);
+    let aggs = |after: Value| {
+        json!({"a": {"kind": "composite", "params": {"sources": sources, "size": 3, "after": after},
+        "aggs": {"m": {"kind": "max", "params": {"field": "n"}}}}})
+    };
+    for shards in [&[&[&docs[..]][..]][..], &[&[&docs[..1], &docs[1..3]][..], &[&docs[3..]][..]][..]] {
+        let found = run(aggs(json!(null)), shards);
+        assert_eq!(
+            found["a"],
+            json!({"after_key": {"n": 20, "k": "foo"}, "buckets": [
+                {"key": {"n": 0, "k": "bar"}, "doc_count": 2, "m": {"value": 1000.0}},
+                {"key": {"n": 10, "k": "foo"}, "doc_count": 1, "m": {"value": 20.0}},
+                {"key": {"n": 20, "k": "foo"}, "doc_count": 1, "m": {"value": 20.0}}]})
+        );
+        let rest = run(aggs(json!([20, "foo"])), shards);
+        let keys: Vec<&Value> = rest["a"]["buckets"].as_array().unwrap().iter().map(|b| &b["key"]["n"]).collect();
+        assert_eq!(keys, [&json!(100), &json!(1000)]);
+        assert_eq!(run(aggs(json!([1000, "bar"])), shards)["a"], json!({"buckets": []}));
+    }
+    let dates = json!({"sources": [{"name": "t", "kind": "date_histogram", "params": {"field": "t", "calendar_interval": "day",
+        "order": "desc", "missing_bucket": true, "format": "strict_date", "format_given": true}}]});
+    assert_eq!(
+        one("composite", dates, &docs)["buckets"],
+        json!([{"key": {"t": "2017-10-21"}, "doc_count": 1}, {"key": {"t": "2017-10-20"}, "doc_count": 1}, {"key": {"t": null}, "doc_count": 2}])
+    );
+}
