@@ -30,7 +30,7 @@ from quidditch.controlplane.core.commands import (
     Upkeep,
 )
 from quidditch.controlplane.core.decide import bootstrap, decide, upkeep
-from quidditch.controlplane.core.draft import Checks, Decision, Env, Ids
+from quidditch.controlplane.core.draft import Checks, Decision, Env, Ids, ParsedMappings
 from quidditch.controlplane.describe import describe
 from quidditch.controlplane.publisher import Publisher
 from quidditch.controlplane.writer import Outcome, Writer
@@ -100,6 +100,7 @@ class Leader:
         self._checks = checks or Checks()
         self._config = dict(config or {})
         self._lease_seconds = lease_seconds
+        self._parsed = ParsedMappings()
         self._publisher = Publisher()
         self._metrics = metrics or Metrics()
         self._commands = self._metrics.counter("commands", "commands decided, by kind and outcome", ("kind", "outcome"))
@@ -236,7 +237,7 @@ class Leader:
         return self._writer
 
     def _env(self) -> Env:
-        return Env(self._clock.now_ms(), self._ids, self._checks, self._config)
+        return Env(self._clock.now_ms(), self._ids, self._checks, self._config, self._parsed)
 
     def _publish(self, state: ClusterState) -> None:
         self._version.set(state.version)

@@ -13,7 +13,7 @@ from quidditch.controlplane.core.commands import (
     UpdateAliases,
 )
 from quidditch.controlplane.core.decide import bootstrap, decide
-from quidditch.controlplane.core.draft import Checks, Decision, Env
+from quidditch.controlplane.core.draft import Checks, Decision, Env, ParsedMappings
 from quidditch.lib.ids import CountedIds
 from quidditch.model.objects import NodeSpec
 from quidditch.model.state import ClusterState
@@ -27,6 +27,7 @@ class Cluster:
     def __init__(self, *, nodes: int = 1, starting: bool = True, checks: Checks | None = None) -> None:
         self.ids = CountedIds()
         self.checks = checks or Checks()
+        self.parsed = ParsedMappings()
         self.starting = starting
         self.now = NOW
         self.state = ClusterState()
@@ -36,7 +37,7 @@ class Cluster:
 
     @property
     def env(self) -> Env:
-        return Env(self.now, self.ids, self.checks)
+        return Env(self.now, self.ids, self.checks, parsed=self.parsed)
 
     def join(self, number: int, ephemeral_id: str = "e") -> None:
         spec = NodeSpec(

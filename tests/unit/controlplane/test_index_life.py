@@ -241,3 +241,16 @@ def test_wait_for_active_shards_must_be_possible() -> None:
     assert caught.value.reason == "invalid wait_for_active_shards[3]: cannot be greater than number of shard copies [2]"
     made = cluster.run(CreateIndex(name="a", settings={"index.write.wait_for_active_shards": "2"})).result
     assert made.wait_for_active_shards == "2"  # type: ignore[union-attr]
+
+
+def test_mappings_parsed_before_are_not_taken_for_others() -> None:
+    cluster = Cluster()
+    cluster.create("a")
+    uuid = cluster.state.indices["a"].uuid
+    before = cluster.state
+    cluster.run(GrowMapping(index="a", uuid=uuid, mapping={"properties": {"x": {"type": "long"}}}))
+    cluster.state = before
+    cluster.run(GrowMapping(index="a", uuid=uuid, mapping={"properties": {"x": {"type": "keyword"}}}))
+    assert cluster.state.indices["a"].spec.mappings == {"properties": {"x": {"type": "keyword"}}}
+    cluster.run(GrowMapping(index="a", uuid=uuid, mapping={"properties": {"y": {"type": "long"}}}))
+    assert set(cluster.state.indices["a"].spec.mappings["properties"]) == {"x", "y"}

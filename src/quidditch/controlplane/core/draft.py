@@ -13,6 +13,7 @@ from typing import Any, Literal, Protocol
 import msgspec
 
 from quidditch.controlplane.core.commands import Acknowledged, Result
+from quidditch.mapping import RootMapping
 from quidditch.model.objects import Alias, Index, Object, Routing
 from quidditch.model.state import Change, ClusterState, Deleted
 
@@ -40,6 +41,27 @@ class Checks(msgspec.Struct, frozen=True):
     date_format: Callable[[str], None] | None = None
 
 
+class ParsedMappings:
+    """Mappings parsed before, so that a change of a big one costs no second parsing. By identity: an entry can be missing, never wrong."""
+
+    def __init__(self, capacity: int = 64) -> None:
+        self._capacity = capacity
+        self._known: dict[str, tuple[Mapping[str, Any], Mapping[str, Any], RootMapping]] = {}
+
+    def get(self, index: Index) -> RootMapping | None:
+        """The parsed mapping of exactly these mappings and settings."""
+        known = self._known.get(index.uuid)
+        if known is None or known[0] is not index.spec.mappings or known[1] is not index.spec.settings:
+            return None
+        return known[2]
+
+    def put(self, index: Index, parsed: RootMapping) -> None:
+        self._known.pop(index.uuid, None)
+        if len(self._known) >= self._capacity:
+            del self._known[next(iter(self._known))]
+        self._known[index.uuid] = (index.spec.mappings, index.spec.settings, parsed)
+
+
 class Env(msgspec.Struct, frozen=True):
     """Everything a decision takes besides state and command. `config` are the node's own settings, flat
     (`action.auto_create_index`).
@@ -49,6 +71,7 @@ class Env(msgspec.Struct, frozen=True):
     ids: Ids
     checks: Checks = Checks()
     config: Mapping[str, Any] = {}
+    parsed: ParsedMappings = msgspec.field(default_factory=ParsedMappings)
 
 
 class Op(msgspec.Struct, frozen=True):

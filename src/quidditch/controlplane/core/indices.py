@@ -186,6 +186,12 @@ def grow_mapping(draft: Draft, command: GrowMapping) -> Acknowledged:
 
 def _merge_mapping(draft: Draft, index: Index, body: Mapping[str, Any]) -> None:
     ctx = settings.parse_context(index.spec.settings, draft.env.checks.date_format)
-    merged = merge(parse(index.spec.mappings, ctx), body, ctx, settings.limits(index.spec.settings)).to_json()
-    if merged != index.spec.mappings:
-        draft.put(index_spec(index, mappings=merged, mapping_version=index.spec.mapping_version + 1))
+    old = draft.env.parsed.get(index) or parse(index.spec.mappings, ctx)
+    merged = merge(old, body, ctx, settings.limits(index.spec.settings))
+    shown = merged.to_json()
+    if shown == index.spec.mappings:
+        draft.env.parsed.put(index, old)
+        return
+    changed = index_spec(index, mappings=shown, mapping_version=index.spec.mapping_version + 1)
+    draft.env.parsed.put(changed, merged)
+    draft.put(changed)
