@@ -16,7 +16,6 @@ from typing import Any
 import orjson
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-from rich.table import Table
 
 from quidditch.cli.config import Config, ConfigError
 from quidditch.cli.run import serve
@@ -193,24 +192,22 @@ def _search(client: _Client, console: Console) -> None:
     for title, body in SEARCHES:
         answer = client.call("POST", f"/{INDEX}/_search", {**body, "size": 3, "_source": ["name", "kind", "doc"]})
         hits = answer["hits"]
-        table = _table(f"{title}  ({hits['total']['value']:,} hits in {answer['took']} ms)")
-        for heading, width in (("score", 5), ("kind", 8), ("name", 34), ("documentation", None)):
-            table.add_column(heading, no_wrap=True, overflow="ellipsis", width=width)
+        _title(console, f"{title}  ({hits['total']['value']:,} hits in {answer['took']} ms)")
         for hit in hits["hits"]:
             found = hit["_source"]
-            table.add_row(f"{hit['_score']:.2f}", found["kind"], found["name"], found["doc"].splitlines()[0])
-        console.print(table)
+            _line(console, f"{hit['_score']:6.2f}  {found['kind']:<8}  {found['name']}: {found['doc'].splitlines()[0]}")
     for title, aggregation in AGGREGATIONS:
         answer = client.call("POST", f"/{INDEX}/_search", {"size": 0, "aggs": {"found": aggregation}})
-        table = _table(f"{title}  ({answer['took']} ms)")
-        inner = list(aggregation.get("aggs", {}))
-        for heading in ("key", "documents", *inner):
-            table.add_column(heading, justify="left" if heading == "key" else "right")
+        _title(console, f"{title}  ({answer['took']} ms)")
         for bucket in answer["aggregations"]["found"]["buckets"]:
-            values = [f"{bucket[name]['value']:,.0f}" for name in inner]
-            table.add_row(str(bucket["key"]), f"{bucket['doc_count']:,}", *values)
-        console.print(table)
+            inner = "".join(f"  {name} {bucket[name]['value']:,.0f}" for name in aggregation.get("aggs", {}))
+            _line(console, f"{bucket['doc_count']:8,}  {bucket['key']}{inner}")
 
 
-def _table(title: str) -> Table:
-    return Table(title=f"\n{title}", title_justify="left", box=None, pad_edge=False)
+def _title(console: Console, text: str) -> None:
+    console.print(f"\n{text}", style="bold", highlight=False, markup=False)
+
+
+def _line(console: Console, text: str) -> None:
+    """One line, cut at the width of the terminal."""
+    console.print(text, no_wrap=True, overflow="ellipsis", highlight=False, markup=False)
