@@ -15,7 +15,7 @@ from typing import Any
 from urllib.parse import quote
 
 VOLATILE = frozenset(
-    ("took", "index_uuid", "uuid", "creation_date", "scroll_id", "_scroll_id", "pit_id", "creation_time")
+    ("took", "index_uuid", "uuid", "creation_date", "scroll_id", "_scroll_id", "pit_id", "creation_time", "node")
 )
 DROPPED = frozenset(("line", "col", "stack_trace"))
 UUID = re.compile(r"(?<=/)[A-Za-z0-9_-]{22}(?=\])")
