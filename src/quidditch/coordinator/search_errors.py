@@ -22,6 +22,11 @@ _PLAIN = frozenset(
 """Types that are no exceptions of OpenSearch's own; as the cause of a search's error they are wrapped once more."""
 
 
+_FOREIGN = frozenset(
+    {"date_time_parse_exception", "too_many_clauses", "too_many_nested_clauses", "zone_rules_exception"}
+)
+
+
 @dataclass(frozen=True, slots=True)
 class ShardFailure:
     """Why one shard gave no answer. `node` is None where no copy could be asked."""
@@ -54,7 +59,7 @@ def phase_failed(failures: Sequence[ShardFailure], phase: str = "query", reason:
     if not groups:
         return ApiError(503, "search_phase_execution_exception", reason, details, root_cause=[])
     first = groups[0].error
-    cause = first.body()
+    cause = _deepest(first.body())
     if first.type in _PLAIN:
         plain = {key: value for key, value in cause.items() if key in ("type", "reason")}
         cause = {**plain, "caused_by": first.body()}
@@ -65,7 +70,15 @@ def phase_failed(failures: Sequence[ShardFailure], phase: str = "query", reason:
 
 
 def _root(error: ApiError) -> dict[str, Any]:
-    return {key: value for key, value in error.body().items() if key != "caused_by"}
+    return {key: value for key, value in _deepest(error.body()).items() if key != "caused_by"}
+
+
+def _deepest(body: dict[str, Any]) -> dict[str, Any]:
+    """The innermost cause that is an exception of OpenSearch's own."""
+    cause = body.get("caused_by")
+    while isinstance(cause, dict) and cause.get("type") not in _PLAIN and cause.get("type") not in _FOREIGN:
+        body, cause = cause, cause.get("caused_by")
+    return body
 
 
 def shards_section(total: int, failures: Sequence[ShardFailure], skipped: int = 0) -> dict[str, Any]:

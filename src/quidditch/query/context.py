@@ -129,7 +129,9 @@ class QueryContext:
     def from_fault(self, fault: QueryFault) -> ShardError:
         if isinstance(fault, ShardQuery):
             return self.shard_error(fault.reason)
-        cause = {"type": fault.type, "reason": fault.reason}
+        cause: dict[str, Any] = {"type": fault.type, "reason": fault.reason}
+        if fault.caused_by:
+            cause["caused_by"] = dict(fault.caused_by)
         return self.shard_error(f"failed to create query: {fault.reason}", caused_by=cause)
 
     def field(self, path: str) -> Field | None:
@@ -140,7 +142,12 @@ class QueryContext:
     def date(self, text: str, format: str, round_up: bool, time_zone: str | None, nanos: bool) -> int:
         if text.startswith("now"):
             self.uses_now = True
-        return self.parse_date(text, format, self.now_ms, round_up, time_zone, nanos)
+        try:
+            return self.parse_date(text, format, self.now_ms, round_up, time_zone, nanos)
+        except ApiError as error:
+            if error.reason is not None and error.reason.startswith("Invalid format"):
+                raise
+            raise ShardError(error.status, error.type, error.reason, error.details) from None
 
     def analyze(self, analyzer: str, text: str) -> Sequence[Token]:
         try:

@@ -45,10 +45,13 @@ class TooDeep(ApiError):
 class QueryFault(Exception):
     """A query cannot be built on this index; becomes "failed to create query: …" of a `query_shard_exception`."""
 
-    def __init__(self, reason: str, type: str = "illegal_argument_exception") -> None:
+    def __init__(
+        self, reason: str, type: str = "illegal_argument_exception", caused_by: Mapping[str, Any] | None = None
+    ) -> None:
         super().__init__(reason)
         self.reason = reason
         self.type = type
+        self.caused_by = caused_by
 
 
 class ShardQuery(QueryFault):

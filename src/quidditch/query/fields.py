@@ -7,10 +7,9 @@ import math
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from quidditch.model.errors import ApiError
 from quidditch.query import ops
 from quidditch.query.context import Field, QueryContext
-from quidditch.query.errors import QueryFault, ShardQuery
+from quidditch.query.errors import QueryFault, ShardError, ShardQuery
 from quidditch.query.ops import Op
 from quidditch.query.values import text_of
 
@@ -159,8 +158,8 @@ def _date_term(field: Field, value: Any, ctx: QueryContext) -> Op:
     try:
         low = date_of(field, value, False, ctx)
         high = date_of(field, value, True, ctx)
-    except ApiError as error:
-        raise QueryFault(error.reason or "", error.type) from None
+    except ShardError as error:
+        raise QueryFault(error.reason or "", error.type, error.details.get("caused_by")) from None
     return {"range": {"field": field.path, "gte": low, "lte": high}}
 
 

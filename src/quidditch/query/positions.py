@@ -123,7 +123,11 @@ def _tell_cause(fault: Malformed, inner: ApiError) -> None:
     if fault.type == "parsing_exception":
         fault.reason = inner.reason
     fault.details["caused_by"] = inner.body()
-    if inner.type in ("parsing_exception", "x_content_parse_exception", "parse_exception"):
+    if fault.type != "parsing_exception" and inner.type in (
+        "parsing_exception",
+        "x_content_parse_exception",
+        "parse_exception",
+    ):
         root = inner.root_cause
         fault.root_cause = (
             root if root is not None else [{key: value for key, value in inner.body().items() if key != "caused_by"}]

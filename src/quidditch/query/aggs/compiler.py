@@ -97,6 +97,7 @@ def _one(name: str, body: Any, holder: dict[str, Any], ctx: QueryContext, depth:
                 raise ApiError(400, "aggregation_initialization_exception", reason)
             node["aggs"] = compile_aggs(subs, ctx, body, depth + 1, name)
             _check_composite(kind, node["aggs"])
+        _check_order(params.get("order"), subs or {})
     except QueryFault as fault:
         raise ShardError(400, fault.type, fault.reason) from None
     finally:
@@ -134,6 +135,20 @@ LEAVES = frozenset(
         "top_hits",
     }
 )
+
+
+def _check_order(order: Any, subs: dict[str, Any]) -> None:
+    """An order by sub-aggregations has to name ones that are there."""
+    for path, _ in order or ():
+        head = re.split(r"[>.\[]", path, maxsplit=1)[0].strip()
+        if path not in ("_count", "_key") and head not in subs:
+            problem = (
+                f"The provided aggregation [{head}] either does not exist, or is a pipeline aggregation and cannot be used to sort "
+                "the buckets."
+            )
+            cause = {"type": "illegal_argument_exception", "reason": problem}
+            reason = f"Invalid aggregation order path [{path}]. {problem}"
+            raise ShardError(400, "aggregation_execution_exception", reason, {"caused_by": cause})
 
 
 def _members(name: str, body: dict[str, Any]) -> tuple[str, Any, Any]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from quidditch.model.errors import ApiError
 from quidditch.query import ops
 from quidditch.query.compiler import unsupported
 from quidditch.query.context import Field, QueryContext
@@ -159,11 +158,7 @@ def _check_expensive(ctx: QueryContext) -> None:
 def _dates(field: Field, bounds: Bounds, ctx: QueryContext, format: Any, time_zone: Any) -> Bounds:
     pattern = None if format is None else read_text(format)
     zone = None if time_zone is None else read_text(time_zone)
-    try:
-        return {key: date_of(field, value, key in ("gt", "lte"), ctx, pattern, zone) for key, value in bounds.items()}
-    except ApiError as error:
-        cause = error.details.get("caused_by")
-        raise ShardError(error.status, error.type, error.reason, {"caused_by": cause} if cause else None) from None
+    return {key: date_of(field, value, key in ("gt", "lte"), ctx, pattern, zone) for key, value in bounds.items()}
 
 
 def _integers(kind: str, bounds: Bounds) -> Bounds | None:
