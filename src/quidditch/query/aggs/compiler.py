@@ -97,7 +97,8 @@ def _one(name: str, body: Any, holder: dict[str, Any], ctx: QueryContext, depth:
                 raise ApiError(400, "aggregation_initialization_exception", reason)
             node["aggs"] = compile_aggs(subs, ctx, body, depth + 1, name)
             _check_composite(kind, node["aggs"])
-        _check_order(params.get("order"), subs or {})
+        if isinstance(params.get("order"), list):
+            _check_order(params["order"], subs or {})
     except QueryFault as fault:
         raise ShardError(400, fault.type, fault.reason) from None
     finally:
