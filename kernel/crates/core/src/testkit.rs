@@ -32,7 +32,14 @@ pub fn reader(mapping: &Arc<Mapping>, segments: &[&[Value]]) -> ShardReader {
         .enumerate()
         .map(|(i, docs)| Arc::new(segment(&fs, mapping, &format!("_{i}"), docs, &mut seq_no)))
         .collect();
-    ShardReader { index: "test".into(), shard: 0, generation: 1, segments, mapping: mapping.clone(), doc_count: seq_no as u64 }
+    ShardReader {
+        index: "test".into(),
+        shard: 0,
+        generation: 1,
+        segments,
+        mapping: mapping.clone(),
+        doc_count: seq_no as u64,
+    }
 }
 
 fn segment(fs: &SharedFs, mapping: &Arc<Mapping>, name: &str, docs: &[Value], seq_no: &mut i64) -> Segment {

@@ -187,15 +187,10 @@ fn collect(value: &Value, path: &str, out: &mut Vec<Value>) {
 
 fn check_version(request: &Request, current: u64) -> Result<()> {
     let Some(wanted) = request.version else { return Ok(()) };
-    let kind = request.version_type.as_deref().map_or(Ok(VersionType::Internal), VersionType::parse)?;
-    let current = current as i64;
-    let agrees = match kind {
-        VersionType::ExternalGte => current >= wanted || current == wanted,
-        _ => current == wanted,
-    };
-    if agrees {
+    // Every type of version asks for equality here.
+    request.version_type.as_deref().map_or(Ok(VersionType::Internal), VersionType::parse)?;
+    if current as i64 == wanted {
         return Ok(());
     }
-    let relation = if kind == VersionType::ExternalGte { "lower than" } else { "different than" };
-    Err(conflict(&request.id, &format!("current version [{current}] is {relation} the one provided [{wanted}]")))
+    Err(conflict(&request.id, &format!("current version [{current}] is different than the one provided [{wanted}]")))
 }

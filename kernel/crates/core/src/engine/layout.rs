@@ -297,7 +297,15 @@ impl Columns {
 
 impl Layout {
     pub fn new(index: Arc<str>, shard: u32, mapping: Arc<Mapping>) -> Self {
-        Self { index, shard, mapping, segments: Vec::new(), builders: HashMap::new(), pending: HashMap::new(), changed: true }
+        Self {
+            index,
+            shard,
+            mapping,
+            segments: Vec::new(),
+            builders: HashMap::new(),
+            pending: HashMap::new(),
+            changed: true,
+        }
     }
 
     pub fn segment(&self, container: Container) -> Option<&LiveSegment> {

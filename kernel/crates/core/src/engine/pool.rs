@@ -70,17 +70,24 @@ impl Pool {
     pub fn take(&self, mapping_version: u64) -> Option<Building> {
         let mut idle = self.idle.lock();
         let fits = |building: &&Building| building.mapping_version == mapping_version;
-        let best = idle.iter().filter(fits).max_by_key(|building| building.memory)?.container;
-        let at = idle.iter().position(|building| building.container == best)?;
-        Some(idle.swap_remove(at))
+        if let Some(best) = idle.iter().filter(fits).max_by_key(|building| building.memory).map(|best| best.container) {
+            let at = idle.iter().position(|building| building.container == best)?;
+            return Some(idle.swap_remove(at));
+        }
+        // One that was never used takes any schema.
+        let at = idle.iter().position(|building| !building.used)?;
+        let mut building = idle.swap_remove(at);
+        building.mapping_version = mapping_version;
+        Some(building)
     }
 
     pub fn give_back(&self, building: Building) {
         self.idle.lock().push(building);
     }
 
+    /// All that hold something.
     pub fn take_all(&self) -> Vec<Building> {
-        let mut all = std::mem::take(&mut *self.idle.lock());
+        let mut all: Vec<Building> = self.idle.lock().extract_if(.., |building| building.used).collect();
         all.sort_by_key(|building| building.container);
         all
     }

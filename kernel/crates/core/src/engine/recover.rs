@@ -114,7 +114,7 @@ impl Shard {
     }
 
     fn replay(&self, commit: &Commit) -> Result<()> {
-        let mut work = Some(Work::start(self));
+        let mut work: Option<Work<'_>> = None;
         let mut seen: Vec<i64> = Vec::new();
         let mut since = 0;
         let translog = Translog::open(
@@ -125,13 +125,12 @@ impl Shard {
             |operation, location| {
                 self.seq_nos.advance(operation.seq_no);
                 seen.push(operation.seq_no);
-                let current = work.as_mut().expect("there is always one");
+                let current = work.get_or_insert_with(|| Work::start(self));
                 self.replay_one(current, &operation, location)?;
                 since += 1;
                 if since % 1_000 == 0 && current.memory() > REPLAY_BUILDER {
                     work.take().map(Work::finish);
                     self.settle_all("replay")?;
-                    work = Some(Work::start(self));
                 }
                 Ok(())
             },

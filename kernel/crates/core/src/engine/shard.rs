@@ -285,12 +285,19 @@ impl Shard {
     }
 }
 
+/// As Lucene names segments: `_` and the number to the base 36.
 pub(crate) fn segment_name(container: Container) -> String {
-    format!("_{container:x}")
+    let mut digits = Vec::new();
+    let mut rest = container;
+    while rest > 0 || digits.is_empty() {
+        digits.push(char::from_digit((rest % 36) as u32, 36).expect("less than 36"));
+        rest /= 36;
+    }
+    std::iter::once('_').chain(digits.into_iter().rev()).collect()
 }
 
 pub(crate) fn container_of(name: &str) -> Option<Container> {
-    Container::from_str_radix(name.strip_prefix('_')?, 16).ok()
+    Container::from_str_radix(name.strip_prefix('_')?, 36).ok()
 }
 
 /// Whether a folder holds anything of a shard.
