@@ -160,7 +160,8 @@ fn zone_prefix(text: &str) -> Option<(Zone, usize)> {
     let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '/' | '_' | '-' | '+' | ':' | '~' | '.');
     let bracket = text.starts_with('[');
     let body = &text[usize::from(bracket)..];
-    let most = body.find(|c| !legal(c)).unwrap_or(body.len());
+    // No name of a zone is longer; a stranger's text may be.
+    let most = body.find(|c| !legal(c)).unwrap_or(body.len()).min(64);
     // Offsets of one digit are no zones of a document.
     let strict = |t: &str| !(t.starts_with(['+', '-']) && (t.len() < 3 || t.as_bytes().get(2) == Some(&b':')));
     let len = (1..=most).rev().find(|len| strict(&body[..*len]) && zone::parse(&body[..*len]).is_some())?;

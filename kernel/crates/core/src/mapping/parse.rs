@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use rustc_hash::FxHashSet;
+
 use super::docs::Docs;
 use super::fault::Fault;
 use super::json::{Reader, SOURCE, Token};
@@ -50,6 +52,8 @@ pub(super) struct Walk<'m, 'a> {
     pub(super) depth: usize,
     /// Member names of the objects that are open, innermost last, to refuse duplicates.
     pub(super) keys: Vec<Cow<'a, str>>,
+    /// The names of large open objects once more, with where they begin in `keys`.
+    key_sets: Vec<(usize, FxHashSet<Cow<'a, str>>)>,
 }
 
 pub(super) type Done = Result<(), Fault>;
@@ -65,6 +69,7 @@ impl<'m, 'a> Walk<'m, 'a> {
             nested_count: 0,
             depth: 0,
             keys: Vec::with_capacity(32),
+            key_sets: vec![],
         }
     }
 
@@ -93,13 +98,27 @@ impl<'m, 'a> Walk<'m, 'a> {
     pub(super) fn key(&mut self, from: usize, first: &mut bool) -> Result<Option<Cow<'a, str>>, Fault> {
         let Some(key) = self.json.next_key(first)? else {
             self.keys.truncate(from);
+            self.key_sets.pop_if(|(owner, _)| *owner == from);
             return Ok(None);
         };
-        if self.keys[from..].contains(&key) {
+        if self.is_duplicate(from, &key) {
             return Err(self.json.error_before_colon(format!("Duplicate field '{key}'")).into());
         }
         self.keys.push(key.clone());
         Ok(Some(key))
+    }
+
+    /// Few names are compared one by one, many are looked up.
+    #[inline]
+    fn is_duplicate(&mut self, from: usize, key: &Cow<'a, str>) -> bool {
+        let own = &self.keys[from..];
+        if own.len() < 64 {
+            return own.contains(key);
+        }
+        if self.key_sets.last().is_none_or(|(owner, _)| *owner != from) {
+            self.key_sets.push((from, own.iter().cloned().collect()));
+        }
+        self.key_sets.last_mut().is_some_and(|(_, set)| !set.insert(key.clone()))
     }
 
     fn members(&mut self, object: &'m ObjectNode) -> Done {

@@ -201,3 +201,13 @@ fn field_ids_are_only_appended() {
     }
     assert_eq!(two.order, ["b", "a", "c"]);
 }
+
+#[test]
+fn duplicates_are_found_in_large_objects_too() {
+    let m = Mapping::compile(&json!({"dynamic": "true", "properties": {}}), &json!({}), None).expect("compiles");
+    let members: Vec<String> = (0..200).map(|n| format!("\"k{n}\":{{\"k{n}\":1}}")).collect();
+    let doc = format!("{{{}}}", members.join(","));
+    assert!(matches!(m.parse("1", None, doc.as_bytes()), Err(DocError::Unknown(_))));
+    let twice = format!("{{{},\"k7\":1}}", members.join(","));
+    assert!(error(&m, &twice).detail.expect("cause").to_string().contains("Duplicate field 'k7'"));
+}

@@ -9,6 +9,9 @@ pub struct HtmlStrip {
     pub escaped_tags: Vec<String>,
 }
 
+/// What has not ended by then is no tag: many openings without an end must not cost the square of their number.
+const LONGEST_TAG: usize = 10_000;
+
 /// Tags that end a line of text.
 const BLOCKS: [&str; 40] = [
     "address",
@@ -77,7 +80,6 @@ impl CharFilter for HtmlStrip {
 impl HtmlStrip {
     /// Bytes of the markup that `rest` begins with; 0: it is none.
     fn markup(&self, rest: &str, rewriter: &mut Rewriter) -> usize {
-        let until = |end: &str| rest.find(end).map(|n| n + end.len());
         if rest.starts_with("<!--") {
             let taken = rest[4..].find("-->").map_or(rest.len(), |n| n + 7);
             rewriter.replace(taken, "");
@@ -92,7 +94,8 @@ impl HtmlStrip {
             return 9 + inner + end;
         }
         if rest.starts_with("<!") || rest.starts_with("<?") {
-            let Some(taken) = until(">") else { return 0 };
+            let near = rest.as_bytes().iter().take(LONGEST_TAG).position(|b| *b == b'>');
+            let Some(taken) = near.map(|n| n + 1) else { return 0 };
             rewriter.replace(taken, "");
             return taken;
         }
@@ -130,7 +133,7 @@ impl HtmlStrip {
 /// Where a tag ends, counted from behind its name; quoted values may hold `>`.
 fn tag_end(attributes: &str) -> Option<usize> {
     let mut quote = None;
-    for (at, c) in attributes.char_indices() {
+    for (at, c) in attributes.char_indices().take(LONGEST_TAG) {
         match (quote, c) {
             (None, '>') => return Some(at + 1),
             (None, '<') => return None,
@@ -144,11 +147,15 @@ fn tag_end(attributes: &str) -> Option<usize> {
 
 /// Behind the closing tag of a script or style, whatever stands in it.
 fn closing_tag(rest: &str, from: usize, name: &str) -> usize {
-    let lower = rest.to_ascii_lowercase();
-    match lower[from..].find(&format!("</{name}")) {
-        Some(at) => lower[from + at..].find('>').map_or(rest.len(), |n| from + at + n + 1),
-        None => rest.len(),
+    let mut at = from;
+    while let Some(found) = rest[at..].find("</").map(|n| at + n) {
+        let behind = rest.as_bytes().get(found + 2..found + 2 + name.len());
+        if behind.is_some_and(|b| b.eq_ignore_ascii_case(name.as_bytes())) {
+            return rest[found..].find('>').map_or(rest.len(), |n| found + n + 1);
+        }
+        at = found + 2;
     }
+    rest.len()
 }
 
 /// Bytes of the entity that `rest` begins with; 0: it is none.
