@@ -73,7 +73,7 @@ def _capabilities(mapping: RootMapping, patterns: Sequence[str]) -> dict[str, _R
             known = mapping.field(path)
             if known is not None:
                 meta = known.params.get("meta") or {}
-                rows[path] = (known.type, known.searchable, known.aggregatable, dict(meta))
+                rows[path] = (known.type, known.indexed, known.aggregatable, dict(meta))
                 _add_parents(rows, mapping, path)
     for path, node in mapping.objects.items():
         if wildcard.matches_any(patterns, path):
