@@ -244,10 +244,6 @@ impl Fall {
         self.owners.push(owner);
     }
 
-    pub fn len(&self) -> usize {
-        self.docs.len()
-    }
-
     pub fn hand_on(&self, subs: &mut Subs<'_>, bound: u32) -> Result<()> {
         let scores = (self.scores.len() == self.docs.len()).then_some(&self.scores[..]);
         subs.collect(&Block { docs: &self.docs, owners: Owners::Each(&self.owners), scores, bound })

@@ -184,7 +184,9 @@ impl Runtime {
             self.freed.store(0, Ordering::Relaxed);
             #[cfg(all(target_os = "linux", target_env = "gnu"))]
             // SAFETY: a plain call of glibc without preconditions.
-            self.workers.push(Box::new(|| drop(unsafe { malloc_trim(0) })));
+            self.workers.push(Box::new(|| {
+                unsafe { malloc_trim(0) };
+            }));
         }
     }
 

@@ -15,7 +15,7 @@ impl Tokenizer for PathHierarchy {
         if text.is_empty() {
             return;
         }
-        if self.reverse { self.from_end(text, out) } else { self.from_start(text, out) }
+        if self.reverse { self.backward(text, out) } else { self.forward(text, out) }
     }
 }
 
@@ -28,7 +28,7 @@ impl PathHierarchy {
         out.push(&term, start, end, Kind::Word);
     }
 
-    fn from_start(&self, text: &str, out: &mut Tokens) {
+    fn forward(&self, text: &str, out: &mut Tokens) {
         // Delimiters end pieces; one that stands first belongs to the piece behind it.
         let cuts: Vec<usize> = text
             .char_indices()
@@ -55,7 +55,7 @@ impl PathHierarchy {
         }
     }
 
-    fn from_end(&self, text: &str, out: &mut Tokens) {
+    fn backward(&self, text: &str, out: &mut Tokens) {
         let width = self.delimiter.len_utf8();
         let mut starts: Vec<usize> = vec![0];
         starts.extend(text.char_indices().filter(|(_, c)| *c == self.delimiter).map(|(at, _)| at + width));

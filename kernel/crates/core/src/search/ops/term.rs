@@ -1,4 +1,4 @@
-//! `term`: one value. BM25 on text and keyword, constant on the rest.
+//! `term`: one value. BM25 on text, keyword and boolean, constant on the rest.
 
 use std::sync::Arc;
 
@@ -59,16 +59,11 @@ pub fn bind_term(context: &Context<'_>, path: &str, value: &Value, boost: f32) -
             let states = TermStates::find(context.shard, &term)?;
             Ok(Box::new(TermQuery::scored(context, def, term, text.clone(), states, boost)?))
         }
-        Exact::Text(text) => {
+        // Lucene keeps booleans as the terms T and F, and scores them.
+        Exact::Bool(value) if context.scoring => {
             let states = TermStates::find(context.shard, &term)?;
-            Ok(Box::new(TermQuery {
-                path: def.path.clone(),
-                text: text.clone(),
-                term,
-                states,
-                norms: false,
-                similarity: Err(boost),
-            }))
+            let text = if *value { "T" } else { "F" };
+            Ok(Box::new(TermQuery::scored(context, def, term, text.to_owned(), states, boost)?))
         }
         _ => {
             let states = TermStates::find(context.shard, &term)?;

@@ -46,6 +46,11 @@ fn documents_with(segment: &Segment, def: &FieldDef, field: Field) -> Result<u32
                 None => 0,
             });
         }
+        if def.kind == FieldKind::Boolean
+            && let Some(column) = segment.reader.fast_fields().column_opt::<bool>(&def.path)?
+        {
+            return Ok(documents_in(&column));
+        }
         if def.column
             && let Some(column) = segment.reader.fast_fields().str(&def.path)?
         {
@@ -62,7 +67,7 @@ fn documents_with(segment: &Segment, def: &FieldDef, field: Field) -> Result<u32
     Ok(*count)
 }
 
-fn documents_in(column: &Column<u64>) -> u32 {
+fn documents_in<T: PartialOrd + Copy + std::fmt::Debug + Send + Sync + 'static>(column: &Column<T>) -> u32 {
     match column.get_cardinality() {
         Cardinality::Full => column.num_docs(),
         _ => (0..column.num_docs()).filter(|doc| column.index.has_value(*doc)).count() as u32,
