@@ -244,6 +244,10 @@ impl Fall {
         self.owners.push(owner);
     }
 
+    pub fn is_empty(&self) -> bool {
+        self.docs.is_empty()
+    }
+
     pub fn hand_on(&self, subs: &mut Subs<'_>, bound: u32) -> Result<()> {
         let scores = (self.scores.len() == self.docs.len()).then_some(&self.scores[..]);
         subs.collect(&Block { docs: &self.docs, owners: Owners::Each(&self.owners), scores, bound })

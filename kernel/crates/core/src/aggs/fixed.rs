@@ -53,7 +53,7 @@ impl<'a> Slots<'a> {
 
     /// Ends a block: the children get what was put.
     pub fn close(&mut self) -> Result<()> {
-        if self.subs.is_empty() || self.fall.len() == 0 {
+        if self.subs.is_empty() || self.fall.is_empty() {
             return Ok(());
         }
         self.fall.hand_on(&mut self.subs, self.bound)

@@ -181,7 +181,7 @@ impl State<'_> {
     }
 
     fn pass(&mut self, bound: u32) -> Result<()> {
-        if self.subs.is_empty() || self.fall.len() == 0 {
+        if self.subs.is_empty() || self.fall.is_empty() {
             return Ok(());
         }
         self.fall.hand_on(&mut self.subs, bound)

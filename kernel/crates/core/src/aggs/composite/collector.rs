@@ -133,7 +133,7 @@ impl Collector for CompositeCollector<'_> {
                 self.combine(&parts, block, at)?;
             }
         }
-        if self.subs.is_empty() || self.fall.len() == 0 {
+        if self.subs.is_empty() || self.fall.is_empty() {
             return Ok(());
         }
         self.fall.hand_on(&mut self.subs, self.counts.len() as u32)
