@@ -263,3 +263,22 @@ fn damage_is_refused_by_file_and_offset() {
         assert!(error.reason.starts_with(&format!("{} at offset 0", name.display())), "{}", error.reason);
     }
 }
+
+#[test]
+fn an_overdrawn_budget_turns_builders_into_segments_that_searches_do_not_see() {
+    let config = super::super::RuntimeConfig { indexing_buffer_bytes: Some(1), ..Default::default() };
+    let runtime = Runtime::new(&config).unwrap();
+    let fs: SharedFs = Arc::new(FaultFs::new());
+    let shard = Shard::open(&runtime, fs, folder(), &super::config(), plain_mapping()).unwrap();
+    for n in 0..3 {
+        index(&shard, "1", json!({"n": n})).unwrap();
+        assert_eq!(shard.biggest_builder(), 0);
+    }
+    assert_eq!(visible(&shard).len(), 0);
+    assert_eq!(source(&shard, "1"), Some(json!({"n": 2})));
+    let stats: Value = serde_json::from_slice(&shard.stats().unwrap()).unwrap();
+    assert_eq!(stats["segments"]["count"], 3);
+    shard.refresh().unwrap();
+    assert_eq!(visible(&shard)["1"], json!({"n": 2}));
+    shard.close().unwrap();
+}
