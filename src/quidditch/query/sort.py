@@ -130,7 +130,7 @@ def _field_key(name: str, spec: dict[str, Any], order: str, mode: str | None, ct
     _numeric_type(spec, field, key, ctx)
     if missing not in (None, "_last", "_first"):
         key["missing"] = _missing(field, missing, ctx)
-    nested = _nested(spec, field, ctx)
+    nested = _nested(spec, ctx)
     if nested is not None:
         key["nested"] = nested
     if field.type in DATES:
@@ -162,15 +162,14 @@ def _missing(field: Field, value: Any, ctx: QueryContext) -> Any:
         raise ShardError(400, fault.type, fault.reason) from None
 
 
-def _nested(spec: dict[str, Any], field: Field, ctx: QueryContext) -> dict[str, Any] | None:
+def _nested(spec: dict[str, Any], ctx: QueryContext) -> dict[str, Any] | None:
     given = spec.get("nested")
     if given is not None:
         if not isinstance(given, dict):
             raise Malformed(f"[nested] malformed, found [{token_name(given)}]", spec, "nested")
         return _nested_sort(given, ctx)
-    if field.nested is None or field.nested in ctx.nested_scope:
-        return None
-    return {"path": field.nested, "filter": None, "nested": None}
+    # Without it the values are those of the document itself: nested ones count as missing.
+    return None
 
 
 def _nested_sort(spec: dict[str, Any], ctx: QueryContext) -> dict[str, Any]:

@@ -58,7 +58,9 @@ def composite(spec: AggSpec, ctx: QueryContext) -> dict[str, Any]:
             f"Trying to create too many buckets. Must be less than or equal to: [{limit}] but was [{size}]. This limit can be set by "
             "changing the [search.max_buckets] cluster level setting.",
         )
-    sources = found.get("sources")
+    if "sources" not in found:
+        raise argument("Required [sources]")
+    sources = found["sources"]
     if not isinstance(sources, list) or not sources:
         raise argument("Composite [sources] cannot be null or empty")
     read = [_source(spec, item, ctx) for item in sources]

@@ -24,9 +24,13 @@ impl fmt::Debug for Compiled {
 }
 
 impl Compiled {
-    pub fn new(aggs: Option<&Value>, max_buckets: Option<usize>) -> Result<Compiled> {
+    /// `query` is the search's, for what hits of aggregations tell of it.
+    pub fn new(aggs: Option<&Value>, query: Option<&Value>, max_buckets: Option<usize>) -> Result<Compiled> {
         let Some(aggs) = aggs else { return Ok(Compiled(None)) };
-        let mut plan = aggs::parse(aggs)?;
+        let mut plan = match query {
+            Some(query) => aggs::parse(&with_query(aggs, query))?,
+            None => aggs::parse(aggs)?,
+        };
         if let Some(limit) = max_buckets {
             plan.max_buckets = limit;
         }
@@ -36,6 +40,26 @@ impl Compiled {
     fn get(&self) -> Result<&AggPlan> {
         self.0.as_ref().ok_or_else(|| Error::illegal_argument("the plan has no aggregations"))
     }
+}
+
+/// Gives the search's query to each `top_hits` over root documents: named queries, inner hits and explanations come from it.
+fn with_query(aggs: &Value, query: &Value) -> Value {
+    let mut aggs = aggs.clone();
+    let Some(members) = aggs.as_object_mut() else { return aggs };
+    for node in members.values_mut() {
+        let kind = node.get("kind").and_then(Value::as_str).unwrap_or_default().to_owned();
+        if kind == "top_hits"
+            && let Some(params) = node.get_mut("params").and_then(Value::as_object_mut)
+        {
+            params.entry("query").or_insert_with(|| query.clone());
+        }
+        if kind != "nested"
+            && let Some(subs) = node.get_mut("aggs")
+        {
+            *subs = with_query(subs, query);
+        }
+    }
+    aggs
 }
 
 /// Sub-filters for aggregations on one shard.

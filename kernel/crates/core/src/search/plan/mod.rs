@@ -127,7 +127,12 @@ impl Plan {
         }
         plan.check()?;
         if plan.has_aggs() {
-            plan.compiled_aggs = crate::search::aggregate::Compiled::new(plan.aggs.as_ref(), plan.max_buckets)?;
+            let mut query = None;
+            if json.windows(8).any(|part| part == b"top_hits") {
+                let raw: Value = serde_json::from_slice(json).unwrap_or_default();
+                query = raw.get("query").cloned();
+            }
+            plan.compiled_aggs = crate::search::aggregate::Compiled::new(plan.aggs.as_ref(), query.as_ref(), plan.max_buckets)?;
         }
         Ok(plan)
     }

@@ -215,7 +215,6 @@ impl BoundKey {
         let nested = match (&field.nested, &def) {
             (_, Some(FieldDef { nested: Some(path), .. })) if inside == Some(path.as_str()) => None,
             (Some(spec), _) => Some(nested::NestedKey::bind(context, spec)?),
-            (None, Some(FieldDef { nested: Some(path), .. })) => Some(nested::NestedKey::of_path(context, path, None)?),
             _ => None,
         };
         let mut key = BoundKey { kind, order: field.order, mode, missing: Missing::Last, def, nested, scale };
