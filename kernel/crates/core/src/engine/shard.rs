@@ -240,6 +240,8 @@ impl Shard {
         let uncommitted = self.translog().stats();
         if uncommitted.uncommitted_size_in_bytes > config.translog_flush_bytes
             || (idle > IDLE_FLUSH_MS && uncommitted.uncommitted_operations > 0)
+            // Segments merged away take disk space until the next commit.
+            || (idle > IDLE_BUILDER_MS && !self.committed.lock().garbage.is_empty())
         {
             self.once(&timing.flush_queued, |shard| {
                 shard.flush(false, true).ok();
