@@ -47,6 +47,9 @@ impl Component {
     }
 }
 
+/// Types of filters that are built from what stands before them.
+const CHAINED: [&str; 5] = ["synonym", "synonym_graph", "multiplexer", "condition", "predicate_token_filter"];
+
 impl Analyzers {
     /// `settings`: those of the index, `{"analysis": {…}, "index": {…}}`.
     pub fn from_settings(settings: &Value) -> Result<Self> {
@@ -132,6 +135,21 @@ impl Analyzers {
                         component.name()
                     )));
                 }
+                self.check_component(component, name, kind)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Builds a component that perhaps no analyzer uses. Filters that take in the chain they stand in are left to the analyzers.
+    fn check_component(&self, component: Component, name: &str, kind: &str) -> Result<()> {
+        match component {
+            Component::Tokenizer => drop(self.tokenizer(name).transpose()?),
+            Component::CharFilter => drop(self.char_filter(name).transpose()?),
+            Component::Filter if CHAINED.contains(&kind) => {}
+            Component::Filter => {
+                let chain = Chain::new("keyword", Arc::new(Keyword));
+                drop(self.filter(name, &chain).transpose()?);
             }
         }
         Ok(())

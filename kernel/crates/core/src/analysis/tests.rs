@@ -80,6 +80,11 @@ fn refusals_are_opensearchs() {
         ),
         (json!({"analyzer": {"a": {"tokenizer": "standard", "filter": ["x"]}}}), "Failed to build analyzers: [a]"),
         (json!({"filter": {"f": {"type": "nope"}}}), "Unknown filter type [nope] for [f]"),
+        (
+            json!({"filter": {"unused": {"type": "ngram", "min_gram": 1, "max_gram": 5}}}),
+            "The difference between max_gram and min_gram in NGram Tokenizer must be less than or equal to: [1] but was [4]. \
+             This limit can be set by changing the [index.max_ngram_diff] index level setting.",
+        ),
         (json!({"normalizer": {"n": {"filter": ["stop"]}}}), "Custom normalizer [n] may not use filter [stop]"),
     ] {
         assert_eq!(build(settings).reason, reason);
