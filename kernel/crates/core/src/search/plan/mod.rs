@@ -132,7 +132,8 @@ impl Plan {
                 let raw: Value = serde_json::from_slice(json).unwrap_or_default();
                 query = raw.get("query").cloned();
             }
-            plan.compiled_aggs = crate::search::aggregate::Compiled::new(plan.aggs.as_ref(), query.as_ref(), plan.max_buckets)?;
+            plan.compiled_aggs =
+                crate::search::aggregate::Compiled::new(plan.aggs.as_ref(), query.as_ref(), plan.max_buckets)?;
         }
         Ok(plan)
     }
