@@ -110,15 +110,15 @@ impl<'m, 'a> Walk<'m, 'a> {
 
     /// Few names are compared one by one, many are looked up.
     #[inline]
-    fn is_duplicate(&mut self, from: usize, key: &Cow<'a, str>) -> bool {
+    fn is_duplicate(&mut self, from: usize, key: &str) -> bool {
         let own = &self.keys[from..];
         if own.len() < 64 {
-            return own.contains(key);
+            return own.iter().any(|known| known == key);
         }
         if self.key_sets.last().is_none_or(|(owner, _)| *owner != from) {
             self.key_sets.push((from, own.iter().cloned().collect()));
         }
-        self.key_sets.last_mut().is_some_and(|(_, set)| !set.insert(key.clone()))
+        self.key_sets.last_mut().is_some_and(|(_, set)| !set.insert(Cow::Owned(key.to_owned())))
     }
 
     fn members(&mut self, object: &'m ObjectNode) -> Done {

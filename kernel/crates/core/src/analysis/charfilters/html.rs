@@ -80,8 +80,8 @@ impl CharFilter for HtmlStrip {
 impl HtmlStrip {
     /// Bytes of the markup that `rest` begins with; 0: it is none.
     fn markup(&self, rest: &str, rewriter: &mut Rewriter) -> usize {
-        if rest.starts_with("<!--") {
-            let taken = rest[4..].find("-->").map_or(rest.len(), |n| n + 7);
+        if let Some(comment) = rest.strip_prefix("<!--") {
+            let taken = comment.find("-->").map_or(rest.len(), |n| n + 7);
             rewriter.replace(taken, "");
             return taken;
         }
