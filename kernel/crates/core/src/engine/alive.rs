@@ -7,7 +7,6 @@ use tantivy::fastfield::AliveBitSet;
 pub struct Alive {
     max_doc: u32,
     words: Vec<u64>,
-    deleted: u32,
 }
 
 impl Alive {
@@ -19,7 +18,7 @@ impl Alive {
         {
             *last = (1 << (max_doc % 64)) - 1;
         }
-        Self { max_doc, words, deleted: 0 }
+        Self { max_doc, words }
     }
 
     /// From the bytes of [`Alive::to_bytes`]; None if they are none.
@@ -32,7 +31,7 @@ impl Alive {
             return None;
         }
         let alive: u32 = words.iter().map(|word| word.count_ones()).sum();
-        Some(Self { max_doc, words, deleted: max_doc.checked_sub(alive)? })
+        (alive <= max_doc).then_some(Self { max_doc, words })
     }
 
     /// tantivy's serialised form.
@@ -58,7 +57,6 @@ impl Alive {
         let bit = 1 << (doc % 64);
         let was = *word & bit != 0;
         *word &= !bit;
-        self.deleted += u32::from(was);
         was
     }
 
@@ -66,8 +64,9 @@ impl Alive {
         self.max_doc
     }
 
+    /// Counted anew: it is asked rarely, and a counter beside the bits would be a second truth.
     pub fn deleted(&self) -> u32 {
-        self.deleted
+        self.max_doc - self.words.iter().map(|word| word.count_ones()).sum::<u32>()
     }
 
     /// Documents that are alive here and dead in `later`.
