@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -32,8 +33,8 @@ def folder() -> Path:
 
 @pytest.fixture(scope="module")
 def client() -> Iterator[Client]:
-    with Node.temporary() as node:
-        yield Client(node.url)
+    with Node.temporary() as node, closing(Client(node.url)) as client:
+        yield client
 
 
 @pytest.mark.timeout(300)

@@ -63,9 +63,11 @@ def test_sort(sort: Any, keys: Any) -> None:
     assert plan({"sort": sort}).get("sort") == keys
 
 
-def test_nested_fields_are_sorted_by_their_path() -> None:
-    (key,) = plan({"sort": [{"comments.stars": {"mode": "max"}}]})["sort"]
+def test_nested_fields_are_sorted_by_their_path_only_where_it_is_named() -> None:
+    (key,) = plan({"sort": [{"comments.stars": {"mode": "max", "nested": {"path": "comments"}}}]})["sort"]
     assert key["nested"]["path"] == "comments"
+    (key,) = plan({"sort": [{"comments.stars": {"mode": "max"}}]})["sort"]
+    assert not key.get("nested")
 
 
 def test_search_after_takes_dates_as_texts() -> None:
