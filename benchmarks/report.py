@@ -9,6 +9,18 @@ from math import exp, log
 from pathlib import Path
 
 
+#: Why a shape falls short, as far as it is known.
+CAUSES = {
+    "fuzzy": "each query walks the term dictionary with its automaton and scores up to fifty terms without pruning; "
+    "nothing of that is kept between queries",
+    "from 1000": "a heap of 1,010 candidates prunes little, and each candidate is scored a second time in Lucene's form",
+    "phrase": "positions are decoded for every candidate; hits past the counting limit are not pruned by score",
+    "highlight": "the field is analysed again for each hit",
+    "prefix": "all terms of the prefix are united into a bit set before the first hit",
+    "cardinality, all documents": "every document's ordinals are visited, none are skipped",
+}
+
+
 @dataclass(frozen=True)
 class Search:
     """Milliseconds of one client, requests per second of eight."""
@@ -92,4 +104,15 @@ def _searches(result: Result) -> list[str]:
         "",
         f"Geometric mean of the ratios: p50 {_mean(p50s):.2f} (goal ≤ 0.5), throughput {_mean(rates):.2f} (goal ≥ 2). "
         "On every shape: p50 and p99 below OpenSearch's own, throughput at least its own.",
+        *_shortfalls(result),
     ]
+
+
+def _shortfalls(result: Result) -> list[str]:
+    """The shapes that miss a goal, with the cause."""
+    lines = []
+    for name, own in result.search.items():
+        peer = result.peer_search[name]
+        if own.p50 > peer.p50 or own.p99 > peer.p99 or own.rate < peer.rate:
+            lines.append(f"- {name}: {CAUSES.get(name, 'not looked into yet')}")
+    return ["", "What falls short on a shape:", "", *lines] if lines else []
