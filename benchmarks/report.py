@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from math import exp, log
 from pathlib import Path
 
-
 #: Why a shape falls short, as far as it is known.
 CAUSES = {
     "fuzzy": "each query walks the term dictionary with its automaton and scores up to fifty terms without pruning; "
