@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from quidditch.cli import demo
+
 MAPPINGS: dict[str, Any] = {
     "properties": {
         "name": {"type": "keyword"},
@@ -69,21 +71,19 @@ def _package(fields: dict[str, str], stanza: str) -> dict[str, Any]:
 
 
 def _python_documentation() -> Iterator[dict[str, Any]]:
-    from quidditch.cli import demo_corpus
-
-    for entry in demo_corpus.entries():
-        text = str(entry.get("doc", ""))
-        name = str(entry.get("name", ""))
-        yield {
-            "name": name,
-            "title": text.split("\n", 1)[0],
-            "body": text,
-            "section": str(entry.get("kind", "")),
-            "depends": [str(entry.get("module", ""))],
-            "size": len(text),
-            "maintainer": str(entry.get("module", "")),
-            "released": _date(name),
-        }
+    for file in demo.sources():
+        for name, entry in demo.documents(file):
+            text = entry["doc"]
+            yield {
+                "name": name,
+                "title": text.split("\n", 1)[0],
+                "body": text,
+                "section": entry["kind"],
+                "depends": [entry["module"]],
+                "size": entry["length"],
+                "maintainer": entry["package"],
+                "released": _date(name),
+            }
 
 
 def _date(name: str) -> str:

@@ -103,7 +103,7 @@ class _Client:
 
 
 def _index(client: _Client, console: Console) -> None:
-    files = sorted(_files())
+    files = sorted(sources())
     client.call("DELETE", f"/{INDEX}")
     client.call("PUT", f"/{INDEX}", {"settings": {"number_of_replicas": 0}, "mappings": MAPPINGS})
     started, count = time.monotonic(), 0
@@ -134,7 +134,8 @@ def _send(client: _Client, lines: list[bytes]) -> None:
     lines.clear()
 
 
-def _files() -> Iterator[Path]:
+def sources() -> Iterator[Path]:
+    """The source files of the standard library and of what is installed beside it."""
     for name in ("stdlib", "purelib"):
         root = Path(sysconfig.get_path(name))
         for file in root.rglob("*.py"):
