@@ -11,7 +11,8 @@ KERNEL_SOURCES := $(shell find kernel -type f \( -name '*.rs' -o -name '*.toml' 
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test test-rust test-python lint fmt compat bench lock clean system
+KUBE := etcd etcdctl etcdutl kube-apiserver kube-controller-manager kube-scheduler kubectl helm
+.PHONY: help run demo test test-rust test-python lint fmt compat bench lock protos clean system etcd-if-possible $(KUBE)
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -27,7 +28,7 @@ test: test-rust test-python ## everything that must not break
 test-rust: system
 	cd kernel && cargo test --release --locked -p quidditch-core
 
-test-python: $(VENV)/.dev
+test-python: $(VENV)/.dev etcd-if-possible
 	$(BIN)/python -m pytest $(ARGS)
 
 lint: $(VENV)/.dev ## layers, types, style, stub drift, clippy
@@ -49,9 +50,19 @@ compat: $(VENV)/.dev ## all of OpenSearch's REST tests; writes docs/compatibilit
 bench: $(VENV)/.dev ## figures as ratios in one run; writes docs/benchmarks.md
 	$(BIN)/python -m benchmarks $(ARGS)
 
+etcd: ## an etcd on PATH, or one built with Go and kept outside the clone; prints where it is
+$(KUBE):
+	@sh tools/kube/get.sh $@
+
+etcd-if-possible:
+	@sh tools/kube/get.sh etcd >/dev/null || [ $$? -eq 3 ]
+
+protos: $(VENV)/.dev ## renew what is generated from .proto files
+	$(BIN)/python -m grpc_tools.protoc -I src --python_out=src --pyi_out=src quidditch/store/etcd/wire.proto
+
 lock: $(VENV)/.dev ## renew the locked dependencies
-	$(BIN)/uv pip compile -q --universal --generate-hashes --no-header --no-annotate --no-emit-package quidditch-kernel --group run -o requirements/run.txt pyproject.toml
 	$(BIN)/uv pip compile -q --universal --generate-hashes --no-header --no-annotate --no-emit-package quidditch-kernel --group run --group dev -o requirements/dev.txt pyproject.toml
+	$(BIN)/uv pip compile -q --universal --generate-hashes --no-header --no-annotate --no-emit-package quidditch-kernel --group run -c requirements/dev.txt -o requirements/run.txt pyproject.toml
 
 clean: ## remove the virtual environment and caches of the clone
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

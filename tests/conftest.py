@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.support.client import Client
+from tests.support.etcd import Cluster
 from tests.support.node import Node
 
 
@@ -22,3 +23,10 @@ def client(node: Node) -> Iterator[Client]:
     connected = Client(node.url)
     yield connected
     connected.close()
+
+
+@pytest.fixture(scope="session")
+def etcd() -> Iterator[Cluster]:
+    """A real etcd of one member, for tests that leave it alive and keep to a prefix of their own."""
+    with Cluster.temporary() as cluster:
+        yield cluster

@@ -18,4 +18,7 @@ else
     [ "${minor:-0}" -ge 88 ] || say "Rust 1.88 or later is needed, this is $(rustc --version)"
 fi
 command -v cc >/dev/null 2>&1 || say "a C compiler (cc) is missing: install one (Debian: apt-get install gcc libc6-dev)"
+if ! command -v go >/dev/null 2>&1 && ! command -v etcd >/dev/null 2>&1; then
+    echo "quidditch: neither etcd nor Go to build it is here: the tests that need etcd will be skipped" >&2
+fi
 exit $missing

@@ -382,7 +382,9 @@ class Leader:
             event = self._foreign.popleft()
             obj = cast(Object, event.object)
             if event.version in writer.own:
-                writer.own.discard(event.version)
+                writer.own[event.version] -= 1
+                if not writer.own[event.version]:
+                    del writer.own[event.version]
                 continue
             if isinstance(obj, MappingPart):
                 continue

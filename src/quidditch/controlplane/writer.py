@@ -7,6 +7,7 @@ into one commit).
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Sequence
 
 import msgspec
@@ -28,12 +29,14 @@ class Outcome(msgspec.Struct):
 
 
 class Writer:
-    """Writes on behalf of one leader. `own` collects the versions of its writes, so that its watch can tell them from others'."""
+    """Writes on behalf of one leader. `own` counts its writes by version (a store may commit several as one), so that its watch can
+    tell them from others'.
+    """
 
     def __init__(self, store: api.Store, epoch: int) -> None:
         self._store = store
         self._epoch = epoch
-        self.own: set[str] = set()
+        self.own: Counter[str] = Counter()
         self.parts = Parts()
 
     async def write(self, base: ClusterState, works: Sequence[Sequence[Op]]) -> list[Outcome]:
@@ -113,7 +116,7 @@ class Writer:
 
     def _noted(self, obj: Object | None) -> Object | None:
         if obj is not None:
-            self.own.add(obj.metadata.resource_version)
+            self.own[obj.metadata.resource_version] += 1
         return obj
 
 

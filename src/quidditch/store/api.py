@@ -54,6 +54,17 @@ class Unavailable(StoreError):
     """The store does not answer; whether a write happened is unknown."""
 
 
+class Refused(StoreError):
+    """The store answers, but will not do it (permission, quota, size). Nothing was written."""
+
+
+class TooLarge(Refused):
+    """The object is bigger than this store keeps one."""
+
+    def __init__(self, kind: str, name: str, size: int, limit: int) -> None:
+        super().__init__(f"{kind} [{name}] has {size} bytes, this store keeps at most {limit} in one object")
+
+
 class Listing(msgspec.Struct, frozen=True):
     """All objects at one version; a watch from `version` continues it without a gap."""
 
@@ -62,7 +73,11 @@ class Listing(msgspec.Struct, frozen=True):
 
 
 class Event(msgspec.Struct, frozen=True):
-    """A change, in the order of the store. A `bookmark` has no object: nothing else happened up to `version`."""
+    """A change, in the order of the store. A `bookmark` has no object: nothing else happened up to `version`.
+
+    Changes that the store committed together share a version and follow each other; an object is among them once.
+    Whoever goes on from a version has had all of them.
+    """
 
     type: Literal["added", "modified", "deleted", "bookmark"]
     version: str
@@ -70,9 +85,7 @@ class Event(msgspec.Struct, frozen=True):
 
 
 class Lease(msgspec.Struct, frozen=True):
-    """Leadership: `epoch` rises with every new holder. Times are seconds of the store's clock as the caller passed
-    it.
-    """
+    """Leadership: `epoch` rises with every new holder."""
 
     holder: str
     epoch: int
@@ -82,7 +95,7 @@ class Store(abc.ABC):
     """A store of control-plane objects. All names are object names (`metadata.name`), versions are opaque except to
     the store itself.
 
-    Every method may raise :class:`Unavailable`. Objects come back with `metadata.resource_version` and
+    Every method may raise :class:`Unavailable` or :class:`Refused`. Objects come back with `metadata.resource_version` and
     `metadata.uid` set.
     """
 
@@ -121,9 +134,12 @@ class Store(abc.ABC):
 
     @abc.abstractmethod
     async def acquire(self, holder: str, now: float, duration: float) -> Lease | None:
-        """Takes or renews the leader lease; None while another holds it. Renewal keeps the epoch, a new holder gets
-        a higher one
-        (also the same holder after its lease ran out or was released)."""
+        """Takes or renews the leader lease for `duration` seconds; None while another holds it. Renewal keeps the
+        epoch, a new holder gets a higher one (also the same holder after its lease ran out or was released).
+
+        A store without a clock of its own goes by `now` (seconds); one that has one (etcd) lets the lease run out by
+        that, and may do so later than asked, never earlier.
+        """
 
     @abc.abstractmethod
     async def release(self, lease: Lease) -> None:

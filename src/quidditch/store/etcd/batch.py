@@ -1,0 +1,129 @@
+"""Writes that wait together go to etcd together: one transaction with one nested transaction for each, every one compared, done or
+refused on its own. So many writes cost one round of Raft and one fsync, as one does.
+
+The fence of the leader stands outside: it is compared once for all of them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+
+import msgspec
+
+from quidditch.store import api
+from quidditch.store.etcd import wire_pb2 as pb
+from quidditch.store.etcd.client import TXN, Client
+from quidditch.store.etcd.keys import Keys, found, holds, read, unchanged
+
+MAX_WRITES = 60
+"""Writes of one transaction. etcd takes 128 operations (`--max-txn-ops`), those nested once more deep counted beside those around."""
+MAX_BYTES = 512 * 1024
+"""A write more is not taken in once a transaction has so many; a single one may be bigger."""
+_AT_ONCE = 2
+
+
+class Write(msgspec.Struct, eq=False):
+    """Do `op` to `key` if it was last written at revision `expected` (0: if it is not there)."""
+
+    key: bytes
+    expected: int
+    op: pb.RequestOp
+    size: int
+    fence: int | None
+    answer: asyncio.Future[Written]
+
+
+class Written(msgspec.Struct, frozen=True):
+    """What became of a write: `revision` if it was done, otherwise what stands there now (None: nothing)."""
+
+    done: bool
+    revision: int
+    current: pb.KeyValue | None = None
+
+
+class Batcher:
+    """Lives on one event loop."""
+
+    def __init__(self, client: Client, keys: Keys) -> None:
+        self._client = client
+        self._keys = keys
+        self._queue: deque[Write] = deque()
+        self._running: set[asyncio.Task[None]] = set()
+
+    async def write(self, key: bytes, expected: int, op: pb.RequestOp, size: int, fence: int | None) -> Written:
+        """Raises :class:`Fenced`, :class:`Unavailable`, :class:`Refused`."""
+        future: asyncio.Future[Written] = asyncio.get_running_loop().create_future()
+        self._queue.append(Write(key, expected, op, size, fence, future))
+        if len(self._running) < _AT_ONCE:
+            task = asyncio.create_task(self._run(), name="etcd writes")
+            self._running.add(task)
+            task.add_done_callback(self._running.discard)
+        return await future
+
+    async def _run(self) -> None:
+        await asyncio.sleep(0)  # who writes side by side in this turn of the loop goes together
+        while writes := self._take():
+            try:
+                outcomes: list[Written | Exception] = list(await self._commit(writes))
+            except asyncio.CancelledError:
+                for write in writes:
+                    write.answer.cancel()
+                raise
+            except Exception as error:
+                outcomes = [error] * len(writes)
+            for write, outcome in zip(writes, outcomes, strict=True):
+                if write.answer.done():
+                    continue
+                if isinstance(outcome, Exception):
+                    write.answer.set_exception(outcome)
+                else:
+                    write.answer.set_result(outcome)
+
+    def _take(self) -> list[Write]:
+        """The next writes for one transaction: of one fence, no key twice."""
+        taken: list[Write] = []
+        keys: set[bytes] = set()
+        size = 0
+        while self._queue and len(taken) < MAX_WRITES:
+            write = self._queue[0]
+            if write.answer.done():  # who waited has given up
+                self._queue.popleft()
+                continue
+            if taken and (write.fence != taken[0].fence or write.key in keys or size + write.size > MAX_BYTES):
+                break
+            taken.append(self._queue.popleft())
+            keys.add(write.key)
+            size += write.size
+        return taken
+
+    async def _commit(self, writes: list[Write]) -> list[Written]:
+        fence = writes[0].fence
+        answer = await self._client.call(
+            TXN,
+            pb.TxnRequest(
+                compare=self._fenced(fence),
+                success=[pb.RequestOp(request_txn=_nested(write)) for write in writes],
+                failure=[read(self._keys.epoch)],
+            ),
+        )
+        if not answer.succeeded:
+            current = found(answer.responses[0])
+            now = 0 if current is None else int(current.value)
+            raise api.Fenced(f"epoch {fence} is over, the store is at {now}")
+        revision = answer.header.revision
+        return [
+            Written(True, revision)
+            if op.response_txn.succeeded
+            else Written(False, revision, found(op.response_txn.responses[0]))
+            for op in answer.responses
+        ]
+
+    def _fenced(self, fence: int | None) -> list[pb.Compare]:
+        if fence is None:
+            return []
+        return [holds(self._keys.epoch, str(fence).encode()) if fence else unchanged(self._keys.epoch, 0)]
+
+
+def _nested(write: Write) -> pb.TxnRequest:
+    return pb.TxnRequest(compare=[unchanged(write.key, write.expected)], success=[write.op], failure=[read(write.key)])
