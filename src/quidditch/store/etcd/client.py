@@ -136,7 +136,11 @@ class Endpoint:
 
 
 class Client:
-    """An etcd cluster as one thing to call. Lives on the event loop that made it; `timeout` (seconds) bounds every call."""
+    """An etcd cluster as one thing to call. Lives on the event loop that made it.
+
+    `timeout` (seconds) bounds every call. One of several members is waited for half as long: enough for an election, and then the
+    next call goes to another.
+    """
 
     def __init__(
         self, endpoints: Sequence[str], tls: Tls | None, credentials: Credentials | None, timeout: float
@@ -157,7 +161,7 @@ class Client:
         while True:
             endpoint = await self.ready(deadline)
             left = max(deadline - loop.time(), _POLL_SECONDS)
-            patience = min(left, self.timeout / 3) if repeatable and len(self._endpoints) > 1 else left
+            patience = min(left, self.timeout / 2) if len(self._endpoints) > 1 else left
             try:
                 metadata = await self.metadata(endpoint)
                 return await self._unary(endpoint, rpc, request, patience, metadata)
