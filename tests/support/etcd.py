@@ -46,13 +46,14 @@ def required() -> Path:
 class Member:
     """One etcd process; keeps its folder and ports when it is started again."""
 
-    def __init__(self, name: str, folder: Path, args: Sequence[str] = ()) -> None:
+    def __init__(self, name: str, folder: Path, args: Sequence[str] = (), tls: bool = False) -> None:
         self.name = name
         self.folder = folder
         self.client_port = free_port()
         self.peer_port = free_port()
+        self.metrics_port = free_port()
         self.args = list(args)
-        self.scheme = "http"
+        self.scheme = "https" if tls else "http"
         self.process: subprocess.Popen[bytes] | None = None
         self.log = folder / f"{name}.log"
 
@@ -71,6 +72,8 @@ class Member:
         command += ["--listen-client-urls", client, "--advertise-client-urls", client]
         command += ["--listen-peer-urls", self.peer_url, "--initial-advertise-peer-urls", self.peer_url]
         command += ["--initial-cluster", ",".join(f"{member.name}={member.peer_url}" for member in cluster)]
+        # Health is asked there, so that it needs no certificate.
+        command += ["--listen-metrics-urls", f"http://127.0.0.1:{self.metrics_port}"]
         command += ["--logger", "zap", "--log-level", "warn", *self.args]
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
@@ -80,7 +83,7 @@ class Member:
         if self.process is not None and self.process.poll() is not None:
             raise RuntimeError(f"etcd ended with {self.process.returncode}: {self.tail()}")
         with contextlib.suppress(OSError, http.client.HTTPException):
-            connection = http.client.HTTPConnection("127.0.0.1", self.client_port, timeout=2)
+            connection = http.client.HTTPConnection("127.0.0.1", self.metrics_port, timeout=2)
             with contextlib.closing(connection):
                 connection.request("GET", "/health")
                 return connection.getresponse().status == 200
@@ -132,21 +135,24 @@ class Cluster:
         *,
         args: Sequence[str] = (),
         fsync: bool = False,
+        tls: bool = False,
         timers: tuple[int, int] = (50, 500),
     ) -> None:
         heartbeat, election = timers
         options = ["--heartbeat-interval", str(heartbeat), "--election-timeout", str(election), *args]
         if not fsync:
             options.append("--unsafe-no-fsync")
-        self.members = [Member(f"m{number}", folder, options) for number in range(members)]
+        self.members = [Member(f"m{number}", folder, options, tls) for number in range(members)]
 
     @classmethod
     @contextlib.contextmanager
-    def temporary(cls, members: int = 1, *, args: Sequence[str] = (), fsync: bool = False) -> Iterator[Cluster]:
+    def temporary(
+        cls, members: int = 1, *, args: Sequence[str] = (), fsync: bool = False, tls: bool = False
+    ) -> Iterator[Cluster]:
         """A running cluster, gone at the end; the test is skipped where there is no etcd."""
         required()
         folder = Path(tempfile.mkdtemp(prefix="quidditch-etcd-"))
-        cluster = cls(folder, members, args=args, fsync=fsync)
+        cluster = cls(folder, members, args=args, fsync=fsync, tls=tls)
         try:
             cluster.start()
             yield cluster
