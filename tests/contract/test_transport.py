@@ -1,32 +1,102 @@
-"""The contract of quidditch.transport.api; a network transport joins the list of makers."""
+"""The contract of quidditch.transport.api, for the network in memory and the one over TCP."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import AsyncExitStack
 from typing import Any
 
 import pytest
+from tests.support.proxy import Proxy
 
 from quidditch.model.errors import ApiError
-from quidditch.transport.api import Overloaded, Remote, TimedOut, UnknownAction, Unreachable
+from quidditch.transport.api import Overloaded, Remote, TimedOut, Transport, UnknownAction, Unreachable
 from quidditch.transport.memory import Network
+from quidditch.transport.tcp import TcpTransport
 
 
-def run(test: Callable[[Network], Coroutine[Any, Any, None]]) -> None:
-    async def main() -> None:
-        await asyncio.wait_for(test(Network()), 10)
+class InMemory:
+    """The network in memory, as the tests use every network."""
 
-    asyncio.run(main())
+    def __init__(self) -> None:
+        self._network = Network()
+        self.cut = self._network.cut
+        self.heal = self._network.heal
+
+    async def join(self, node_id: str, max_calls: int = 10_000) -> Transport:
+        return self._network.join(node_id, max_calls)
+
+    async def close(self) -> None: ...
+
+
+class OverTcp:
+    """Nodes on loopback ports. Each way from one node to another goes through a proxy of its own, which can be cut."""
+
+    def __init__(self) -> None:
+        self._nodes: dict[str, TcpTransport] = {}
+        self._targets: dict[str, str] = {}
+        self._proxies: dict[tuple[str, str], Proxy] = {}
+        self._stack = AsyncExitStack()
+
+    async def join(self, node_id: str, max_calls: int = 10_000) -> Transport:
+        transport = TcpTransport(
+            node_id, lambda: "uuid", lambda other: self._address(node_id, other), max_calls=max_calls
+        )
+        host, port = await transport.listen("127.0.0.1", 0)
+        self._targets[node_id] = f"{host}:{port}"
+        for other in self._nodes:
+            for one, two in ((node_id, other), (other, node_id)):
+                self._proxies[one, two] = await self._stack.enter_async_context(Proxy.to(self._targets[two]))
+        self._nodes[node_id] = transport
+        return transport
+
+    def _address(self, one: str, two: str) -> str | None:
+        found = self._proxies.get((one, two))
+        return found and found.address
+
+    def cut(self, one: str, other: str, *, both: bool = True) -> None:
+        self._proxies[one, other].losing_forward = True
+        self._proxies[other, one].losing_back = True
+        if both:
+            self.cut(other, one, both=False)
+
+    def heal(self) -> None:
+        for proxy in self._proxies.values():
+            proxy.heal()
+
+    async def close(self) -> None:
+        for transport in self._nodes.values():
+            await transport.close()
+        await self._stack.aclose()
+
+
+AnyNetwork = InMemory | OverTcp
+Test = Callable[[AnyNetwork], Coroutine[Any, Any, None]]
+
+
+@pytest.fixture(params=[InMemory, OverTcp])
+def run(request: pytest.FixtureRequest) -> Callable[[Test], None]:
+    async def main(test: Test) -> None:
+        network = request.param()
+        try:
+            await asyncio.wait_for(test(network), 20)
+        finally:
+            await network.close()
+
+    return lambda test: asyncio.run(main(test))
+
+
+Run = Callable[[Test], None]
 
 
 async def echo(payload: bytes) -> bytes:
     return payload[::-1]
 
 
-def test_calls_reach_others_and_oneself() -> None:
-    async def test(network: Network) -> None:
-        one, two = network.join("one"), network.join("two")
+def test_calls_reach_others_and_oneself(run: Run) -> None:
+    async def test(network: AnyNetwork) -> None:
+        one, two = await network.join("one"), await network.join("two")
         two.serve("echo", echo)
         one.serve("echo", echo)
         for caller in (one, two):
@@ -38,7 +108,7 @@ def test_calls_reach_others_and_oneself() -> None:
     run(test)
 
 
-def test_errors_travel_whole() -> None:
+def test_errors_travel_whole(run: Run) -> None:
     async def refuse(_payload: bytes) -> bytes:
         cause = {"type": "t", "reason": "r", "index": "a"}
         raise ApiError(409, "version_conflict_engine_exception", "late", {"shard": "0"}, [cause], {"Retry-After": "1"})
@@ -46,8 +116,8 @@ def test_errors_travel_whole() -> None:
     async def broken(_payload: bytes) -> bytes:
         raise KeyError("x")
 
-    async def test(network: Network) -> None:
-        one, two = network.join("one"), network.join("two")
+    async def test(network: AnyNetwork) -> None:
+        one, two = await network.join("one"), await network.join("two")
         for transport in (one, two):
             transport.serve("refuse", refuse)
             transport.serve("broken", broken)
@@ -70,9 +140,9 @@ def test_errors_travel_whole() -> None:
     run(test)
 
 
-def test_who_is_not_there_or_does_not_serve() -> None:
-    async def test(network: Network) -> None:
-        one, two = network.join("one"), network.join("two")
+def test_who_is_not_there_or_does_not_serve(run: Run) -> None:
+    async def test(network: AnyNetwork) -> None:
+        one, two = await network.join("one"), await network.join("two")
         with pytest.raises(UnknownAction):
             await one.call("two", "nothing", b"", 5)
         with pytest.raises(UnknownAction):
@@ -88,8 +158,8 @@ def test_who_is_not_there_or_does_not_serve() -> None:
     run(test)
 
 
-def test_deadlines_hold_and_the_work_goes_on() -> None:
-    async def test(network: Network) -> None:
+def test_deadlines_hold_and_the_work_goes_on(run: Run) -> None:
+    async def test(network: AnyNetwork) -> None:
         finished = asyncio.Event()
         release = asyncio.Event()
 
@@ -98,7 +168,7 @@ def test_deadlines_hold_and_the_work_goes_on() -> None:
             finished.set()
             return b""
 
-        one, two = network.join("one"), network.join("two")
+        one, two = await network.join("one"), await network.join("two")
         two.serve("slow", slow)
         with pytest.raises(TimedOut):
             await one.call("two", "slow", b"", 0.01)
@@ -108,8 +178,8 @@ def test_deadlines_hold_and_the_work_goes_on() -> None:
     run(test)
 
 
-def test_closing_fails_what_is_under_way() -> None:
-    async def test(network: Network) -> None:
+def test_closing_fails_what_is_under_way(run: Run) -> None:
+    async def test(network: AnyNetwork) -> None:
         started = asyncio.Event()
 
         async def forever(_payload: bytes) -> bytes:
@@ -117,7 +187,7 @@ def test_closing_fails_what_is_under_way() -> None:
             await asyncio.get_running_loop().create_future()
             return b""
 
-        one, two = network.join("one"), network.join("two")
+        one, two = await network.join("one"), await network.join("two")
         two.serve("forever", forever)
         pending = asyncio.ensure_future(one.call("two", "forever", b"", 30))
         await started.wait()
@@ -128,19 +198,20 @@ def test_closing_fails_what_is_under_way() -> None:
     run(test)
 
 
-def test_a_node_takes_only_so_many_calls() -> None:
-    async def test(network: Network) -> None:
-        release = asyncio.Event()
+def test_a_node_takes_only_so_many_calls(run: Run) -> None:
+    async def test(network: AnyNetwork) -> None:
+        release, started = asyncio.Event(), asyncio.Semaphore(0)
 
         async def wait(_payload: bytes) -> bytes:
+            started.release()
             await release.wait()
             return b"done"
 
-        one, two = network.join("one"), network.join("two", max_calls=2)
+        one, two = await network.join("one"), await network.join("two", max_calls=2)
         two.serve("wait", wait)
         pending = [asyncio.ensure_future(one.call("two", "wait", b"", 5)) for _ in range(2)]
-        await asyncio.sleep(0)
-        await asyncio.sleep(0)
+        for _ in pending:
+            await started.acquire()
         with pytest.raises(Overloaded):
             await one.call("two", "wait", b"", 5)
         release.set()
@@ -150,30 +221,110 @@ def test_a_node_takes_only_so_many_calls() -> None:
     run(test)
 
 
-def test_a_partition_is_silent_and_may_go_one_way() -> None:
-    async def test(network: Network) -> None:
+def test_a_partition_is_silent_and_may_go_one_way(run: Run) -> None:
+    async def test(network: AnyNetwork) -> None:
         seen: list[bytes] = []
+        heard = asyncio.Event()
 
         async def note(payload: bytes) -> bytes:
             seen.append(payload)
+            if payload == b"answer lost":
+                heard.set()
             return b"ok"
 
-        one, two = network.join("one"), network.join("two")
+        one, two = await network.join("one"), await network.join("two")
         one.serve("note", note)
         two.serve("note", note)
+        for caller, target in ((one, "two"), (two, "one")):
+            assert await caller.call(target, "note", b"before", 5) == b"ok"
         network.cut("one", "two", both=False)
         with pytest.raises(TimedOut):
-            await one.call("two", "note", b"lost", 0.01)
+            await one.call("two", "note", b"lost", 0.05)
+        unanswered = asyncio.ensure_future(two.call("one", "note", b"answer lost", 1))
+        await heard.wait()
         with pytest.raises(TimedOut):
-            await two.call("one", "note", b"answer lost", 0.01)
-        assert seen == [b"answer lost"]
+            await unanswered
+        assert b"lost" not in seen
         network.heal()
-        assert await one.call("two", "note", b"through", 5) == b"ok"
-        network.hold("one", "two")
-        pending = asyncio.ensure_future(one.call("two", "note", b"held", 5))
-        await asyncio.sleep(0)
-        assert seen[-1] == b"through"
-        network.heal()
-        assert await pending == b"ok"
+        assert await until(lambda: one.call("two", "note", b"through", 5)) == b"ok"
 
     run(test)
+
+
+async def until(call: Callable[[], Awaitable[bytes]]) -> bytes:
+    """The answer once the way is whole: a connection that lost bytes breaks first."""
+    while True:
+        try:
+            return await call()
+        except (Unreachable, TimedOut):
+            await asyncio.sleep(0)
+
+
+def test_a_silent_connection_is_given_up(run: Run) -> None:
+    """What waits for an answer learns it from the heartbeat, long before its own deadline."""
+
+    async def test(network: AnyNetwork) -> None:
+        async def forever(_payload: bytes) -> bytes:
+            await asyncio.get_running_loop().create_future()
+            return b""
+
+        if isinstance(network, InMemory):
+            return  # the twin's partitions are found by deadlines alone
+        one, two = await network.join("one"), await network.join("two")
+        two.serve("forever", forever)
+        two.serve("echo", echo)
+        assert await one.call("two", "echo", b"ab", 5) == b"ba"
+        pending = asyncio.ensure_future(one.call("two", "forever", b"", 600))
+        await asyncio.sleep(0)
+        network.cut("one", "two")
+        with pytest.raises(Unreachable, match="nothing heard"):
+            await pending
+
+    run(test)
+
+
+def test_calls_to_another_cluster_or_another_tenant_are_refused() -> None:
+    async def main() -> None:
+        addresses: dict[str, str] = {}
+        nodes = [TcpTransport(name, lambda c=cluster: c, addresses.get) for name, cluster in (("a", "x"), ("b", "y"))]
+        for node in nodes:
+            node.serve("echo", echo)
+            host, port = await node.listen("127.0.0.1", 0)
+            addresses[node.node_id] = f"{host}:{port}"
+        with pytest.raises(Unreachable):
+            await nodes[0].call("b", "echo", b"", 5)
+        third = TcpTransport("c", lambda: "x", lambda _node: addresses["a"])
+        with pytest.raises(Unreachable):
+            await third.call("d", "echo", b"", 5)
+        assert await third.call("a", "echo", b"ab", 5) == b"ba"
+        for node in (*nodes, third):
+            await node.close()
+
+    asyncio.run(asyncio.wait_for(main(), 20))
+
+
+def test_great_payloads_and_many_calls_at_once(run: Run) -> None:
+    async def test(network: AnyNetwork) -> None:
+        one, two = await network.join("one"), await network.join("two")
+        two.serve("echo", echo)
+        payloads = [bytes([number % 251]) * (1 << (number % 21)) for number in range(63)]
+        answers = await asyncio.gather(*(one.call("two", "echo", payload, 20) for payload in payloads))
+        assert answers == [payload[::-1] for payload in payloads]
+
+    run(test)
+
+
+def test_a_held_link_passes_what_was_sent_once_it_heals() -> None:
+    async def main() -> None:
+        network = Network()
+        one, two = network.join("one"), network.join("two")
+        two.serve("echo", echo)
+        network.hold("one", "two")
+        pending = asyncio.ensure_future(one.call("two", "echo", b"held", 5))
+        await asyncio.sleep(0)
+        assert not pending.done()
+        network.heal()
+        assert await pending == b"dleh"
+        await two.close()
+
+    asyncio.run(asyncio.wait_for(main(), 10))

@@ -8,7 +8,9 @@ from collections.abc import AsyncIterator
 
 
 class Proxy:
-    """Forwards to `target` (`host:port`) until told otherwise."""
+    """Forwards to `target` (`host:port`) until told otherwise. With `losing_forward` what is sent to the target is lost without
+    a word, as in a partition; with `losing_back` what it sends.
+    """
 
     def __init__(self, target: str) -> None:
         host, _, port = target.rpartition(":")
@@ -18,7 +20,10 @@ class Proxy:
         self._writers: set[asyncio.StreamWriter] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._ended = False
+        self._lossy: set[asyncio.StreamWriter] = set()
         self.address = ""
+        self.losing_forward = False
+        self.losing_back = False
 
     @classmethod
     @contextlib.asynccontextmanager
@@ -48,6 +53,13 @@ class Proxy:
     def flow(self) -> None:
         self._flowing.set()
 
+    def heal(self) -> None:
+        """Loses nothing more. A connection that has lost bytes is broken: it is reset."""
+        self.losing_forward = self.losing_back = False
+        for writer in self._lossy:
+            writer.transport.abort()
+        self._lossy.clear()
+
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if task := asyncio.current_task():
             self._tasks.add(task)
@@ -60,7 +72,7 @@ class Proxy:
                 return
             far_reader, far = await asyncio.open_connection(*self._target)
             self._writers.add(far)
-            await asyncio.gather(self._pump(reader, far), self._pump(far_reader, writer))
+            await asyncio.gather(self._pump(reader, far, True), self._pump(far_reader, writer, False))
         except OSError:
             pass
         finally:
@@ -69,10 +81,13 @@ class Proxy:
                     self._writers.discard(each)
                     each.transport.abort()
 
-    async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, forward: bool) -> None:
         """Raises :class:`OSError` when either side has ended."""
         while data := await reader.read(65536):
             await self._flowing.wait()
+            if self.losing_forward if forward else self.losing_back:
+                self._lossy.add(writer)
+                continue
             writer.write(data)
             await writer.drain()
         raise ConnectionResetError("ended")

@@ -9,8 +9,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable
 
-from quidditch.transport import errors
-from quidditch.transport.api import Handler, Overloaded, TimedOut, UnknownAction, Unreachable
+from quidditch.transport.api import Handler, TimedOut, Unreachable
+from quidditch.transport.serving import Serving, handled
 
 
 class Network:
@@ -76,25 +76,20 @@ class MemoryTransport:
     def __init__(self, network: Network, node_id: str, max_calls: int) -> None:
         self._network = network
         self._node_id = node_id
-        self._max_calls = max_calls
-        self._handlers: dict[str, Handler] = {}
-        self._calls: set[asyncio.Task[bytes]] = set()
-        self._closed = False
+        self._serving = Serving(node_id, max_calls)
 
     @property
     def node_id(self) -> str:
         return self._node_id
 
     def serve(self, action: str, handler: Handler) -> None:
-        if action in self._handlers:
-            raise ValueError(f"action [{action}] is served already")
-        self._handlers[action] = handler
+        self._serving.add(action, handler)
 
     async def call(self, node: str, action: str, payload: bytes, timeout: float) -> bytes:
-        if self._closed:
+        if self._serving.closed:
             raise Unreachable(f"node [{self._node_id}] is closed")
         if node == self._node_id:
-            return await self._local(action, payload, timeout)
+            return await self._serving.local(action, payload, timeout)
         try:
             async with asyncio.timeout(timeout):
                 await self._network.pass_on(self._node_id, node)
@@ -107,55 +102,16 @@ class MemoryTransport:
         except TimeoutError:
             raise TimedOut(f"[{node}][{action}] did not answer within {timeout:g} s") from None
 
-    async def _local(self, action: str, payload: bytes, timeout: float) -> bytes:
-        """Straight to the handler; its errors are raised as if they had travelled."""
-        handler = self._handlers.get(action)
-        if handler is None:
-            raise UnknownAction(f"node [{self._node_id}] does not serve [{action}]")
-        try:
-            async with asyncio.timeout(timeout):
-                return await handler(payload)
-        except TimeoutError:
-            raise TimedOut(f"[{self._node_id}][{action}] did not answer within {timeout:g} s") from None
-        except Exception as error:
-            raise errors.decode(errors.encode(error)) from error
-
     async def answer(self, action: str, payload: bytes) -> bytes:
-        """Serves a call from another node. It goes on when the caller has given up, as it would over a network."""
-        handler = self._handlers.get(action)
-        if self._closed:
-            raise Unreachable(f"node [{self._node_id}] is closed")
-        if handler is None:
-            raise UnknownAction(f"node [{self._node_id}] does not serve [{action}]")
-        if len(self._calls) >= self._max_calls:
-            raise Overloaded(f"node [{self._node_id}] has {self._max_calls} calls in work")
-        task = asyncio.ensure_future(_handled(handler, payload))
-        self._calls.add(task)
-        task.add_done_callback(self._ended)
+        """Serves a call from another node."""
+        task = self._serving.start(handled(self._serving.handler(action), payload))
         try:
             return await asyncio.shield(task)
         except asyncio.CancelledError:
-            if self._closed:
+            if self._serving.closed:
                 raise Unreachable(f"node [{self._node_id}] is closed") from None
             raise
 
-    def _ended(self, task: asyncio.Task[bytes]) -> None:
-        self._calls.discard(task)
-        if not task.cancelled():
-            task.exception()  # taken here: a caller that has given up does not ask for it any more
-
     async def close(self) -> None:
-        self._closed = True
         self._network.leave(self._node_id, self)
-        calls = list(self._calls)
-        for task in calls:
-            task.cancel()
-        await asyncio.gather(*calls, return_exceptions=True)
-
-
-async def _handled(handler: Handler, payload: bytes) -> bytes:
-    """The handler's answer, its errors as they travel."""
-    try:
-        return await handler(payload)
-    except Exception as error:
-        raise errors.decode(errors.encode(error)) from error
+        await self._serving.close()

@@ -1,0 +1,187 @@
+"""One connection between two nodes, from either end: frames in, frames out, a heartbeat, and what waits for an answer."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any, Protocol, cast
+
+from quidditch.transport import errors, frames
+from quidditch.transport.api import Overloaded, TransportError, UnknownAction, Unreachable
+
+PING_SECONDS = 0.5
+"""A connection on which nothing came in for this long is asked whether it lives."""
+DEAD_SECONDS = 2.0
+"""Silence after which it counts as dead: a partition and a stopped process send no reset."""
+
+
+class Host(Protocol):
+    """Who owns connections: tells what to greet with, serves requests, and forgets a connection that ended."""
+
+    def accept(self, connection: Connection, greeting: frames.Greeting) -> str | None:
+        """Why the other side is not welcome, None if it is."""
+
+    def serve_request(self, connection: Connection, call: int, body: bytes) -> None:
+        """Begins to answer a request."""
+
+    def ended(self, connection: Connection) -> None: ...
+
+
+class Connection(asyncio.Protocol):
+    """Both ends are alike once they have greeted each other; the dialling end knows whom it means to reach (`peer`)."""
+
+    def __init__(self, host: Host, hello: Callable[[], bytes], peer: str = "") -> None:
+        self._host = host
+        self._hello = hello
+        self.peer = peer
+        self.dialled = bool(peer)
+        self._splitter = frames.Splitter()
+        self._transport: asyncio.Transport | None = None
+        self._loop = asyncio.get_running_loop()
+        self.ready: asyncio.Future[None] = self._loop.create_future()
+        self._waiting: dict[int, asyncio.Future[bytes]] = {}
+        self._numbers = 0
+        self._writable: asyncio.Future[None] | None = None
+        self._heard = self._loop.time()
+        self._timer: asyncio.TimerHandle | None = None
+        self._reason = "the connection was closed"
+
+    # --- asyncio.Protocol -------------------------------------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)
+        if self.dialled:
+            self._transport.write(self._hello())
+        self._timer = self._loop.call_later(PING_SECONDS, self._beat)
+
+    def data_received(self, data: bytes) -> None:
+        self._heard = self._loop.time()
+        try:
+            for kind, call, body in self._splitter.feed(data):
+                self._take(kind, call, body)
+        except frames.Malformed as error:
+            self.abort(str(error))
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._transport = None
+        error = Unreachable(f"node [{self.peer}]: {exc or self._reason}")
+        if not self.ready.done():
+            self.ready.set_exception(error)
+            self.ready.exception()  # whoever dialled asks for it; at the other end nobody does
+        for future in self._waiting.values():
+            if not future.done():
+                future.set_exception(error)
+        self._waiting.clear()
+        self.resume_writing()
+        self._host.ended(self)
+
+    def pause_writing(self) -> None:
+        self._writable = self._loop.create_future()
+
+    def resume_writing(self) -> None:
+        if self._writable is not None:
+            self._writable.set_result(None)
+            self._writable = None
+
+    # --- in ---------------------------------------------------------------------------------------------------------
+
+    def _take(self, kind: int, call: int, body: bytes) -> None:
+        if not self.ready.done():
+            self._greet(kind, body)
+        elif kind == frames.REQUEST:
+            self._host.serve_request(self, call, body)
+        elif kind == frames.PING:
+            self._write(frames.head(frames.PONG, call, 0))
+        elif kind != frames.PONG:
+            self._settle(kind, call, body)
+
+    def _greet(self, kind: int, body: bytes) -> None:
+        if kind != frames.GREETING:
+            raise frames.Malformed("no greeting")
+        greeting = frames.read_greeting(body)
+        refusal = self._host.accept(self, greeting)
+        if refusal is not None:
+            self.abort(refusal)
+            return
+        if not self.dialled:
+            self.peer = greeting.node
+            self._write(self._hello())
+        self.ready.set_result(None)
+
+    def _settle(self, kind: int, call: int, body: bytes) -> None:
+        """An answer for who waits; one that nobody waits for any more is dropped."""
+        future = self._waiting.pop(call, None)
+        if future is None or future.done():
+            return
+        if kind == frames.ANSWER:
+            future.set_result(body)
+        elif kind == frames.ERROR:
+            future.set_exception(errors.decode(body))
+        else:
+            refusals: dict[int, type[TransportError]] = {
+                frames.UNKNOWN_ACTION: UnknownAction,
+                frames.OVERLOADED: Overloaded,
+            }
+            future.set_exception(refusals.get(kind, TransportError)(body.decode(errors="replace")))
+
+    # --- out --------------------------------------------------------------------------------------------------------
+
+    async def ask(self, action: str, payload: bytes, timeout: float) -> bytes:
+        """Sends a request and waits for its answer, without end: the caller has the clock."""
+        await self.drained()
+        if self._transport is None:
+            raise Unreachable(f"node [{self.peer}]: {self._reason}")
+        self._numbers += 1
+        call = self._numbers
+        future: asyncio.Future[bytes] = self._loop.create_future()
+        self._waiting[call] = future
+        try:
+            self._transport.writelines([frames.request_head(call, action, timeout, len(payload)), payload])
+            return await future
+        finally:
+            self._waiting.pop(call, None)
+
+    async def answer(self, kind: int, call: int, body: bytes) -> None:
+        """Sends what became of a request; waits while the other side is slow to take answers."""
+        await self.drained()
+        if self._transport is not None:
+            self._transport.writelines([frames.head(kind, call, len(body)), body])
+
+    def refuse(self, kind: int, call: int, reason: str) -> None:
+        body = reason.encode()
+        self._write(frames.head(kind, call, len(body)) + body)
+
+    async def drained(self) -> None:
+        while self._writable is not None:
+            await asyncio.shield(self._writable)
+
+    def _write(self, data: bytes) -> None:
+        if self._transport is not None:
+            self._transport.write(data)
+
+    # --- life -------------------------------------------------------------------------------------------------------
+
+    def _beat(self) -> None:
+        silent = self._loop.time() - self._heard
+        if silent > DEAD_SECONDS:
+            self.abort(f"nothing heard for {silent:.1f} s")
+            return
+        if silent >= PING_SECONDS and self.ready.done():
+            self._write(frames.head(frames.PING, 0, 0))
+        self._timer = self._loop.call_later(PING_SECONDS, self._beat)
+
+    def abort(self, reason: str) -> None:
+        """Ends the connection at once; what waits fails with the reason."""
+        self._reason = reason
+        if self._transport is not None:
+            self._transport.abort()
+
+    @property
+    def open(self) -> bool:
+        return self._transport is not None and not self._transport.is_closing()
+
+    @property
+    def address(self) -> Any:
+        return None if self._transport is None else self._transport.get_extra_info("peername")

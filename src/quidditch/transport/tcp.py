@@ -1,0 +1,167 @@
+"""The transport over TCP: length-prefixed frames, one connection per direction of calls and pair of nodes, kept open.
+
+Addresses come from whoever knows the cluster; a connection greets with the cluster's uuid and the two node ids, so that neither a
+node of another cluster nor a new tenant of an old address is taken for the one that was meant.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl as tls
+from collections.abc import Callable
+
+from quidditch.transport import errors, frames
+from quidditch.transport.api import Handler, Overloaded, Remote, TimedOut, TransportError, UnknownAction, Unreachable
+from quidditch.transport.connection import Connection
+from quidditch.transport.serving import Serving, handled
+
+CONNECT_SECONDS = 2.0
+
+
+class TcpTransport:
+    """One node's way to the others. `addresses` answers a node's `host:port`, None for a node that it does not know."""
+
+    def __init__(
+        self,
+        node_id: str,
+        cluster_uuid: Callable[[], str],
+        addresses: Callable[[str], str | None],
+        *,
+        max_calls: int = 10_000,
+        server_tls: tls.SSLContext | None = None,
+        client_tls: tls.SSLContext | None = None,
+    ) -> None:
+        self._node_id = node_id
+        self._cluster = cluster_uuid
+        self._addresses = addresses
+        self._serving = Serving(node_id, max_calls)
+        self._server_tls = server_tls
+        self._client_tls = client_tls
+        self._server: asyncio.Server | None = None
+        self._dialled: dict[str, Connection] = {}
+        self._dialling: dict[str, asyncio.Task[Connection]] = {}
+        self._connections: set[Connection] = set()
+
+    @property
+    def node_id(self) -> str:
+        return self._node_id
+
+    async def listen(self, host: str, port: int) -> tuple[str, int]:
+        """Takes calls from now on; the address that was bound. Raises OSError."""
+        loop = asyncio.get_running_loop()
+        self._server = await loop.create_server(self._accepted, host, port, ssl=self._server_tls)
+        bound = self._server.sockets[0].getsockname()
+        return bound[0], bound[1]
+
+    def serve(self, action: str, handler: Handler) -> None:
+        self._serving.add(action, handler)
+
+    async def call(self, node: str, action: str, payload: bytes, timeout: float) -> bytes:
+        if self._serving.closed:
+            raise Unreachable(f"node [{self._node_id}] is closed")
+        if node == self._node_id:
+            return await self._serving.local(action, payload, timeout)
+        try:
+            async with asyncio.timeout(timeout):
+                connection = self._dialled.get(node)
+                if connection is None or not connection.open:
+                    connection = await self._connect(node)
+                return await connection.ask(action, payload, timeout)
+        except TimeoutError:
+            raise TimedOut(f"[{node}][{action}] did not answer within {timeout:g} s") from None
+
+    async def close(self) -> None:
+        """Answers no more, and fails the calls under way."""
+        if self._server is not None:
+            self._server.close()
+        await self._serving.close()
+        for task in list(self._dialling.values()):
+            task.cancel()
+        for connection in list(self._connections):
+            connection.abort(f"node [{self._node_id}] is closed")
+        if self._server is not None:
+            await self._server.wait_closed()
+
+    # --- dialling ---------------------------------------------------------------------------------------------------
+
+    async def _connect(self, node: str) -> Connection:
+        """The open connection to a node; callers that come together share one attempt, and none of them can end it."""
+        task = self._dialling.get(node)
+        if task is None:
+            task = self._dialling[node] = asyncio.ensure_future(self._dial(node))
+            task.add_done_callback(lambda done: self._dialled_out(node, done))
+        try:
+            return await asyncio.shield(task)
+        except asyncio.CancelledError:
+            if task.cancelled():
+                raise Unreachable(f"node [{self._node_id}] is closed") from None
+            raise
+
+    def _dialled_out(self, node: str, task: asyncio.Task[Connection]) -> None:
+        self._dialling.pop(node, None)
+        if not task.cancelled() and task.exception() is None:
+            self._dialled[node] = task.result()
+
+    async def _dial(self, node: str) -> Connection:
+        address = self._addresses(node)
+        if not address:
+            raise Unreachable(f"node [{node}] is not known")
+        host, _, port = address.rpartition(":")
+        connection = Connection(self, lambda: frames.greeting(self._cluster(), self._node_id, node), peer=node)
+        loop = asyncio.get_running_loop()
+        try:
+            async with asyncio.timeout(CONNECT_SECONDS):
+                await loop.create_connection(lambda: connection, host.strip("[]"), int(port), ssl=self._client_tls)
+                self._connections.add(connection)
+                await asyncio.shield(connection.ready)
+        except TimeoutError:
+            connection.abort("no greeting in time")
+            raise Unreachable(f"node [{node}] at [{address}] did not answer within {CONNECT_SECONDS:g} s") from None
+        except OSError as error:
+            raise Unreachable(f"node [{node}] at [{address}]: {error.strerror or error}") from None
+        return connection
+
+    # --- as the host of connections ---------------------------------------------------------------------------------
+
+    def _accepted(self) -> Connection:
+        connection = Connection(self, lambda: frames.greeting(self._cluster(), self._node_id))
+        self._connections.add(connection)
+        return connection
+
+    def accept(self, connection: Connection, greeting: frames.Greeting) -> str | None:
+        if greeting.version != frames.VERSION:
+            return f"node [{greeting.node}] speaks version {greeting.version}, this node {frames.VERSION}"
+        if greeting.cluster != self._cluster():
+            return f"node [{greeting.node}] belongs to cluster [{greeting.cluster}], this node to [{self._cluster()}]"
+        if connection.dialled and greeting.node != connection.peer:
+            return f"node [{greeting.node}] answers at the address of [{connection.peer}]"
+        if not connection.dialled and greeting.to != self._node_id:
+            return f"node [{greeting.to}] was meant, this is [{self._node_id}]"
+        return None
+
+    def serve_request(self, connection: Connection, call: int, body: bytes) -> None:
+        _, action, payload = frames.read_request(body)
+        try:
+            handler = self._serving.handler(action)
+        except Overloaded as error:
+            connection.refuse(frames.OVERLOADED, call, str(error))
+        except UnknownAction as error:
+            connection.refuse(frames.UNKNOWN_ACTION, call, str(error))
+        except TransportError as error:
+            connection.abort(str(error))
+        else:
+            self._serving.start(_answer(connection, call, handler, payload))
+
+    def ended(self, connection: Connection) -> None:
+        self._connections.discard(connection)
+        if self._dialled.get(connection.peer) is connection:
+            del self._dialled[connection.peer]
+
+
+async def _answer(connection: Connection, call: int, handler: Handler, payload: bytes) -> None:
+    """Works on a call and sends what became of it; it counts as in work until a slow caller has taken the answer."""
+    try:
+        kind, body = frames.ANSWER, await handled(handler, payload)
+    except Remote as error:
+        kind, body = frames.ERROR, errors.encode(error)
+    await connection.answer(kind, call, body)
