@@ -33,6 +33,7 @@ from quidditch.controlplane.core.decide import bootstrap, decide, upkeep
 from quidditch.controlplane.core.draft import Checks, Decision, Env, Ids, ParsedMappings
 from quidditch.controlplane.describe import describe
 from quidditch.controlplane.publisher import Publisher
+from quidditch.controlplane.wire import not_leading
 from quidditch.controlplane.writer import Outcome, Writer
 from quidditch.lib.clock import Clock
 from quidditch.lib.metrics import Metrics
@@ -75,7 +76,8 @@ class Task(msgspec.Struct, eq=False):
 class Leader:
     """A control plane in this process; use it through :class:`quidditch.controlplane.api.ControlPlane`.
 
-    `holder` names this process in the lease; `lease_seconds` is how long others wait for it after it died.
+    `holder` names this process in the lease; `lease_seconds` is how long others wait for it after it died. A `standby` is one of
+    several candidates: it starts without the lead and, when it loses it, leaves what is queued to the next leader.
     """
 
     def __init__(
@@ -90,6 +92,7 @@ class Leader:
         config: Mapping[str, Any] | None = None,
         lease_seconds: float = 15.0,
         upkeep_seconds: float = 60.0,
+        standby: bool = False,
         metrics: Metrics | None = None,
     ) -> None:
         self._store = store
@@ -111,6 +114,7 @@ class Leader:
         self._wake = asyncio.Event()
         self._numbers = itertools.count(1)
         self._upkeep_seconds = upkeep_seconds
+        self._standby = standby
         self._chores = Controller("chores", self._chore, workers=2, quiet=(api.StoreError, ApiError))
         self._backoff = Backoff(0.05, 5.0)
         self._tasks: list[asyncio.Task[None]] = []
@@ -119,6 +123,7 @@ class Leader:
         self._lease: api.Lease | None = None
         self._executing: list[Task] = []
         self._stopping = False
+        self._leading = False
         self._watch_lost = False
 
     # --- what a node sees -------------------------------------------------------------------------------------------
@@ -129,7 +134,13 @@ class Leader:
 
     @property
     def leading(self) -> bool:
-        return self._writer is not None
+        """Whether it holds the lead and has published the state that it leads."""
+        return self._leading
+
+    @property
+    def epoch(self) -> int:
+        """Of the newest lease that this process held; 0 before the first."""
+        return self._lease.epoch if self._lease is not None else 0
 
     def subscribe(self, callback: Subscriber) -> Callable[[], None]:
         return self._publisher.subscribe(callback)
@@ -170,9 +181,12 @@ class Leader:
     async def start(self) -> None:
         """Takes the lease, reads the store, finishes what a predecessor left half done, and begins to serve.
 
-        Raises :class:`StoreError`.
+        Raises :class:`StoreError`. A standby returns at once and does all that when the lease falls to it.
         """
-        await self._lead()
+        if self._standby:
+            self._wake.set()
+        else:
+            await self._lead()
         self._tasks = [asyncio.create_task(self._serve(), name="leader")]
         self._chores.start()
         self._chores.add_after("lease", self._lease_seconds / 3)
@@ -194,15 +208,30 @@ class Leader:
                 await self._store.release(self._lease)
 
     async def _lead(self) -> None:
-        self._writer = None
+        self._step_down()
         while True:
             lease = await self._store.acquire(self._holder, self._clock.now_ms() / 1000, self._lease_seconds)
             if lease is not None:
                 break
+            self._hand_over()
             await asyncio.sleep(self._lease_seconds / 10)
+            if self._stopping:
+                raise api.Unavailable("the node is closing")
         self._lease = lease
         self._writer = Writer(self._store, lease.epoch)
         await self._resync()
+
+    def _step_down(self) -> None:
+        self._writer = None
+        self._leading = False
+        self._wake.set()
+
+    def _hand_over(self) -> None:
+        """A standby that another leads leaves its commands to that one: their senders ask again there."""
+        if self._standby:
+            for task in self._queue:
+                _set(task.future, error=not_leading(self._holder, ""))
+            self._queue.clear()
 
     async def _resync(self) -> None:
         """Reads everything anew, starts a new watch from there, and brings the objects in order."""
@@ -218,6 +247,7 @@ class Leader:
             self._writer.parts.reset(listing.objects)
         state = await self._settle(state, lambda s: bootstrap(s, self._cluster_name, self._env()))
         state = await self._settle(state, lambda s: upkeep(s, self._env()))
+        self._leading = True
         self._publish(state)
         self._watch = asyncio.create_task(self._follow(listing.version), name="watch")
 
@@ -249,13 +279,16 @@ class Leader:
         while True:
             await self._wake.wait()
             self._wake.clear()
-            while self._queue or self._foreign or self._watch_lost:
+            while self._queue or self._foreign or self._watch_lost or (self._writer is None and not self._stopping):
                 await self._turn()
             if self._stopping:
                 return
 
     async def _turn(self) -> None:
         try:
+            if self._writer is None:
+                await self._recover(self._lead)
+                return
             if self._watch_lost:
                 await self._resync()
             await self._take_foreign()
@@ -405,9 +438,11 @@ class Leader:
                 await self.submit(Upkeep())
             return Again(self._upkeep_seconds)
         lease = await self._store.acquire(self._holder, self._clock.now_ms() / 1000, self._lease_seconds)
-        if lease is not None and self.leading:
-            # If another led in between, this is a new epoch: writes of the old one fail, and the loop leads anew.
-            self._lease = lease
+        if lease is None:
+            self._step_down()
+        elif self.leading and lease != self._lease:
+            # Another led in between: what this process knows is old, it begins anew.
+            self._step_down()
         return Again(self._lease_seconds / 3)
 
 

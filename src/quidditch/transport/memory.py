@@ -57,7 +57,8 @@ class Network:
     # --- passing ----------------------------------------------------------------------------------------------------
 
     def find(self, node: str) -> MemoryTransport | None:
-        return self._nodes.get(node)
+        """A node by its id, or by its address, which here is `@` and the id."""
+        return self._nodes.get(node.removeprefix("@"))
 
     async def pass_on(self, one: str, other: str) -> None:
         """Returns when a message has come through; never for a cut link."""
@@ -88,16 +89,16 @@ class MemoryTransport:
     async def call(self, node: str, action: str, payload: bytes, timeout: float) -> bytes:
         if self._serving.closed:
             raise Unreachable(f"node [{self._node_id}] is closed")
-        if node == self._node_id:
+        if node.removeprefix("@") == self._node_id:
             return await self._serving.local(action, payload, timeout)
         try:
             async with asyncio.timeout(timeout):
-                await self._network.pass_on(self._node_id, node)
+                await self._network.pass_on(self._node_id, node.removeprefix("@"))
                 target = self._network.find(node)
                 if target is None:
                     raise Unreachable(f"node [{node}] is not connected")
                 answer = await target.answer(action, payload)
-                await self._network.pass_on(node, self._node_id)
+                await self._network.pass_on(target.node_id, self._node_id)
                 return answer
         except TimeoutError:
             raise TimedOut(f"[{node}][{action}] did not answer within {timeout:g} s") from None

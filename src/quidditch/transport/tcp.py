@@ -1,7 +1,7 @@
 """The transport over TCP: length-prefixed frames, one connection per direction of calls and pair of nodes, kept open.
 
-Addresses come from whoever knows the cluster; a connection greets with the cluster's uuid and the two node ids, so that neither a
-node of another cluster nor a new tenant of an old address is taken for the one that was meant.
+Addresses come from whoever knows the cluster; a connection greets with the cluster's uuid (empty before a node has joined one) and
+the two node ids, so that neither a node of another cluster nor a new tenant of an old address is taken for the one that was meant.
 """
 
 from __future__ import annotations
@@ -19,7 +19,10 @@ CONNECT_SECONDS = 2.0
 
 
 class TcpTransport:
-    """One node's way to the others. `addresses` answers a node's `host:port`, None for a node that it does not know."""
+    """One node's way to the others. `addresses` answers a node's `host:port`, None for a node that it does not know.
+
+    A call to `@host:port` goes to whoever answers there: how a node that knows nobody yet reaches its first master.
+    """
 
     def __init__(
         self,
@@ -103,11 +106,14 @@ class TcpTransport:
             self._dialled[node] = task.result()
 
     async def _dial(self, node: str) -> Connection:
-        address = self._addresses(node)
+        anybody = node.startswith("@")
+        address = node[1:] if anybody else self._addresses(node)
         if not address:
             raise Unreachable(f"node [{node}] is not known")
         host, _, port = address.rpartition(":")
-        connection = Connection(self, lambda: frames.greeting(self._cluster(), self._node_id, node), peer=node)
+        connection = Connection(
+            self, lambda: frames.greeting(self._cluster(), self._node_id, "" if anybody else node), peer=node
+        )
         loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout(CONNECT_SECONDS):
@@ -131,11 +137,12 @@ class TcpTransport:
     def accept(self, connection: Connection, greeting: frames.Greeting) -> str | None:
         if greeting.version != frames.VERSION:
             return f"node [{greeting.node}] speaks version {greeting.version}, this node {frames.VERSION}"
-        if greeting.cluster != self._cluster():
-            return f"node [{greeting.node}] belongs to cluster [{greeting.cluster}], this node to [{self._cluster()}]"
-        if connection.dialled and greeting.node != connection.peer:
+        ours = self._cluster()
+        if greeting.cluster and ours and greeting.cluster != ours:
+            return f"node [{greeting.node}] belongs to cluster [{greeting.cluster}], this node to [{ours}]"
+        if connection.dialled and greeting.node != connection.peer and not connection.peer.startswith("@"):
             return f"node [{greeting.node}] answers at the address of [{connection.peer}]"
-        if not connection.dialled and greeting.to != self._node_id:
+        if greeting.to and greeting.to != self._node_id:
             return f"node [{greeting.to}] was meant, this is [{self._node_id}]"
         return None
 

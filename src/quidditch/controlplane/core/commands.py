@@ -26,7 +26,8 @@ class CreateIndex(_Command, frozen=True, kw_only=True):
     """Creates an index. The members are as in the body of `PUT /{index}`; matching templates are laid under them.
 
     `name` may be date math. With `auto` an existing index is no error (the writer only wanted it to be there), and
-    `action.auto_create_index` decides. Result: :class:`IndexCreated`.
+    `action.auto_create_index` decides. `uuid`, if given, becomes the index's: a command that comes twice finds what it made. Result:
+    :class:`IndexCreated`.
     """
 
     name: str
@@ -35,6 +36,7 @@ class CreateIndex(_Command, frozen=True, kw_only=True):
     aliases: dict[str, Any] = {}
     auto: bool = False
     wait_for_active_shards: str | None = None
+    uuid: str = ""
 
 
 class DeleteIndices(_Command, frozen=True, kw_only=True):

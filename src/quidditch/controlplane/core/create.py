@@ -37,6 +37,9 @@ def create_index(draft: Draft, command: CreateIndex) -> IndexCreated:
         if existing is not None:
             return IndexCreated(existing.name, existing.uuid, existed=True)
         check_auto_create(draft, name)
+    made = draft.state.index_by_uuid(command.uuid) if command.uuid else None
+    if made is not None:
+        return IndexCreated(made.name, made.uuid, wait_spec(command.wait_for_active_shards, made))
     check_new_index_name(draft.state, name)
     resolved = template_resolution.resolve(draft.state, name, hidden=_asks_hidden(command.settings))
     template_resolution.refuse_data_stream(resolved, name)
@@ -103,7 +106,7 @@ def _settings(draft: Draft, command: CreateIndex, template: Mapping[str, Any]) -
         **flat,
         "index.creation_date": flat.get("index.creation_date", str(draft.env.now_ms)),
         "index.provided_name": command.name,
-        "index.uuid": draft.env.ids.uuid(),
+        "index.uuid": command.uuid or draft.env.ids.uuid(),
         "index.version.created": VERSION_CREATED,
     }
     return auto_expanded(flat, len([node for node in draft.state.nodes.values() if node.holds_data]))

@@ -1,0 +1,135 @@
+"""Brings every version of the cluster state to every node: differences to who has the version before, all of it to who has not.
+
+Each difference is made and encoded once, whatever the number of nodes. A node gets one message at a time; what happens meanwhile
+goes with the next one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Mapping
+
+import structlog
+
+from quidditch.controlplane import wire
+from quidditch.lib.clock import Clock
+from quidditch.model import diff
+from quidditch.model.errors import ApiError
+from quidditch.model.state import ClusterState
+from quidditch.transport.api import Transport, TransportError
+
+_log = structlog.get_logger(__name__)
+_KEPT = 256
+"""Differences kept for nodes that are behind; who is further behind gets the whole state."""
+_TIMEOUT = 30.0
+_PAUSE = 0.1
+
+
+class Publication:
+    """Lives with one leadership: what it sends carries `epoch`, and a node that knows a later one refuses it."""
+
+    def __init__(self, transport: Transport, clock: Clock, epoch: int, state: ClusterState) -> None:
+        self._transport = transport
+        self._clock = clock
+        self._epoch = epoch
+        self._state = state
+        self._diffs: deque[tuple[int, int, bytes]] = deque(maxlen=_KEPT)
+        self._full: tuple[int, bytes] | None = None
+        self._peers: dict[str, _Peer] = {}
+        self._moved: set[asyncio.Future[None]] = set()
+
+    def publish(self, old: ClusterState, new: ClusterState) -> None:
+        """A newer state (a subscriber of the leader)."""
+        self._diffs.append((old.version, new.version, diff.encode(diff.between(old, new))))
+        self._state = new
+        for node in [node for node in self._peers if node not in new.nodes]:
+            self.forget(node)
+        for peer in self._peers.values():
+            peer.wake.set()
+
+    def add(self, node: str) -> None:
+        """From now on brings the state to this node, anew from the whole."""
+        self.forget(node)
+        peer = self._peers[node] = _Peer()
+        peer.task = asyncio.ensure_future(self._feed(node, peer))
+
+    def forget(self, node: str) -> None:
+        peer = self._peers.pop(node, None)
+        if peer is not None and peer.task is not None:
+            peer.task.cancel()
+            self._tell()
+
+    async def applied(self, version: int, timeout: float) -> bool:
+        """Until every node that is fed has applied `version`; False after `timeout` seconds."""
+        deadline = self._clock.monotonic() + timeout
+        while any(peer.version < version for peer in self._peers.values()):
+            left = deadline - self._clock.monotonic()
+            if left <= 0:
+                return False
+            moved: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            self._moved.add(moved)
+            try:
+                await asyncio.wait_for(moved, left)
+            except TimeoutError:
+                return False
+            finally:
+                self._moved.discard(moved)
+        return True
+
+    def behind(self) -> Mapping[str, int]:
+        """The version that each node that is not up to date has."""
+        return {node: peer.version for node, peer in self._peers.items() if peer.version < self._state.version}
+
+    def close(self) -> None:
+        for node in list(self._peers):
+            self.forget(node)
+
+    # --- one node ---------------------------------------------------------------------------------------------------
+
+    async def _feed(self, node: str, peer: _Peer) -> None:
+        while True:
+            await peer.wake.wait()
+            peer.wake.clear()
+            while peer.version < self._state.version or not peer.reached:
+                try:
+                    await self._send(node, peer)
+                except (TransportError, ApiError) as error:
+                    _log.debug("cluster state not delivered", node=node, error=str(error))
+                    peer.version = 0
+                    await asyncio.sleep(_PAUSE)
+
+    async def _send(self, node: str, peer: _Peer) -> None:
+        message = wire.Publish(self._epoch, self._transport.node_id, self._from(peer.version))
+        answer = await self._transport.call(node, wire.PUBLISH, wire.encode(message), _TIMEOUT)
+        applied = wire.decode(answer, wire.Applied)
+        if applied.epoch > self._epoch:
+            raise ApiError(503, wire.NOT_LEADING, f"node [{node}] follows a later leader")
+        peer.reached = True
+        peer.version = applied.version
+        self._tell()
+
+    def _from(self, version: int) -> list[bytes]:
+        """The differences that lead from `version` to the newest state."""
+        chain = [(base, data) for base, number, data in self._diffs if number > version]
+        if version and chain and chain[0][0] == version:
+            return [data for _, data in chain]
+        if self._full is None or self._full[0] != self._state.version:
+            self._full = (self._state.version, diff.encode(diff.full(self._state)))
+        return [self._full[1]]
+
+    def _tell(self) -> None:
+        for future in self._moved:
+            if not future.done():
+                future.set_result(None)
+
+
+class _Peer:
+    """A node that is fed: what it has applied, and what wakes its feeder."""
+
+    def __init__(self) -> None:
+        self.version = 0
+        self.reached = False
+        self.wake = asyncio.Event()
+        self.wake.set()
+        self.task: asyncio.Task[None] | None = None

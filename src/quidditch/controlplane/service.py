@@ -1,0 +1,187 @@
+"""A master's side of the control plane: takes nodes in, listens to their heartbeats, decides their commands, sends them the state.
+
+It serves on every master; where the leader is another, it refuses and says who.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine, Mapping
+from typing import Any, TypeVar
+
+import structlog
+
+from quidditch.controlplane import wire
+from quidditch.controlplane.core import liveness
+from quidditch.controlplane.core.commands import NodeLeft, RegisterNode, ShardFailed, ShardStarted
+from quidditch.controlplane.core.liveness import Limits, Sign
+from quidditch.controlplane.leader import Leader
+from quidditch.controlplane.publication import Publication
+from quidditch.lib.clock import Clock
+from quidditch.model.errors import ApiError
+from quidditch.model.state import ClusterState
+from quidditch.transport.api import Transport
+
+_log = structlog.get_logger(__name__)
+_REPORTS = (RegisterNode, NodeLeft, ShardStarted, ShardFailed)
+"""Commands that nobody waits for: they are answered once they are decided."""
+_EVERYWHERE_SECONDS = 30.0
+M = TypeVar("M")
+
+
+class ControlService:
+    """Binds a :class:`Leader` to a transport. `address` is this node's own, `known_leader` answers that of the leader where this
+    process is not it.
+    """
+
+    def __init__(
+        self,
+        leader: Leader,
+        transport: Transport,
+        clock: Clock,
+        address: str,
+        limits: Limits = Limits(),  # noqa: B008  (frozen)
+        beat_seconds: float = 0.2,
+        known_leader: Callable[[], str] = lambda: "",
+    ) -> None:
+        self._leader = leader
+        self._transport = transport
+        self._clock = clock
+        self._address = address
+        self._limits = limits
+        self._beat_seconds = beat_seconds
+        self._known_leader = known_leader
+        self._signs: dict[str, Sign] = {}
+        self._publication: Publication | None = None
+        self._epoch = 0
+        self._watchman: asyncio.Task[None] | None = None
+        self._unsubscribe: Callable[[], None] | None = None
+
+    def start(self) -> None:
+        """Serves from now on."""
+        self._serve(wire.JOIN, wire.Join, self._join)
+        self._serve(wire.BEAT, wire.Beat, self._beat)
+        self._serve(wire.LEAVE, wire.Leave, self._leave)
+        self._serve(wire.SUBMIT, wire.Submit, self._submit)
+        self._transport.serve(wire.PENDING, self._pending)
+        self._unsubscribe = self._leader.subscribe(self._published)
+        self._published(self._leader.state, self._leader.state)
+        self._watchman = asyncio.ensure_future(self._watch())
+
+    async def stop(self) -> None:
+        if self._unsubscribe is not None:
+            self._unsubscribe()
+        if self._watchman is not None:
+            self._watchman.cancel()
+            await asyncio.gather(self._watchman, return_exceptions=True)
+        if self._publication is not None:
+            self._publication.close()
+
+    def healths(self) -> Mapping[str, tuple[liveness.Health, str]]:
+        """How each node is, with the reason; empty where this process does not lead."""
+        now = self._clock.monotonic()
+        return {node: liveness.health(sign, now, self._limits) for node, sign in self._signs.items()}
+
+    def _serve(self, action: str, kind: type[M], handler: Callable[[M], Coroutine[Any, Any, Any]]) -> None:
+        async def handle(payload: bytes) -> bytes:
+            if not self._leader.leading:
+                raise wire.not_leading(self._transport.node_id, self._known_leader())
+            return wire.encode(await handler(wire.decode(payload, kind)))
+
+        self._transport.serve(action, handle)
+
+    # --- the state --------------------------------------------------------------------------------------------------
+
+    def _published(self, old: ClusterState, new: ClusterState) -> None:
+        if not self._leader.leading:
+            return
+        if self._publication is None or self._epoch != self._leader.epoch:
+            self._take_over(new)
+        else:
+            self._publication.publish(old, new)
+
+    def _take_over(self, state: ClusterState) -> None:
+        """A new leadership knows the nodes from the store, and gives each the time to be heard."""
+        if self._publication is not None:
+            self._publication.close()
+        self._epoch = self._leader.epoch
+        self._publication = Publication(self._transport, self._clock, self._epoch, state)
+        now = self._clock.monotonic()
+        grace = now + self._limits.gone
+        self._signs = {id: Sign(node.spec.ephemeral_id, grace) for id, node in state.nodes.items()}
+        for node in state.nodes:
+            self._publication.add(node)
+
+    # --- what nodes ask ---------------------------------------------------------------------------------------------
+
+    async def _join(self, join: wire.Join) -> wire.Joined:
+        cluster = self._leader.state.cluster_uuid
+        if join.cluster and join.cluster != cluster:
+            raise ApiError(
+                400,
+                "coordination_state_rejected_exception",
+                f"node [{join.node.name}] belongs to the cluster with the uuid [{join.cluster}], this cluster is [{cluster}]",
+            )
+        await self._leader.submit(RegisterNode(node=join.node, fresh=join.fresh))
+        if self._publication is None or not self._leader.leading:
+            raise wire.not_leading(self._transport.node_id, self._known_leader())
+        self._signs[join.node.id] = Sign(join.node.ephemeral_id, self._clock.monotonic())
+        self._publication.add(join.node.id)
+        _log.info("node joined", node=join.node.id, name=join.node.name, address=join.node.transport_address)
+        return wire.Joined(cluster, self._address, self._epoch, self._beat_seconds)
+
+    async def _beat(self, beat: wire.Beat) -> wire.Heard:
+        sign = self._signs.get(beat.node)
+        known = sign is not None and sign.ephemeral == beat.ephemeral and beat.epoch == self._epoch
+        if sign is not None and known:
+            now = self._clock.monotonic()
+            behind = beat.version < self._leader.state.version
+            sign.heard, sign.version = now, beat.version
+            sign.behind_since = (sign.behind_since or now) if behind else None
+            sign.disk_total, sign.disk_free = beat.load.disk_total, beat.load.disk_free
+        return wire.Heard(known, self._epoch)
+
+    async def _leave(self, leave: wire.Leave) -> wire.Heard:
+        sign = self._signs.get(leave.node)
+        if sign is not None and sign.ephemeral == leave.ephemeral:
+            await self._remove(leave.node, "left")
+        return wire.Heard(False, self._epoch)
+
+    async def _submit(self, submit: wire.Submit) -> wire.Submitted:
+        result: Any = await self._leader.submit(submit.command, submit.wait_seconds)
+        version = self._leader.state.version
+        publication = self._publication
+        everywhere = True
+        if publication is not None and not isinstance(submit.command, _REPORTS):
+            everywhere = await publication.applied(version, _EVERYWHERE_SECONDS)
+        return wire.Submitted(result, version, everywhere)
+
+    async def _pending(self, _payload: bytes) -> bytes:
+        if not self._leader.leading:
+            raise wire.not_leading(self._transport.node_id, self._known_leader())
+        tasks = [
+            wire.Pending(task.insert_order, task.priority, task.source, task.executing, task.time_in_queue_ms)
+            for task in self._leader.pending_tasks()
+        ]
+        return wire.encode(tasks)
+
+    # --- who is gone ------------------------------------------------------------------------------------------------
+
+    async def _watch(self) -> None:
+        """Looks again and again who has fallen silent."""
+        while True:
+            await asyncio.sleep(self._limits.suspect / 4)
+            if not self._leader.leading:
+                continue
+            for node, reason in liveness.gone(self._signs.items(), self._clock.monotonic(), self._limits):
+                try:
+                    await self._remove(node, reason)
+                except ApiError as error:
+                    _log.warning("node cannot be removed", node=node, error=str(error))
+
+    async def _remove(self, node: str, reason: str) -> None:
+        _log.info("node left", node=node, reason=reason)
+        self._signs.pop(node, None)
+        if self._publication is not None:
+            self._publication.forget(node)
+        await self._leader.submit(NodeLeft(node_id=node, reason=reason))
