@@ -160,18 +160,20 @@ def test_who_is_not_there_or_does_not_serve(run: Run) -> None:
 
 def test_deadlines_hold_and_the_work_goes_on(run: Run) -> None:
     async def test(network: AnyNetwork) -> None:
-        finished = asyncio.Event()
-        release = asyncio.Event()
+        started, release, finished = asyncio.Event(), asyncio.Event(), asyncio.Event()
 
         async def slow(_payload: bytes) -> bytes:
+            started.set()
             await release.wait()
             finished.set()
             return b""
 
         one, two = await network.join("one"), await network.join("two")
         two.serve("slow", slow)
+        pending = asyncio.ensure_future(one.call("two", "slow", b"", 0.5))
+        await started.wait()
         with pytest.raises(TimedOut):
-            await one.call("two", "slow", b"", 0.01)
+            await pending
         release.set()
         await finished.wait()
 
