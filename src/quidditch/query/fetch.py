@@ -52,6 +52,8 @@ def _source_object(value: dict[str, Any]) -> SourceFilter:
     found: dict[str, tuple[str, ...]] = {"includes": (), "excludes": ()}
     names = {"includes": "includes", "include": "includes", "excludes": "excludes", "exclude": "excludes"}
     for key, item in value.items():
+        if key == "exclude_vectors" and isinstance(item, bool):
+            continue  # elasticsearch-py 9 says so of every search; no field here keeps its vectors out of the source
         name = names.get(key)
         if name is None or isinstance(item, dict) or item is None:
             raise Malformed(f"Unknown key for a {token_name(item)} in [{key}].", value, key)

@@ -9,7 +9,7 @@ from quidditch.rest.response import Response
 from quidditch.rest.route import Route
 from quidditch.rest.scroll import unknown
 
-_PARAMS = (
+PARAMS = (
     "keep_alive", "preference", "routing", "allow_partial_pit_creation", "expand_wildcards", "ignore_unavailable",
     "allow_no_indices",
 )  # fmt: skip
@@ -45,7 +45,7 @@ async def list_all(_request: Request, node: Node) -> Response:
 
 
 ROUTES = [
-    Route("POST", "/{index}/_search/point_in_time", create, _PARAMS, load="search"),
+    Route("POST", "/{index}/_search/point_in_time", create, PARAMS, load="search"),
     Route("DELETE", "/_search/point_in_time", delete),
     Route("DELETE", "/_search/point_in_time/_all", delete_all),
     Route("GET", "/_search/point_in_time/_all", list_all),

@@ -23,6 +23,8 @@ FAMILIES = [
     "template_simulate",
     "analyze",
     "tasks",
+    "by_query",
+    "reindex",
     "cluster_health",
     "cluster_state",
     "cluster_settings",
@@ -43,6 +45,8 @@ FAMILIES = [
     "explain",
     "validate",
     "field_caps",
+    "elastic",
+    "data_streams",
 ]
 
 
