@@ -22,7 +22,7 @@ from tests.unit.model import states
 from quidditch.model.codec import FormatError
 from quidditch.model.objects import Index, Object
 from quidditch.store import api
-from quidditch.store.etcd import EtcdStore
+from quidditch.store.etcd import EtcdStore, batch
 from quidditch.store.etcd import open as open_etcd
 from quidditch.store.etcd.client import COMPACT, TXN, WATCH
 from quidditch.store.etcd.keys import put
@@ -297,6 +297,23 @@ def test_what_was_compacted_while_the_line_was_down_is_expired(etcd: Cluster) ->
                     await anext(events)
 
     run(test)
+
+
+@pytest.mark.parametrize("at_once", [1, 2])
+def test_no_write_is_left_waiting(etcd: Cluster, monkeypatch: pytest.MonkeyPatch, at_once: int) -> None:
+    monkeypatch.setattr(batch, "_AT_ONCE", at_once)
+
+    async def test() -> None:
+        async with opened(etcd.endpoints) as store:
+
+            async def writer(name: str) -> None:
+                obj: Object = await store.create(states.index(name))
+                for number in range(40):
+                    obj = await store.update(changed(obj, str(number)))
+
+            await asyncio.gather(*(writer(f"i{number}") for number in range(16)))
+
+    run(test, 30)
 
 
 def test_a_deletion_is_told_with_what_was_deleted(etcd: Cluster) -> None:

@@ -49,20 +49,29 @@ class Batcher:
         self._client = client
         self._keys = keys
         self._queue: deque[Write] = deque()
-        self._running: set[asyncio.Task[None]] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._running = 0
 
     async def write(self, key: bytes, expected: int, op: pb.RequestOp, size: int, fence: int | None) -> Written:
         """Raises :class:`Fenced`, :class:`Unavailable`, :class:`Refused`."""
         future: asyncio.Future[Written] = asyncio.get_running_loop().create_future()
         self._queue.append(Write(key, expected, op, size, fence, future))
-        if len(self._running) < _AT_ONCE:
+        if self._running < _AT_ONCE:
+            self._running += 1
             task = asyncio.create_task(self._run(), name="etcd writes")
-            self._running.add(task)
-            task.add_done_callback(self._running.discard)
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
         return await future
 
     async def _run(self) -> None:
-        await asyncio.sleep(0)  # who writes side by side in this turn of the loop goes together
+        try:
+            await asyncio.sleep(0)  # who writes side by side in this turn of the loop goes together
+            await self._drain()
+        finally:
+            # Here and not when the task is seen to be done: a write in between would wait for nobody.
+            self._running -= 1
+
+    async def _drain(self) -> None:
         while writes := self._take():
             try:
                 outcomes: list[Written | Exception] = list(await self._commit(writes))
