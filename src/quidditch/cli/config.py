@@ -123,7 +123,8 @@ def _from_file(file: Path) -> dict[str, str]:
     except OSError as error:
         raise ConfigError(f"cannot read the configuration {file}: {error.strerror}") from None
     except yaml.YAMLError as error:
-        raise ConfigError(f"the configuration {file} is not valid YAML: {' '.join(str(error).split())}") from None
+        problem = " ".join(str(error).replace('in "<byte string>", ', "at ").split())
+        raise ConfigError(f"the configuration {file} is not valid YAML: {problem}") from None
     if content is None:
         return {}
     if not isinstance(content, dict):

@@ -152,7 +152,11 @@ def _ndjson(stream: IO[bytes], name: str) -> Iterator[dict[str, Any]]:
 def _csv(stream: IO[bytes], name: str) -> Iterator[dict[str, Any]]:
     text = io.TextIOWrapper(stream, encoding="utf-8-sig", newline="")
     try:
-        for row in csv.DictReader(text):
+        reader = csv.DictReader(text)
+        for row in reader:
+            if None in row:
+                header = len(reader.fieldnames or ())
+                raise ImportProblem(f"{name}, line {reader.line_num} has more cells than the header's {header}")
             yield {key: _value(value) for key, value in row.items() if key and value not in (None, "")}
     except (csv.Error, UnicodeDecodeError) as error:
         raise ImportProblem(f"{name} is not CSV in UTF-8: {error}") from None

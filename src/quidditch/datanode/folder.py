@@ -29,6 +29,8 @@ class DataFolder:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        if path.exists() and not path.is_dir():
+            raise FolderError(f"cannot use the data folder {path}: it is not a folder")
         try:
             path.mkdir(parents=True, exist_ok=True)
             self._lock = os.open(path / "node.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)

@@ -52,3 +52,11 @@ def test_sizes() -> None:
 
 def test_every_setting_says_what_it_is_for() -> None:
     assert all(setting.meaning for setting in SETTINGS.values())
+
+
+def test_faults_of_yaml_name_line_and_column(tmp_path: Path) -> None:
+    file = tmp_path / "q.yml"
+    file.write_text("a: [1\n")
+    with pytest.raises(ConfigError, match=r"q\.yml is not valid YAML: .* at line 1, column 4") as failure:
+        load(file, {}, {})
+    assert "byte string" not in str(failure.value)

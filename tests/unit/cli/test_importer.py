@@ -1,6 +1,8 @@
+import io
+
 import pytest
 
-from quidditch.cli.importer import _value
+from quidditch.cli.importer import ImportProblem, _csv, _value
 
 
 @pytest.mark.parametrize(
@@ -15,3 +17,14 @@ def test_cells_of_csv(text: str, value: object) -> None:
     found = _value(text)
     assert found == value
     assert type(found) is type(value)
+
+
+def test_rows_longer_than_the_header_lose_nothing_unseen() -> None:
+    rows = _csv(io.BytesIO(b'id,name\n1,"two\nlines"\n2,b,c\n'), "f.csv")
+    assert next(rows) == {"id": 1, "name": "two\nlines"}
+    with pytest.raises(ImportProblem, match=r"f\.csv, line 4 has more cells than the header's 2"):
+        next(rows)
+
+
+def test_rows_may_be_shorter() -> None:
+    assert list(_csv(io.BytesIO(b"id,name\n1\n"), "f.csv")) == [{"id": 1}]

@@ -50,3 +50,10 @@ def test_indices_are_removed_even_if_interrupted(tmp_path: Path) -> None:
     again = DataFolder(tmp_path)
     assert list(again.indices.iterdir()) == []
     again.close()
+
+
+def test_a_file_is_no_folder(tmp_path: Path) -> None:
+    file = tmp_path / "data"
+    file.write_text("")
+    with pytest.raises(FolderError, match="it is not a folder"):
+        DataFolder(file)
