@@ -316,6 +316,25 @@ def test_no_write_is_left_waiting(etcd: Cluster, monkeypatch: pytest.MonkeyPatch
     run(test, 30)
 
 
+def test_a_watch_ends_when_it_is_cancelled(etcd: Cluster) -> None:
+    async def test() -> None:
+        async with opened(etcd.endpoints) as store:
+            start = (await store.list()).version
+
+            async def follow() -> None:
+                async for _ in store.watch(start):
+                    pass
+
+            for number in range(300):
+                following = asyncio.create_task(follow())
+                await asyncio.sleep(number / 10_000)
+                following.cancel()
+                with pytest.raises(asyncio.CancelledError):
+                    await following
+
+    run(test)
+
+
 def test_a_deletion_is_told_with_what_was_deleted(etcd: Cluster) -> None:
     async def test() -> None:
         async with opened(etcd.endpoints) as store:

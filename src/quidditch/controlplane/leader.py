@@ -393,7 +393,8 @@ class Leader:
 
     def _fail(self, tasks: Sequence[Task], error: api.StoreError) -> None:
         for task in tasks:
-            _set(task.future, error=_unavailable(str(error)))
+            answer = _too_large if isinstance(error, api.TooLarge) else _unavailable
+            _set(task.future, error=answer(str(error)))
 
     # --- other writers ----------------------------------------------------------------------------------------------
 
@@ -466,6 +467,10 @@ def _set(future: asyncio.Future[Result], result: Result | None = None, error: Ba
 
 def _seconds(timeout: float) -> str:
     return f"{int(timeout)}s" if timeout == int(timeout) else f"{int(timeout * 1000)}ms"
+
+
+def _too_large(reason: str) -> ApiError:
+    return ApiError(400, "illegal_argument_exception", reason)
 
 
 def _unavailable(reason: str) -> ApiError:

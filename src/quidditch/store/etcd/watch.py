@@ -121,15 +121,17 @@ class Watch:
                     endpoint.suspect()
                     raise api.Unavailable(f"etcd {endpoint.address}: the watch is silent")
                 if now >= beat:
-                    await asyncio.wait_for(_ask(call), self._client.timeout * 0.6)
+                    # Not wait_for, which can lose a cancellation (before Python 3.12).
+                    async with asyncio.timeout(self._client.timeout * 0.6):
+                        await call.write(pb.WatchRequest(progress_request=pb.WatchProgressRequest()))
                     beat = loop.time() + (_BEAT_SECONDS if self._caught_up else _FIRST_BEAT_SECONDS)
         except TimeoutError:
             endpoint.suspect()
             raise api.Unavailable(f"etcd {endpoint.address}: the watch takes no more requests") from None
         finally:
+            # Not awaited, so that no cancellation of the watch is taken for that of the read.
             reading.cancel()
-            with contextlib.suppress(asyncio.CancelledError, grpc.aio.AioRpcError):
-                await reading
+            reading.add_done_callback(_looked_at)
 
     async def _next(self, reading: asyncio.Future[Any], seconds: float) -> bool:
         """Waits for an answer, the end of the client, or so long."""
@@ -167,5 +169,6 @@ def _checked(response: Any, endpoint: Endpoint) -> pb.WatchResponse:
     return response
 
 
-async def _ask(call: Any) -> None:
-    await call.write(pb.WatchRequest(progress_request=pb.WatchProgressRequest()))
+def _looked_at(reading: asyncio.Future[Any]) -> None:
+    if not reading.cancelled():
+        reading.exception()
