@@ -325,9 +325,9 @@ def test_a_watch_ends_when_it_is_cancelled(etcd: Cluster) -> None:
                 async for _ in store.watch(start):
                     pass
 
-            for number in range(300):
+            for number in range(150):
                 following = asyncio.create_task(follow())
-                await asyncio.sleep(number / 10_000)
+                await asyncio.sleep(number / 5_000)
                 following.cancel()
                 with pytest.raises(asyncio.CancelledError):
                     await following
