@@ -36,14 +36,16 @@ if [ "$name" = etcd ] && good_etcd; then
     exit 0
 fi
 # The name says what it was built from, so that another version or commit never takes a wrong one.
-sum=$(cat get.sh "$module"/go.mod "$module"/go.sum | cksum | cut -d ' ' -f 1)
+sum=$(cat "$module"/go.mod "$module"/go.sum | cksum | cut -d ' ' -f 1)
 binary=$cache/$name-$sum
 if [ -x "$binary" ]; then
     echo "$binary"
     exit 0
 fi
 if ! command -v go >/dev/null 2>&1; then
-    echo "$name is missing, and Go to build it: install Go ($(sed -n 's/^go //p' "$module/go.mod") or later), or for etcd an etcd of version $(echo "$etcd_least" | tr ' ' .) or later" >&2
+    instead=""
+    [ "$name" != etcd ] || instead=", or an etcd of version $(echo "$etcd_least" | tr ' ' .) or later"
+    echo "$name is missing, and Go to build it: install Go $(sed -n 's/^go //p' "$module/go.mod") or later$instead" >&2
     exit 3
 fi
 cd "$module"

@@ -99,6 +99,10 @@ class Leadership:
             endpoint.suspect()
             self._client.forget_token()
             raise translated(error, endpoint) from error
+        except asyncio.InvalidStateError as error:  # it ended before the request was sent
+            endpoint.suspect()
+            self._client.forget_token()
+            raise api.Unavailable(f"etcd {endpoint.address}: {error}") from error
         if answer is grpc.aio.EOF:
             raise api.Unavailable(f"etcd {endpoint.address}: the renewal of the lease was not answered")
         return bool(answer.TTL > 0)

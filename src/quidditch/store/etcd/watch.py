@@ -38,6 +38,7 @@ class Watch:
         self._client = client
         self._range = (start, end)
         self._at = after
+        self._patience = client.timeout * 0.6
         self._caught_up = False
         self._closed: asyncio.Task[Any] | None = None
         self._alive = 0.0
@@ -69,7 +70,7 @@ class Watch:
         try:
             call = endpoint.stream(WATCH)(metadata=await self._client.metadata(endpoint))
             try:
-                await call.write(self._create())
+                await self._send(call, endpoint, self._create())
                 async with contextlib.aclosing(self._read(call, endpoint)) as batches:
                     async for batch in batches:
                         yield batch
@@ -115,23 +116,29 @@ class Watch:
                     fragments.extend(response.events)
                     if not response.fragment and (batch := self._taken(response, fragments, now)) is not None:
                         yield batch
+                        # How long the consumer took is no silence of etcd's.
+                        self._alive = heard = loop.time()
                     if not response.fragment:
                         fragments = []
-                elif now - heard > self._client.timeout * 0.6:
+                elif now - heard > self._patience:
                     endpoint.suspect()
                     raise api.Unavailable(f"etcd {endpoint.address}: the watch is silent")
                 if now >= beat:
-                    # Not wait_for, which can lose a cancellation (before Python 3.12).
-                    async with asyncio.timeout(self._client.timeout * 0.6):
-                        await call.write(pb.WatchRequest(progress_request=pb.WatchProgressRequest()))
+                    await self._send(call, endpoint, pb.WatchRequest(progress_request=pb.WatchProgressRequest()))
                     beat = loop.time() + (_BEAT_SECONDS if self._caught_up else _FIRST_BEAT_SECONDS)
-        except TimeoutError:
-            endpoint.suspect()
-            raise api.Unavailable(f"etcd {endpoint.address}: the watch takes no more requests") from None
         finally:
             # Not awaited, so that no cancellation of the watch is taken for that of the read.
             reading.cancel()
             reading.add_done_callback(_looked_at)
+
+    async def _send(self, call: Any, endpoint: Endpoint, request: pb.WatchRequest) -> None:
+        try:
+            # Not wait_for, which can lose a cancellation (before Python 3.12).
+            async with asyncio.timeout(self._patience):
+                await call.write(request)
+        except TimeoutError:
+            endpoint.suspect()
+            raise api.Unavailable(f"etcd {endpoint.address}: the watch takes no requests") from None
 
     async def _next(self, reading: asyncio.Future[Any], seconds: float) -> bool:
         """Waits for an answer, the end of the client, or so long."""
