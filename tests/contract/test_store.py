@@ -352,6 +352,7 @@ def test_leases_and_fences(run: Run) -> None:
     async def test(store: api.Store) -> None:
         one = await store.acquire("one", 0, 10)
         assert one is not None
+        assert await store.leader() == one
         assert await store.acquire("two", 5, 10) is None
         assert await store.acquire("one", 9, 10) == one
         made = await store.create(states.index("a"), fence=one.epoch)
@@ -371,6 +372,7 @@ def test_leases_and_fences(run: Run) -> None:
         await store.release(one)
         assert await store.acquire("one", 21, 10) is None
         await store.release(two)
+        assert await store.leader() is None
         three = await store.acquire("one", 21, 10)
         assert three is not None
         assert three.epoch > two.epoch

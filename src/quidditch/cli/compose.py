@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +13,7 @@ import orjson
 import quidditch_kernel
 from quidditch import __version__
 from quidditch.cli.config import Config, memory_bytes
+from quidditch.controlplane.api import ControlPlane
 from quidditch.controlplane.core.commands import RegisterNode
 from quidditch.controlplane.core.draft import Checks
 from quidditch.controlplane.leader import Leader
@@ -40,69 +41,70 @@ from quidditch.rest.pressure import Pressure
 from quidditch.store.sqlite import SqliteStore
 from quidditch_kernel import KernelError, Runtime
 
-_OPENING_SECONDS = 0.4
+OPENING_SECONDS = 0.4
 """How long requests wait at the start for shards to be opened; after that they are answered with what is there."""
-ROLES = ("cluster_manager", "data", "ingest", "remote_cluster_client")
 
 
 @dataclass(slots=True)
 class Parts:
-    """A running node."""
+    """A running node, and what ends its parts, in this order."""
 
     node: Node
-    store: SqliteStore
-    leader: Leader
+    endings: Sequence[Callable[[], Awaitable[None]]]
 
     async def close(self) -> None:
-        """Shards first, so that what was acknowledged is flushed while the control plane still answers."""
-        await self.node.data.close()
-        await self.leader.stop()
-        await self.store.close()
+        for ending in self.endings:
+            await ending()
 
 
-async def open_node(config: Config, folder: DataFolder, http_address: str) -> Parts:
-    """Opens the store, takes the lead, opens the shards that belong here."""
-    clock, ids = SystemClock(), RandomIds()
-    checks = Checks(analysis=check_analysis, date_format=check_date_format, alias_filter=check_alias_filter)
-    metrics = Metrics()
+async def open_embedded(config: Config, folder: DataFolder, http_address: str) -> Parts:
+    """All in one process: opens the store, takes the lead, opens the shards that belong here."""
     store = await SqliteStore.open(folder.path / "cluster.sqlite")
+    metrics = Metrics()
     leader = Leader(
         store,
         cluster_name=config["cluster.name"],
         holder=folder.node_id,
-        clock=clock,
-        ids=ids,
-        checks=checks,
+        clock=SystemClock(),
+        ids=RandomIds(),
+        checks=CHECKS,
         metrics=metrics,
     )
     await leader.start()
+    node = assemble(config, folder, leader, http_address, metrics)
+    spec = node_spec(config, folder.node_id, http_address, http_address)
+    await leader.submit(RegisterNode(node=spec, fresh=True))
+    await node.data.settled(OPENING_SECONDS)
+    # Shards first, so that what was acknowledged is flushed while the control plane still answers.
+    return Parts(node, [node.data.close, leader.stop, store.close])
+
+
+def assemble(config: Config, folder: DataFolder, control: ControlPlane, http_address: str, metrics: Metrics) -> Node:
+    """The parts that every process has, whatever its roles, around a control plane."""
+    clock = SystemClock()
     mappings = Mappings()
-    data = DataNode(folder, _runtime(config), mappings.kernel, leader, _threads(config))
-    leader.subscribe(data.apply)
-    data.apply(data.state, leader.state)
-    shards = Shards(leader, data, data.id)
-    getter = Getter(leader, shards, mappings)
-    node = Node(
+    data = DataNode(folder, _runtime(config), mappings.kernel, control, _threads(config))
+    control.subscribe(data.apply)
+    data.apply(data.state, control.state)
+    shards = Shards(control, data, data.id)
+    getter = Getter(control, shards, mappings)
+    return Node(
         name=config.node_name,
         id=data.id,
         config=config,
         clock=clock,
-        control=leader,
+        control=control,
         data=data,
         shards=shards,
         mappings=mappings,
-        write=Writer(leader, shards, mappings, decide_growth),
+        write=Writer(control, shards, mappings, decide_growth),
         get=getter,
-        search=SearchService(leader, data, mappings, getter, clock),
+        search=SearchService(control, data, mappings, getter, clock),
         pressure=_pressure(config),
         http_address=http_address,
         started_ms=clock.now_ms(),
-        extra={"checks": checks, "metrics": metrics},
+        extra={"checks": CHECKS, "metrics": metrics},
     )
-    spec = _node_spec(config, data.id, ids.uuid(), http_address)
-    await leader.submit(RegisterNode(node=spec, fresh=True))
-    await data.settled(_OPENING_SECONDS)
-    return Parts(node, store, leader)
 
 
 def _runtime(config: Config) -> Runtime:
@@ -128,18 +130,19 @@ def _pressure(config: Config) -> Pressure:
     )
 
 
-def _node_spec(config: Config, node_id: str, ephemeral_id: str, http_address: str) -> NodeSpec:
-    host = http_address.rpartition(":")[0].strip("[]")
+def node_spec(config: Config, node_id: str, http_address: str, transport_address: str) -> NodeSpec:
+    """How this process registers; its ephemeral id is new."""
+    host = transport_address.rpartition(":")[0].strip("[]")
     return NodeSpec(
         id=node_id,
         name=config.node_name,
-        ephemeral_id=ephemeral_id,
-        roles=ROLES,
+        ephemeral_id=RandomIds().uuid(),
+        roles=config.roles,
         host=host,
         ip=host,
-        transport_address=http_address,
+        transport_address=transport_address,
         http_address=http_address,
-        attributes={"os": platform.system().lower(), "arch": platform.machine()},
+        attributes={"os": platform.system().lower(), "arch": platform.machine(), **config.attributes},
         version=__version__,
     )
 
@@ -185,3 +188,6 @@ def parses_date(text: str, format: str) -> bool:
 def decide_growth(root: RootMapping, unknown: list[UnknownField]) -> dict[str, Any] | None:
     """What unknown fields of a document become."""
     return grow(root, unknown, parses_date)
+
+
+CHECKS = Checks(analysis=check_analysis, date_format=check_date_format, alias_filter=check_alias_filter)

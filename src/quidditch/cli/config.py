@@ -14,7 +14,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from quidditch.lib.units import parse_bytes
+from quidditch.lib.units import parse_bytes, parse_millis
 
 
 class ConfigError(Exception):
@@ -36,13 +36,34 @@ SETTINGS: dict[str, Setting] = {
     "http.host": Setting("127.0.0.1", "address to listen on"),
     "http.port": Setting("9200-9300", "port, or a range of which the first free one is taken"),
     "http.max_content_length": Setting("100mb", "largest request body"),
-    "controlPlane.mode": Setting("auto", "where the cluster's state lives: auto or embedded"),
+    "controlPlane.mode": Setting(
+        "auto", "where the cluster's state lives: embedded, raft, or auto: raft where other nodes are named"
+    ),
+    "node.roles": Setting("cluster_manager,data,ingest,remote_cluster_client", "what the node does"),
+    "transport.host": Setting("127.0.0.1", "address for other nodes"),
+    "transport.port": Setting("9300-9400", "port for other nodes, or a range of which the first free one is taken"),
+    "discovery.seed_hosts": Setting("", "masters to ask first, as host:port of their transport, separated by commas"),
+    "raft.peers": Setting("", "the first masters of a new cluster, each as name=host:port of its etcd peers' port"),
+    "raft.endpoints": Setting(
+        "", "an etcd cluster to use instead of one of its own, as host:port of its clients' ports"
+    ),
+    "raft.client_port": Setting("2379", "port of the master's etcd for clients"),
+    "raft.heartbeat_interval": Setting("100ms", "how often etcd's leader is heard"),
+    "raft.election_timeout": Setting("1s", "after how much silence etcd's members elect another leader"),
+    "raft.etcd": Setting("", "the etcd binary; empty for the one on PATH or built by make etcd"),
+    "raft.tls.ca": Setting("", "the authority of etcd's certificates, a PEM file"),
+    "raft.tls.cert": Setting("", "this master's certificate for etcd, a PEM file"),
+    "raft.tls.key": Setting("", "the key of that certificate, a PEM file"),
     "indices.memory.index_buffer_size": Setting("10%", "memory for documents not yet in segments"),
     "thread_pool.write.size": Setting("0", "threads for writes; 0 for one more than there are cores"),
     "thread_pool.search.size": Setting("0", "threads for searches; 0 for 1.5 times the cores"),
     "thread_pool.search.queue_size": Setting("1000", "searches in flight before new ones are refused"),
     "logger.level": Setting("warning", "debug, info, warning or error"),
 }
+
+ROLES = ("cluster_manager", "data", "ingest", "remote_cluster_client")
+ATTRIBUTE = "node.attr."
+"""What any name behind this says of the node is its own affair: zones, racks, tiers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,15 +100,41 @@ class Config:
     def data_path(self) -> Path:
         return Path(self.values["path.data"]).expanduser().absolute()
 
-    def ports(self) -> range:
-        text = self.values["http.port"]
+    @property
+    def roles(self) -> tuple[str, ...]:
+        """Sorted. Raises :class:`ConfigError` for one that is unknown."""
+        roles = sorted(set(self.words("node.roles")))
+        wrong = [role for role in roles if role not in ROLES]
+        if wrong:
+            raise ConfigError(f"[node.roles] has the unknown role [{wrong[0]}]; known are {', '.join(ROLES)}")
+        return tuple(roles)
+
+    @property
+    def attributes(self) -> dict[str, str]:
+        """The node's own (`node.attr.zone` and the like)."""
+        return {
+            name.removeprefix(ATTRIBUTE): value for name, value in self.values.items() if name.startswith(ATTRIBUTE)
+        }
+
+    def words(self, name: str) -> list[str]:
+        """The members of a list separated by commas."""
+        return [word for word in (part.strip() for part in self.values[name].split(",")) if word]
+
+    def milliseconds(self, name: str) -> int:
+        try:
+            return parse_millis(self.values[name])
+        except ValueError:
+            raise ConfigError(f"[{name}] must be a time such as 500ms or 2s, not [{self.values[name]}]") from None
+
+    def ports(self, name: str = "http.port") -> range:
+        text = self.values[name]
         first, _, last = text.partition("-")
         try:
             ports = range(int(first), int(last or first) + 1)
             if not ports or ports[0] < 0 or ports[-1] > 65535:
                 raise ValueError
         except ValueError:
-            raise ConfigError(f"[http.port] must be a port or a range such as 9200-9300, not [{text}]") from None
+            raise ConfigError(f"[{name}] must be a port or a range such as 9200-9300, not [{text}]") from None
         return ports
 
 
@@ -109,7 +156,7 @@ def load(file: Path | None, environment: Mapping[str, str], flags: Mapping[str, 
 
 
 def _check_known(name: str, source: str) -> None:
-    if name not in SETTINGS:
+    if name not in SETTINGS and not name.startswith(ATTRIBUTE):
         near = get_close_matches(name, SETTINGS, n=1)
         hint = f", did you mean [{near[0]}]?" if near else ""
         raise ConfigError(f"unknown setting [{name}] ({source}){hint}")
@@ -139,12 +186,21 @@ def _flatten(prefix: str, value: Any, flat: dict[str, str]) -> None:
         for name, member in value.items():
             _flatten(f"{prefix}.{name}" if prefix else str(name), member, flat)
     elif value is not None:
-        flat[prefix] = str(value).lower() if isinstance(value, bool) else str(value)
+        flat[prefix] = _text(value)
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, list):
+        return ",".join(map(_text, value))
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _from_environment(environment: Mapping[str, str]) -> dict[str, str]:
     names = {environment_name(name): name for name in SETTINGS}
-    return {names[key]: value for key, value in environment.items() if key in names}
+    attribute = environment_name(ATTRIBUTE)
+    own = {ATTRIBUTE + key.removeprefix(attribute).lower(): key for key in environment if key.startswith(attribute)}
+    known = {names[key]: value for key, value in environment.items() if key in names}
+    return {**known, **{name: environment[key] for name, key in own.items()}}
 
 
 def environment_name(setting: str) -> str:

@@ -25,14 +25,26 @@ Port = Annotated[str | None, typer.Option("--http-port", help="Port or range of 
 File = Annotated[Path | None, typer.Option("--config", help="Configuration in YAML.")]
 Sets = Annotated[list[str] | None, typer.Option("--set", "-E", metavar="NAME=VALUE", help="Any other setting.")]
 
+Name = Annotated[str | None, typer.Option("--name", help="Name of the node (node.name).")]
+TransportPort = Annotated[str | None, typer.Option("--transport-port", help="Port for other nodes (transport.port).")]
+Seeds = Annotated[
+    str | None, typer.Option("--seed-hosts", help="Masters to ask first, host:port,… (discovery.seed_hosts).")
+]
+Peers = Annotated[
+    str | None, typer.Option("--peers", help="First masters of a new cluster, name=host:etcd-port,… (raft.peers).")
+]
+
 
 def _fail(message: str) -> typer.Exit:
     print(f"quidditch: {message}", file=sys.stderr)
     return typer.Exit(1)
 
 
-def _flags(data_dir: Path | None, host: str | None, port: str | None, sets: list[str] | None) -> dict[str, str | None]:
-    flags: dict[str, str | None] = {}
+def _flags(
+    data_dir: Path | None, host: str | None, port: str | None, sets: list[str] | None, **named: str | None
+) -> dict[str, str | None]:
+    """Settings by name; `named` has those of further options, `node_name` for `node.name`."""
+    flags: dict[str, str | None] = {name.replace("_", ".", 1): value for name, value in named.items()}
     for text in sets or []:
         name, equals, value = text.partition("=")
         if not equals:
@@ -53,14 +65,74 @@ def run(
     sets: Sets = None,
 ) -> None:
     """Start a node: all roles in one process, everything in one folder."""
+    _serve(config, _flags(data_dir, http_host, http_port, sets))
+
+
+def _serve(config: Path | None, flags: dict[str, str | None]) -> None:
     from quidditch.cli.config import ConfigError, load
     from quidditch.cli.run import serve
     from quidditch.datanode.folder import FolderError
 
     try:
-        serve(load(config, os.environ, _flags(data_dir, http_host, http_port, sets)), started=STARTED)
+        serve(load(config, os.environ, flags), started=STARTED)
     except (ConfigError, FolderError) as error:
         raise _fail(str(error)) from None
+
+
+@app.command()
+def master(
+    data_dir: DataDir = None,
+    http_host: Host = None,
+    http_port: Port = None,
+    config: File = None,
+    sets: Sets = None,
+    name: Name = None,
+    transport_port: TransportPort = None,
+    seed_hosts: Seeds = None,
+    peers: Peers = None,
+) -> None:
+    """Start a master: an etcd member and a candidate for the lead; it holds no documents."""
+    flags = _flags(
+        data_dir, http_host, http_port, sets, node_name=name, transport_port=transport_port, raft_peers=peers
+    )
+    _serve(config, {**flags, **_member("cluster_manager", seed_hosts)})
+
+
+@app.command()
+def data(
+    data_dir: DataDir = None,
+    http_host: Host = None,
+    http_port: Port = None,
+    config: File = None,
+    sets: Sets = None,
+    name: Name = None,
+    transport_port: TransportPort = None,
+    seed_hosts: Seeds = None,
+) -> None:
+    """Start a data node: it holds shards, and takes requests like every node."""
+    flags = _flags(data_dir, http_host, http_port, sets, node_name=name, transport_port=transport_port)
+    _serve(config, {**flags, **_member("data,ingest,remote_cluster_client", seed_hosts)})
+
+
+@app.command()
+def coordinator(
+    data_dir: DataDir = None,
+    http_host: Host = None,
+    http_port: Port = None,
+    config: File = None,
+    sets: Sets = None,
+    name: Name = None,
+    transport_port: TransportPort = None,
+    seed_hosts: Seeds = None,
+) -> None:
+    """Start a coordinator: it takes requests and holds nothing."""
+    flags = _flags(data_dir, http_host, http_port, sets, node_name=name, transport_port=transport_port)
+    _serve(config, {**flags, **_member("", seed_hosts)})
+
+
+def _member(roles: str, seed_hosts: str | None) -> dict[str, str | None]:
+    """What makes a process a member of a cluster of many, with these roles."""
+    return {"controlPlane.mode": "raft", "node.roles": roles, "discovery.seed_hosts": seed_hosts}
 
 
 @app.command()

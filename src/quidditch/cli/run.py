@@ -10,12 +10,13 @@ import socket
 import sys
 import time
 from collections.abc import Callable
+from typing import Literal
 
 import uvloop
 
 from quidditch import __version__
 from quidditch.cli import listen
-from quidditch.cli.compose import open_node
+from quidditch.cli.compose import open_embedded
 from quidditch.cli.config import Config, ConfigError
 from quidditch.datanode.folder import DataFolder
 from quidditch.lib.logging import configure
@@ -35,8 +36,7 @@ def serve(config: Config, ready: Ready | None = None, started: float | None = No
     """
     _log_to_stderr(config["logger.level"])
     started = time.monotonic() if started is None else started
-    if config["controlPlane.mode"] not in ("auto", "embedded"):
-        raise ConfigError(f"[controlPlane.mode] is auto or embedded, not [{config['controlPlane.mode']}]")
+    mode(config)
     listener = listen.bind(config)
     try:
         folder = DataFolder(config.data_path)
@@ -51,12 +51,30 @@ def serve(config: Config, ready: Ready | None = None, started: float | None = No
         listener.close()
 
 
+def mode(config: Config) -> Literal["embedded", "raft"]:
+    """Where the control plane of this node is. Raises :class:`ConfigError`."""
+    asked = config["controlPlane.mode"]
+    if asked == "auto":
+        others = ("discovery.seed_hosts", "raft.peers", "raft.endpoints")
+        return "raft" if any(config[name] for name in others) or "cluster_manager" not in config.roles else "embedded"
+    if asked == "embedded":
+        return "embedded"
+    if asked == "raft":
+        return "raft"
+    raise ConfigError(f"[controlPlane.mode] is auto, embedded or raft, not [{asked}]")
+
+
 async def _serve(
     config: Config, folder: DataFolder, listener: socket.socket, ready: Ready | None, started: float
 ) -> None:
     host, port = listener.getsockname()[:2]
     address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-    parts = await open_node(config, folder, address)
+    if mode(config) == "raft":
+        from quidditch.cli.raft import open_raft
+
+        parts = await open_raft(config, folder, address)
+    else:
+        parts = await open_embedded(config, folder, address)
     try:
         app = App(parts.node, all_routes(), config.size("http.max_content_length"))
         server = listen.server(app)

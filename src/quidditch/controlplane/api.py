@@ -43,6 +43,10 @@ class ControlPlane(Protocol):
     @property
     def state(self) -> ClusterState: ...
 
+    @property
+    def leader_id(self) -> str:
+        """The node that leads, as far as this one knows; empty if it knows none."""
+
     @overload
     async def submit(self, command: CreateIndex, timeout: float | None = None) -> IndexCreated: ...
     @overload
@@ -64,4 +68,5 @@ class ControlPlane(Protocol):
     async def wait_for(self, predicate: Callable[[ClusterState], bool], timeout: float) -> bool:
         """Until the predicate holds for the state; False after `timeout` seconds."""
 
-    def pending_tasks(self) -> Sequence[PendingTask]: ...
+    async def pending_tasks(self) -> Sequence[PendingTask]:
+        """What waits at the leader."""

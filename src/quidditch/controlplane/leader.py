@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import itertools
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, cast, overload
 
 import msgspec
@@ -76,8 +76,10 @@ class Task(msgspec.Struct, eq=False):
 class Leader:
     """A control plane in this process; use it through :class:`quidditch.controlplane.api.ControlPlane`.
 
-    `holder` names this process in the lease; `lease_seconds` is how long others wait for it after it died. A `standby` is one of
-    several candidates: it starts without the lead and, when it loses it, leaves what is queued to the next leader.
+    `holder` names this process in the lease (`node id`, or `node id@host:port` where others may look after it); `lease_seconds` is
+    how long others wait for it after it died. A `standby` is one of several candidates: it starts without the lead and, when it
+    loses it, leaves what is queued to the next leader. `gone` looks whether another leader has died: then nobody waits for its lease
+    to run out.
     """
 
     def __init__(
@@ -93,6 +95,7 @@ class Leader:
         lease_seconds: float = 15.0,
         upkeep_seconds: float = 60.0,
         standby: bool = False,
+        gone: Callable[[api.Lease], Awaitable[bool]] | None = None,
         metrics: Metrics | None = None,
     ) -> None:
         self._store = store
@@ -115,6 +118,7 @@ class Leader:
         self._numbers = itertools.count(1)
         self._upkeep_seconds = upkeep_seconds
         self._standby = standby
+        self._gone = gone
         self._chores = Controller("chores", self._chore, workers=2, quiet=(api.StoreError, ApiError))
         self._backoff = Backoff(0.05, 5.0)
         self._tasks: list[asyncio.Task[None]] = []
@@ -138,6 +142,10 @@ class Leader:
         return self._leading
 
     @property
+    def leader_id(self) -> str:
+        return self._holder.partition("@")[0] if self._leading else ""
+
+    @property
     def epoch(self) -> int:
         """Of the newest lease that this process held; 0 before the first."""
         return self._lease.epoch if self._lease is not None else 0
@@ -148,7 +156,7 @@ class Leader:
     async def wait_for(self, predicate: Callable[[ClusterState], bool], timeout: float) -> bool:
         return await self._publisher.wait_for(predicate, timeout)
 
-    def pending_tasks(self) -> Sequence[Task]:
+    async def pending_tasks(self) -> Sequence[Task]:
         return [*self._executing, *self._queue]
 
     @overload
@@ -214,7 +222,7 @@ class Leader:
             if lease is not None:
                 break
             self._hand_over()
-            await asyncio.sleep(self._lease_seconds / 10)
+            await self._look_at_rival()
             if self._stopping:
                 raise api.Unavailable("the node is closing")
         self._lease = lease
@@ -225,6 +233,17 @@ class Leader:
         self._writer = None
         self._leading = False
         self._wake.set()
+
+    async def _look_at_rival(self) -> None:
+        """Waits a little; a leader that is known to be gone loses its lease before its time."""
+        rival = await self._store.leader()
+        if rival is None:
+            return
+        if self._gone is not None and rival.holder != self._holder and await self._gone(rival):
+            _log.info("the leader is gone", leader=rival.holder, epoch=rival.epoch)
+            await self._store.release(rival)
+        else:
+            await asyncio.sleep(self._lease_seconds / 10)
 
     def _hand_over(self) -> None:
         """A standby that another leads leaves its commands to that one: their senders ask again there."""

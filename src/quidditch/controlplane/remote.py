@@ -32,7 +32,9 @@ _PENDING_SECONDS = 5.0
 
 
 class RemoteControl:
-    """`seeds` are transport addresses of masters (`host:port`); `cluster` answers the uuid on this node's disk, empty if none."""
+    """`seeds` are transport addresses of masters (`host:port`); `cluster` answers the uuid on this node's disk, empty if none, and
+    `joined` is told the uuid of the cluster that took the node in. `load` says how the node is, for the heartbeats.
+    """
 
     def __init__(
         self,
@@ -58,11 +60,13 @@ class RemoteControl:
         self._fresh = True
         self._epoch = 0
         self._leader = ""
+        self._leader_id = ""
         self._beat_seconds = 0.2
         self._found = asyncio.Event()
         self._lost = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         transport.serve(wire.PUBLISH, self._apply)
+        transport.serve(wire.HERE, _here)
 
     # --- what the node sees -----------------------------------------------------------------------------------------
 
@@ -71,9 +75,8 @@ class RemoteControl:
         return self._publisher.state
 
     @property
-    def leader(self) -> str:
-        """Where the leader is, as far as this node knows; empty while it is being looked for."""
-        return self._leader
+    def leader_id(self) -> str:
+        return self._leader_id if self._leader else ""
 
     def subscribe(self, callback: Subscriber) -> Callable[[], None]:
         return self._publisher.subscribe(callback)
@@ -124,11 +127,7 @@ class RemoteControl:
                 raise ApiError(503, "cluster_manager_not_discovered_exception", None) from None
         return self._leader
 
-    def pending_tasks(self) -> Sequence[wire.Pending]:
-        """Only the leader has the queue: see :meth:`fetch_pending`."""
-        return ()
-
-    async def fetch_pending(self) -> Sequence[wire.Pending]:
+    async def pending_tasks(self) -> Sequence[wire.Pending]:
         leader = await self._need_leader(self._clock.monotonic() + _PENDING_SECONDS)
         answer = await self._transport.call(leader, wire.PENDING, b"", _PENDING_SECONDS)
         return wire.decode(answer, list[wire.Pending])
@@ -193,6 +192,7 @@ class RemoteControl:
         self._epoch = max(self._epoch, joined.epoch)
         self._beat_seconds = joined.beat_seconds
         self._leader = f"@{joined.address}"
+        self._leader_id = joined.leader
         self._lost.clear()
         self._found.set()
 
@@ -241,3 +241,7 @@ class RemoteControl:
 def _done_before(command: Command, error: ApiError) -> bool:
     """Whether the refusal of a command that was sent twice says that the first one did it."""
     return isinstance(command, DeleteIndices) and error.type == "index_not_found_exception"
+
+
+async def _here(_payload: bytes) -> bytes:
+    return b""

@@ -20,7 +20,7 @@ from quidditch.controlplane.publication import Publication
 from quidditch.lib.clock import Clock
 from quidditch.model.errors import ApiError
 from quidditch.model.state import ClusterState
-from quidditch.transport.api import Transport
+from quidditch.transport.api import Transport, TransportError, Unreachable
 
 _log = structlog.get_logger(__name__)
 _REPORTS = (RegisterNode, NodeLeft, ShardStarted, ShardFailed)
@@ -52,6 +52,7 @@ class ControlService:
         self._beat_seconds = beat_seconds
         self._known_leader = known_leader
         self._signs: dict[str, Sign] = {}
+        self._probes: dict[str, asyncio.Task[None]] = {}
         self._publication: Publication | None = None
         self._epoch = 0
         self._watchman: asyncio.Task[None] | None = None
@@ -64,6 +65,7 @@ class ControlService:
         self._serve(wire.LEAVE, wire.Leave, self._leave)
         self._serve(wire.SUBMIT, wire.Submit, self._submit)
         self._transport.serve(wire.PENDING, self._pending)
+        self._transport.serve(wire.ALIVE, self._alive)
         self._unsubscribe = self._leader.subscribe(self._published)
         self._published(self._leader.state, self._leader.state)
         self._watchman = asyncio.ensure_future(self._watch())
@@ -74,6 +76,8 @@ class ControlService:
         if self._watchman is not None:
             self._watchman.cancel()
             await asyncio.gather(self._watchman, return_exceptions=True)
+        for probe in list(self._probes.values()):
+            probe.cancel()
         if self._publication is not None:
             self._publication.close()
 
@@ -107,8 +111,8 @@ class ControlService:
         self._epoch = self._leader.epoch
         self._publication = Publication(self._transport, self._clock, self._epoch, state)
         now = self._clock.monotonic()
-        grace = now + self._limits.gone
-        self._signs = {id: Sign(node.spec.ephemeral_id, grace) for id, node in state.nodes.items()}
+        until = now + 2 * self._limits.gone
+        self._signs = {id: Sign(node.spec.ephemeral_id, now, until) for id, node in state.nodes.items()}
         for node in state.nodes:
             self._publication.add(node)
 
@@ -128,7 +132,7 @@ class ControlService:
         self._signs[join.node.id] = Sign(join.node.ephemeral_id, self._clock.monotonic())
         self._publication.add(join.node.id)
         _log.info("node joined", node=join.node.id, name=join.node.name, address=join.node.transport_address)
-        return wire.Joined(cluster, self._address, self._epoch, self._beat_seconds)
+        return wire.Joined(cluster, self._transport.node_id, self._address, self._epoch, self._beat_seconds)
 
     async def _beat(self, beat: wire.Beat) -> wire.Heard:
         sign = self._signs.get(beat.node)
@@ -136,7 +140,7 @@ class ControlService:
         if sign is not None and known:
             now = self._clock.monotonic()
             behind = beat.version < self._leader.state.version
-            sign.heard, sign.version = now, beat.version
+            sign.heard, sign.refused, sign.version = now, 0, beat.version
             sign.behind_since = (sign.behind_since or now) if behind else None
             sign.disk_total, sign.disk_free = beat.load.disk_total, beat.load.disk_free
         return wire.Heard(known, self._epoch)
@@ -161,23 +165,43 @@ class ControlService:
             raise wire.not_leading(self._transport.node_id, self._known_leader())
         tasks = [
             wire.Pending(task.insert_order, task.priority, task.source, task.executing, task.time_in_queue_ms)
-            for task in self._leader.pending_tasks()
+            for task in await self._leader.pending_tasks()
         ]
         return wire.encode(tasks)
+
+    async def _alive(self, _payload: bytes) -> bytes:
+        return wire.encode(wire.Heard(self._leader.leading, self._leader.epoch))
 
     # --- who is gone ------------------------------------------------------------------------------------------------
 
     async def _watch(self) -> None:
         """Looks again and again who has fallen silent."""
         while True:
-            await asyncio.sleep(self._limits.suspect / 4)
+            await asyncio.sleep(self._limits.probe / 4)
             if not self._leader.leading:
                 continue
-            for node, reason in liveness.gone(self._signs.items(), self._clock.monotonic(), self._limits):
+            now = self._clock.monotonic()
+            for node in liveness.silent(self._signs.items(), now, self._limits):
+                if node not in self._probes:
+                    self._probes[node] = asyncio.ensure_future(self._probe(node))
+            for node, reason in liveness.gone(self._signs.items(), now, self._limits):
                 try:
                     await self._remove(node, reason)
                 except ApiError as error:
                     _log.warning("node cannot be removed", node=node, error=str(error))
+
+    async def _probe(self, node: str) -> None:
+        """A process that is gone refuses connections: nobody has to wait until its silence is long enough."""
+        sign = self._signs[node]
+        try:
+            await self._transport.call(node, wire.HERE, b"", self._limits.suspect)
+            sign.refused = 0
+        except Unreachable:
+            sign.refused += 1
+        except (TransportError, ApiError) as error:
+            _log.debug("node does not answer", node=node, error=str(error))
+        finally:
+            del self._probes[node]
 
     async def _remove(self, node: str, reason: str) -> None:
         _log.info("node left", node=node, reason=reason)

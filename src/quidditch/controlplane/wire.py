@@ -5,7 +5,9 @@
              control/leave      it goes                                Leave   -> Heard
              control/submit     a command to be decided                Submit  -> Submitted
              control/pending    what waits to be decided               (none)  -> [Pending]
-    node     control/publish    a newer cluster state                  Publish -> Applied
+    master   control/alive      in which epoch it leads or led         (none)  -> Heard
+    node     control/here       whether it is there                    (none)  -> (none)
+             control/publish    a newer cluster state                  Publish -> Applied
 
 A master that does not lead refuses with `not_leading` and names the leader that it knows.
 """
@@ -25,6 +27,8 @@ BEAT: Final = "control/beat"
 LEAVE: Final = "control/leave"
 SUBMIT: Final = "control/submit"
 PENDING: Final = "control/pending"
+ALIVE: Final = "control/alive"
+HERE: Final = "control/here"
 PUBLISH: Final = "control/publish"
 
 NOT_LEADING: Final = "not_cluster_manager_exception"
@@ -47,6 +51,7 @@ class Joined(_Message, frozen=True):
     """Taken in by the leader at `address` in its `epoch`; the state comes by `control/publish`."""
 
     cluster: str
+    leader: str
     address: str
     epoch: int
     beat_seconds: float

@@ -2,6 +2,7 @@
 
 node.lock                              held by the process that uses the folder; says its pid
 node.json                              the lasting id of the node
+cluster.json                           the uuid of the cluster that it belongs to, once it has joined one
 nodes/0/indices/<uuid>/<shard>/        one shard
 nodes/0/indices/.deleted-<uuid>/       an index on its way out
 """
@@ -60,23 +61,34 @@ class DataFolder:
     def _identity(self) -> str:
         file = self.path / "node.json"
         if file.exists():
-            try:
-                content = json.loads(file.read_bytes())
-                version, node_id = int(content["format"]), str(content["id"])
-            except (ValueError, KeyError, TypeError):
-                raise FolderError(f"{file} is damaged: it should hold the node's id") from None
-            if version > FORMAT:
-                raise FolderError(f"{file} has format {version}, this version reads up to {FORMAT}")
-            return node_id
+            return str(_content(file, "id"))
         node_id = secrets.token_urlsafe(16)
+        self._keep(file, {"id": node_id})
+        return node_id
+
+    def _keep(self, file: Path, content: dict[str, str]) -> None:
+        """Writes a small file, whole or not at all."""
         temporary = file.with_suffix(".tmp")
         with temporary.open("w") as out:
-            json.dump({"format": FORMAT, "id": node_id}, out)
+            json.dump({"format": FORMAT, **content}, out)
             out.flush()
             os.fsync(out.fileno())
         temporary.replace(file)
         sync_folder(self.path)
-        return node_id
+
+    @property
+    def cluster_uuid(self) -> str:
+        """The cluster that the data here belongs to; empty if it has not joined one. Raises :class:`FolderError`."""
+        file = self.path / "cluster.json"
+        return str(_content(file, "uuid")) if file.exists() else ""
+
+    def join(self, uuid: str) -> None:
+        """Keeps the uuid of the cluster that took this node in. Raises :class:`FolderError` for another than before."""
+        known = self.cluster_uuid
+        if known and known != uuid:
+            raise FolderError(f"the data folder {self.path} belongs to the cluster with the uuid {known}, not {uuid}")
+        if not known:
+            self._keep(self.path / "cluster.json", {"uuid": uuid})
 
     def shard(self, uuid: str, shard: int) -> Path:
         return self.indices / uuid / str(shard)
@@ -109,6 +121,18 @@ class DataFolder:
 
     def close(self) -> None:
         os.close(self._lock)
+
+
+def _content(file: Path, member: str) -> object:
+    """A member of a file that :meth:`DataFolder._keep` wrote. Raises :class:`FolderError`."""
+    try:
+        content = json.loads(file.read_bytes())
+        version = int(content["format"])
+        if version > FORMAT:
+            raise FolderError(f"{file} has format {version}, this version reads up to {FORMAT}")
+        return content[member]
+    except (ValueError, KeyError, TypeError):
+        raise FolderError(f"{file} is damaged: it should hold the {file.stem}'s {member}") from None
 
 
 def sync_folder(path: Path) -> None:

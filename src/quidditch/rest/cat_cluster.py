@@ -78,7 +78,7 @@ def _named(patterns: list[str], name: str) -> bool:
 
 async def health(request: Request, node: Node) -> list[Row]:
     found = cluster_health(node.control.state)
-    pending = node.control.pending_tasks()
+    pending = await node.control.pending_tasks()
     longest = max((task.time_in_queue_ms for task in pending), default=0)
     return [
         {
@@ -155,7 +155,7 @@ async def pending_tasks(_request: Request, node: Node) -> list[Row]:
             "priority": task.priority,
             "source": task.source,
         }
-        for task in node.control.pending_tasks()
+        for task in await node.control.pending_tasks()
     ]
 
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
+from quidditch.controlplane.api import PendingTask
 from quidditch.controlplane.core.health import ClusterHealth, Counts, IndexHealth, at_least, cluster_health
 from quidditch.controlplane.core.wait import parse_wait
 from quidditch.model import expressions
@@ -40,13 +41,14 @@ async def health(request: Request, node: Node) -> Response:
     if not timed_out and request.query.get("wait_for_events"):
         timed_out = not await _no_pending(node, timeout)
     found = _health(request, node, node.control.state)
-    return Response.json(_body(request, node, found, timed_out), 408 if timed_out else 200)
+    pending = await node.control.pending_tasks()
+    return Response.json(_body(request, node, found, timed_out, pending), 408 if timed_out else 200)
 
 
 async def _no_pending(node: Node, timeout: float) -> bool:
     """Whether the queue of the control plane is empty within the timeout."""
     deadline = node.clock.monotonic() + timeout
-    while node.control.pending_tasks():
+    while await node.control.pending_tasks():
         if node.clock.monotonic() > deadline:
             return False
         await asyncio.sleep(0.005)
@@ -129,8 +131,9 @@ def _nodes(text: str) -> Callable[[ClusterHealth], bool]:
 # --- the answer -----------------------------------------------------------------------------------------------------
 
 
-def _body(request: Request, node: Node, found: ClusterHealth, timed_out: bool) -> dict[str, Any]:
-    pending = node.control.pending_tasks()
+def _body(
+    request: Request, node: Node, found: ClusterHealth, timed_out: bool, pending: Sequence[PendingTask]
+) -> dict[str, Any]:
     body: dict[str, Any] = {
         "cluster_name": node.control.state.cluster_name,
         "status": found.status,

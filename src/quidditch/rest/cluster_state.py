@@ -225,7 +225,7 @@ async def pending_tasks(request: Request, node: Node) -> Response:
                     "time_in_queue_millis": task.time_in_queue_ms,
                     "time_in_queue": human.duration(task.time_in_queue_ms),
                 }
-                for task in node.control.pending_tasks()
+                for task in await node.control.pending_tasks()
             ]
         }
     )

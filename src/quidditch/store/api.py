@@ -142,8 +142,14 @@ class Store(abc.ABC):
         """
 
     @abc.abstractmethod
+    async def leader(self) -> Lease | None:
+        """The lease as it was last taken and not released; its time may be over."""
+
+    @abc.abstractmethod
     async def release(self, lease: Lease) -> None:
-        """Gives the lease back; nothing if it is no longer held."""
+        """Gives the lease back; nothing if it is no longer held. Whoever knows that the holder is gone may do so for it:
+        should it live after all, the epoch of the next leader keeps it from writing.
+        """
 
     @abc.abstractmethod
     async def close(self) -> None:

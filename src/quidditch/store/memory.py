@@ -103,6 +103,9 @@ class MemoryStore(api.Store):
         self._lease_until = now + duration
         return held
 
+    async def leader(self) -> api.Lease | None:
+        return self._lease
+
     async def release(self, lease: api.Lease) -> None:
         if self._lease == lease:
             self._lease = None

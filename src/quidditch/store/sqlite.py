@@ -141,6 +141,10 @@ class SqliteStore(api.Store):
 
         return await self._run(job)
 
+    async def leader(self) -> api.Lease | None:
+        holder, epoch = await self._run(lambda: self._db.execute("SELECT holder, epoch FROM lease").fetchone())
+        return api.Lease(holder, epoch) if holder else None
+
     async def release(self, lease: api.Lease) -> None:
         sql = "UPDATE lease SET holder = '', until = 0 WHERE holder = ? AND epoch = ?"
         await self._run(lambda: self._db.execute(sql, (lease.holder, lease.epoch)))

@@ -128,19 +128,24 @@ class Connection(asyncio.Protocol):
 
     # --- out --------------------------------------------------------------------------------------------------------
 
-    async def ask(self, action: str, payload: bytes, timeout: float) -> bytes:
-        """Sends a request and waits for its answer, without end: the caller has the clock."""
-        await self.drained()
+    async def ask(self, action: str, payload: bytes, deadline: float) -> bytes:
+        """Sends a request and waits for its answer; `deadline` is a time of the event loop. Raises TimeoutError."""
+        if self._writable is not None:
+            await asyncio.wait_for(self.drained(), deadline - self._loop.time())
         if self._transport is None:
             raise Unreachable(f"node [{self.peer}]: {self._reason}")
         self._numbers += 1
         call = self._numbers
         future: asyncio.Future[bytes] = self._loop.create_future()
         self._waiting[call] = future
+        # A timer of its own: a timeout block would need a task, and requests run without one until they wait.
+        timer = self._loop.call_at(deadline, _expire, future)
         try:
-            self._transport.writelines([frames.request_head(call, action, timeout, len(payload)), payload])
+            left = max(deadline - self._loop.time(), 0.0)
+            self._transport.writelines([frames.request_head(call, action, left, len(payload)), payload])
             return await future
         finally:
+            timer.cancel()
             self._waiting.pop(call, None)
 
     async def answer(self, kind: int, call: int, body: bytes) -> None:
@@ -185,3 +190,8 @@ class Connection(asyncio.Protocol):
     @property
     def address(self) -> Any:
         return None if self._transport is None else self._transport.get_extra_info("peername")
+
+
+def _expire(future: asyncio.Future[bytes]) -> None:
+    if not future.done():
+        future.set_exception(TimeoutError())

@@ -92,16 +92,19 @@ class MemoryTransport:
         if node.removeprefix("@") == self._node_id:
             return await self._serving.local(action, payload, timeout)
         try:
-            async with asyncio.timeout(timeout):
-                await self._network.pass_on(self._node_id, node.removeprefix("@"))
-                target = self._network.find(node)
-                if target is None:
-                    raise Unreachable(f"node [{node}] is not connected")
-                answer = await target.answer(action, payload)
-                await self._network.pass_on(target.node_id, self._node_id)
-                return answer
+            return await asyncio.wait_for(self._pass(node, action, payload), timeout)
         except TimeoutError:
             raise TimedOut(f"[{node}][{action}] did not answer within {timeout:g} s") from None
+
+    async def _pass(self, node: str, action: str, payload: bytes) -> bytes:
+        """There and back, through whatever the links do."""
+        await self._network.pass_on(self._node_id, node.removeprefix("@"))
+        target = self._network.find(node)
+        if target is None:
+            raise Unreachable(f"node [{node}] is not connected")
+        answer = await target.answer(action, payload)
+        await self._network.pass_on(target.node_id, self._node_id)
+        return answer
 
     async def answer(self, action: str, payload: bytes) -> bytes:
         """Serves a call from another node."""

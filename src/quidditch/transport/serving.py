@@ -53,8 +53,7 @@ class Serving:
         if handler is None:
             raise UnknownAction(f"node [{self._node_id}] does not serve [{action}]")
         try:
-            async with asyncio.timeout(timeout):
-                return await handled(handler, payload)
+            return await asyncio.wait_for(handled(handler, payload), timeout)
         except TimeoutError:
             raise TimedOut(f"[{self._node_id}][{action}] did not answer within {timeout:g} s") from None
 

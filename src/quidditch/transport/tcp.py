@@ -64,12 +64,12 @@ class TcpTransport:
             raise Unreachable(f"node [{self._node_id}] is closed")
         if node == self._node_id:
             return await self._serving.local(action, payload, timeout)
+        deadline = asyncio.get_running_loop().time() + timeout
         try:
-            async with asyncio.timeout(timeout):
-                connection = self._dialled.get(node)
-                if connection is None or not connection.open:
-                    connection = await self._connect(node)
-                return await connection.ask(action, payload, timeout)
+            connection = self._dialled.get(node)
+            if connection is None or not connection.open:
+                connection = await asyncio.wait_for(self._connect(node), timeout)
+            return await connection.ask(action, payload, deadline)
         except TimeoutError:
             raise TimedOut(f"[{node}][{action}] did not answer within {timeout:g} s") from None
 

@@ -70,6 +70,9 @@ class Dying(api.Store):
     async def acquire(self, holder: str, now: float, duration: float) -> api.Lease | None:
         return await self._inner.acquire(holder, now, duration)
 
+    async def leader(self) -> api.Lease | None:
+        return await self._inner.leader()
+
     async def release(self, lease: api.Lease) -> None:
         await self._inner.release(lease)
 

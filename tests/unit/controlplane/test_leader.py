@@ -227,7 +227,7 @@ def test_a_command_that_never_gets_its_turn_times_out_by_name() -> None:
             await control.submit(CreateIndex(name="a"), timeout=0.01)
         assert caught.value.status == 503
         assert caught.value.reason == "failed to process cluster event (create-index [a], cause [api]) within 10ms"
-        assert control.pending_tasks() == []
+        assert await control.pending_tasks() == []
 
     asyncio.run(main())
 

@@ -21,7 +21,7 @@ from quidditch.model.objects import NodeSpec
 from quidditch.store.memory import MemoryStore
 from quidditch.transport.memory import MemoryTransport, Network
 
-LIMITS = Limits(suspect=0.1, gone=0.3)
+LIMITS = Limits(probe=0.1, suspect=0.2, gone=0.5)
 
 
 class Cluster:

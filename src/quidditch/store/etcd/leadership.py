@@ -53,6 +53,14 @@ class Leadership:
                 return api.Lease(holder, held.epoch)
         return None
 
+    async def leader(self) -> api.Lease | None:
+        answer = await self._client.call(TXN, pb.TxnRequest(success=[read(self._keys.leader)]), repeatable=True)
+        leader = found(answer.responses[0])
+        if leader is None:
+            return None
+        held = _decoded(leader.value)
+        return api.Lease(held.holder, held.epoch)
+
     async def release(self, lease: api.Lease) -> None:
         value = _encoded(lease.holder, lease.epoch)
         request = pb.TxnRequest(

@@ -138,6 +138,9 @@ class EtcdStore(api.Store):
     async def acquire(self, holder: str, now: float, duration: float) -> api.Lease | None:  # noqa: ARG002
         return await self._leadership.acquire(holder, duration)
 
+    async def leader(self) -> api.Lease | None:
+        return await self._leadership.leader()
+
     async def release(self, lease: api.Lease) -> None:
         await self._leadership.release(lease)
 
