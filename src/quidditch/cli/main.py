@@ -10,6 +10,8 @@ from typing import Annotated
 
 import typer
 
+from quidditch.cli import cluster
+
 STARTED = time.monotonic()
 app = typer.Typer(
     name="quidditch",
@@ -18,6 +20,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+app.add_typer(cluster.app, name="cluster")
 
 DataDir = Annotated[Path | None, typer.Option("--data-dir", help="Folder of all data (path.data).")]
 Host = Annotated[str | None, typer.Option("--http-host", help="Address to listen on (http.host).")]

@@ -1,0 +1,221 @@
+"""A cluster of real processes on this machine, for trying things: started, killed, started again, looked at.
+
+All of it lives in one folder: `cluster.json` names the nodes and their ports, each node has a data folder and a log.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+HOST = "127.0.0.1"
+_START_SECONDS = 120.0
+_STOP_SECONDS = 40.0
+
+
+class ClusterProblem(Exception):
+    """What cannot be done; the message is one sentence for the user."""
+
+
+@dataclass(slots=True)
+class Member:
+    """One node: its command (master, data, coordinator), ports, and the pid it was started with last."""
+
+    name: str
+    role: str
+    http: int
+    transport: int
+    etcd: int = 0
+    pid: int = 0
+
+    @property
+    def url(self) -> str:
+        return f"http://{HOST}:{self.http}"
+
+
+class LocalCluster:
+    """The nodes that `cluster.json` in `folder` names."""
+
+    def __init__(self, folder: Path, members: Sequence[Member]) -> None:
+        self.folder = folder
+        self.members = list(members)
+
+    @classmethod
+    def create(cls, folder: Path, masters: int, data: int, coordinators: int) -> LocalCluster:
+        """Chooses names and free ports; nothing runs yet. Raises :class:`ClusterProblem`."""
+        if (folder / "cluster.json").exists():
+            raise ClusterProblem(
+                f"there is a cluster in {folder} already; see `quidditch cluster ps`, end it with `cluster down`"
+            )
+        if masters < 1 or data < 0 or coordinators < 0:
+            raise ClusterProblem("a cluster has at least one master")
+        counts = (("master", masters), ("data", data), ("coordinator", coordinators))
+        ports = _free_ports(2 * (masters + data + coordinators) + 2 * masters)
+        members = [
+            Member(f"{role}-{number}", role, next(ports), next(ports))
+            for role, count in counts
+            for number in range(1, count + 1)
+        ]
+        for member in members[:masters]:
+            member.etcd = next(ports)
+            next(ports)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise ClusterProblem(f"cannot use {folder}: {error.strerror}") from None
+        cluster = cls(folder, members)
+        cluster.save()
+        return cluster
+
+    @classmethod
+    def load(cls, folder: Path) -> LocalCluster:
+        file = folder / "cluster.json"
+        try:
+            return cls(folder, [Member(**member) for member in json.loads(file.read_bytes())["members"]])
+        except FileNotFoundError:
+            raise ClusterProblem(f"there is no cluster in {folder}; `quidditch cluster up` starts one") from None
+        except (ValueError, KeyError, TypeError) as error:
+            raise ClusterProblem(f"{file} is damaged: {error}") from None
+
+    def save(self) -> None:
+        temporary = self.folder / "cluster.json.tmp"
+        temporary.write_text(json.dumps({"members": [asdict(member) for member in self.members]}, indent=1))
+        temporary.replace(self.folder / "cluster.json")
+
+    def forget(self) -> None:
+        """The folder no longer names a cluster; data and logs stay."""
+        (self.folder / "cluster.json").unlink(missing_ok=True)
+
+    def __getitem__(self, name: str) -> Member:
+        for member in self.members:
+            if member.name == name:
+                return member
+        raise ClusterProblem(
+            f"there is no node [{name}]; there are {', '.join(member.name for member in self.members)}"
+        )
+
+    # --- processes --------------------------------------------------------------------------------------------------
+
+    def start(self, member: Member) -> None:
+        """Starts the process unless it runs; does not wait for it."""
+        if running(member):
+            return
+        masters = [each for each in self.members if each.role == "master"]
+        command = [sys.executable, "-m", "quidditch.cli.main", member.role]
+        command += ["--name", member.name, "--data-dir", str(self.folder / member.name)]
+        command += ["--http-port", str(member.http), "--transport-port", str(member.transport)]
+        command += ["--seed-hosts", ",".join(f"{HOST}:{each.transport}" for each in masters)]
+        if member.role == "master":
+            peers = ",".join(f"{each.name}={HOST}:{each.etcd + 1}" for each in masters)
+            command += ["--peers", peers, "--set", f"raft.client_port={member.etcd}"]
+        with self.log(member).open("ab") as log:
+            process = subprocess.Popen(
+                command, stdout=log, stderr=log, stdin=subprocess.DEVNULL, start_new_session=True
+            )
+        member.pid = process.pid
+        self.save()
+
+    def log(self, member: Member) -> Path:
+        return self.folder / f"{member.name}.log"
+
+    def wait(self, members: Sequence[Member], timeout: float = _START_SECONDS) -> Iterator[Member]:
+        """Each node once it answers and has joined. Raises :class:`ClusterProblem` for one that ended or takes too long."""
+        deadline = time.monotonic() + timeout
+        left = list(members)
+        while left:
+            for member in list(left):
+                if joined(member):
+                    left.remove(member)
+                    yield member
+                elif not running(member):
+                    raise ClusterProblem(f"{member.name} ended: {_tail(self.log(member))}")
+            if left and time.monotonic() > deadline:
+                names = ", ".join(member.name for member in left)
+                raise ClusterProblem(f"no answer from {names} within {timeout:g} s; the logs are in {self.folder}")
+            time.sleep(0.05)
+
+    def stop(self) -> None:
+        """SIGTERM to all, data nodes and coordinators first; SIGKILL to who does not go."""
+        for role in ("coordinator", "data", "master"):
+            some = [member for member in self.members if member.role == role and running(member)]
+            for member in some:
+                send(member, signal.SIGTERM)
+            deadline = time.monotonic() + _STOP_SECONDS
+            for member in some:
+                while running(member):
+                    if time.monotonic() > deadline:
+                        send(member, signal.SIGKILL)
+                    time.sleep(0.02)
+
+
+def running(member: Member) -> bool:
+    """Whether the process lives: the pid is there, and it is still this node's."""
+    if not member.pid:
+        return False
+    with contextlib.suppress(ChildProcessError):
+        os.waitpid(member.pid, os.WNOHANG)  # one that this process started itself would stay behind as a zombie
+    try:
+        words = Path(f"/proc/{member.pid}/cmdline").read_bytes().split(b"\0")
+    except OSError:
+        return False
+    return member.name.encode() in words
+
+
+def send(member: Member, number: int) -> None:
+    """Sends a signal. Raises :class:`ClusterProblem` if the node does not run."""
+    if not running(member):
+        raise ClusterProblem(f"{member.name} does not run")
+    os.kill(member.pid, number)
+
+
+def joined(member: Member) -> bool:
+    """Whether the node answers and belongs to a cluster."""
+    connection = http.client.HTTPConnection(HOST, member.http, timeout=5)
+    try:
+        with contextlib.closing(connection):
+            connection.request("GET", "/")
+            body = json.loads(connection.getresponse().read())
+            return bool(body["cluster_uuid"] != "_na_")
+    except (OSError, http.client.HTTPException, ValueError, KeyError):
+        return False
+
+
+def parse_signal(text: str) -> int:
+    """A signal by name (`KILL`, `SIGSTOP`) or number. Raises :class:`ClusterProblem`."""
+    name = text.upper()
+    try:
+        return int(text) if text.isdigit() else signal.Signals[name if name.startswith("SIG") else f"SIG{name}"]
+    except KeyError:
+        raise ClusterProblem(f"[{text}] is no signal") from None
+
+
+def _free_ports(count: int) -> Iterator[int]:
+    """Ports that were free a moment ago, each with the one after it."""
+    found: list[int] = []
+    with contextlib.ExitStack() as stack:
+        while len(found) < count:
+            first = stack.enter_context(socket.socket())
+            first.bind((HOST, 0))
+            port = first.getsockname()[1]
+            second = stack.enter_context(socket.socket())
+            try:
+                second.bind((HOST, port + 1))
+            except OSError:
+                continue
+            found.append(port)
+    return iter(found)
+
+
+def _tail(log: Path) -> str:
+    lines = log.read_text(errors="replace").strip().splitlines() if log.exists() else []
+    return lines[-1] if lines else "its log is empty"
