@@ -21,6 +21,7 @@ from quidditch.coordinator.search_errors import ShardFailure, phase_failed, shar
 from quidditch.coordinator.search_plans import MAX_CACHED_BODY, CompiledPlan, Plans, Shape, kernel_plan
 from quidditch.coordinator.search_targets import SearchTarget
 from quidditch.model.errors import ApiError
+from quidditch.model.json_text import parse_json
 from quidditch.model.objects import Index
 from quidditch.model.state import ClusterState
 from quidditch.query.errors import ShardError
@@ -85,14 +86,6 @@ class Ask:
 
     def body(self) -> Any:
         return parse_json(self.raw) if self.raw else None
-
-
-def parse_json(raw: bytes) -> Any:
-    try:
-        return orjson.loads(raw)
-    except orjson.JSONDecodeError as error:
-        where = f"at [Source: body; line: {error.lineno}, column: {error.colno}]"
-        raise ApiError(400, "json_parse_exception", f"{error.msg}\n {where}") from None
 
 
 class Searcher:
@@ -295,8 +288,19 @@ class Searcher:
         self.counts.add(readers, (time.perf_counter() - started) * 1000, prepared.plan.groups)
         for at, kind, reason, status in outcome.failures:
             index, shard, node, _ = readers[at]
-            prepared.failures.append(ShardFailure(index, shard, node, ApiError(status, kind, reason)))
+            prepared.failures.append(ShardFailure(index, shard, node, self._failure(index, kind, reason, status)))
         return outcome
+
+    def _failure(self, index: str, kind: str, reason: str, status: int) -> ApiError:
+        """A shard's failure as the kernel told it; one about a query names the index, and what its text wraps."""
+        details: dict[str, Any] = {}
+        if kind == "query_shard_exception":
+            found = self.state.indices.get(index)
+            details = {"index": index, "index_uuid": found.uuid if found is not None else "_na_"}
+            _, wraps, inner = reason.partition("failed to create query: ")
+            if wraps:
+                details["caused_by"] = {"type": "illegal_argument_exception", "reason": inner}
+        return ApiError(status, kind, reason, details)
 
     def complain(self, prepared: Prepared, params: Mapping[str, str]) -> None:
         """Refuses a partial answer where none is wanted."""

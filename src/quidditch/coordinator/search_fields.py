@@ -6,9 +6,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from quidditch.mapping.fields import METADATA_FIELDS
 from quidditch.mapping.root import RootMapping
 from quidditch.model import wildcard
+
+_METADATA = {
+    "_data_stream_timestamp": (False, False), "_doc_count": (False, False), "_feature": (False, False), "_field_names": (True, False),
+    "_id": (True, True), "_ignored": (True, False), "_index": (True, True), "_nested_path": (True, False), "_routing": (True, False),
+    "_seq_no": (True, True), "_source": (False, False), "_version": (False, False),
+}  # fmt: skip
+"""Name → (searchable, aggregatable), as `_field_caps` tells them."""
 
 _SHOWN_TYPES = {"_doc_count": "long"}
 
@@ -78,7 +84,7 @@ def _capabilities(mapping: RootMapping, patterns: Sequence[str]) -> dict[str, _R
     for path, node in mapping.objects.items():
         if wildcard.matches_any(patterns, path):
             rows[path] = ("nested" if node.nested else "object", False, False, {})
-    for path, (searchable, aggregatable) in METADATA_FIELDS.items():
+    for path, (searchable, aggregatable) in _METADATA.items():
         if wildcard.matches_any(patterns, path):
             rows[path] = (_SHOWN_TYPES.get(path, path), searchable, aggregatable, {})
     return rows

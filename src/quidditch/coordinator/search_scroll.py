@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -13,7 +14,7 @@ from quidditch.coordinator.search_contexts import Contexts, ScrollContext, keep_
 from quidditch.coordinator.search_errors import ShardFailure, phase_failed
 from quidditch.coordinator.search_plans import CompiledPlan, kernel_plan
 from quidditch.lib.clock import Clock
-from quidditch.model.errors import ApiError, illegal_argument
+from quidditch.model.errors import ApiError
 
 if TYPE_CHECKING:
     from quidditch_kernel import Plan
@@ -99,7 +100,7 @@ class Scrolls:
 
     def check_id(self, id: str) -> None:
         if not self.contexts.is_id(id):
-            raise illegal_argument("Cannot parse scroll id")
+            raise ApiError(400, "illegal_argument_exception", "Cannot parse scroll id", {"caused_by": _unreadable(id)})
 
     def _limit(self) -> Any:
         return self._searcher.state.settings.get("search.max_keep_alive") or "1d"
@@ -114,6 +115,25 @@ class Scrolls:
         ]
         if failures:
             raise phase_failed(failures) from None
+
+
+def _unreadable(id: str) -> dict[str, str]:
+    """What stops OpenSearch, which expects a length and so many bytes first."""
+    try:
+        content = base64.b64decode(id.encode(), altchars=b"-_", validate=True)
+    except (ValueError, UnicodeEncodeError):
+        return {"type": "illegal_argument_exception", "reason": "Illegal base64 character or ending in the scroll id"}
+    length = used = 0
+    for byte in content[:5]:
+        length |= (byte & 0x7F) << (7 * used)
+        used += 1
+        if byte < 0x80:
+            break
+    rest = len(content) - used
+    if length > rest:
+        reason = f"attempting to read {length} bytes but only {rest} bytes are available"
+        return {"type": "e_o_f_exception", "reason": reason}
+    return {"type": "illegal_argument_exception", "reason": "the scroll id is of another kind"}
 
 
 def missing_context(id: str) -> ApiError:

@@ -198,8 +198,8 @@ def _search_after(
 
 
 def _search_exception(reason: str) -> ShardError:
-    """OpenSearch answers these with 500; a wrong request is the client's fault, so 400 here."""
-    return ShardError(400, "search_exception", reason)
+    """OpenSearch takes these for faults of its own, and so answers 500."""
+    return ShardError(500, "search_exception", reason)
 
 
 def parse_failure(request: SearchRequest, blank: QueryContext) -> ApiError | None:

@@ -7,10 +7,11 @@ from typing import Any
 
 from quidditch.coordinator.get import GetOptions, error_entry
 from quidditch.model.errors import ApiError, parsing, validation
+from quidditch.model.json_text import parse_json
 from quidditch.rest import documents, source
 from quidditch.rest.errors import from_kernel, is_kernel_error
 from quidditch.rest.node import Node
-from quidditch.rest.request import Request, kind_of, parse_json
+from quidditch.rest.request import Request, kind_of
 from quidditch.rest.response import Response
 from quidditch.rest.route import Route
 

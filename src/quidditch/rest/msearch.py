@@ -8,8 +8,9 @@ from typing import Any
 
 import orjson
 
-from quidditch.coordinator.search import Ask, parse_json
+from quidditch.coordinator.search import Ask
 from quidditch.model.errors import ApiError, illegal_argument, validation
+from quidditch.model.json_text import parse_json
 from quidditch.rest.errors import response_of
 from quidditch.rest.node import Node
 from quidditch.rest.request import Request

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-import orjson
-
 from quidditch.model.errors import ApiError, illegal_argument
+from quidditch.model.json_text import parse_json
 from quidditch.rest import params
 from quidditch.rest.media import Media
 from quidditch.rest.route import Route
@@ -141,14 +140,6 @@ def kind_of(value: Any) -> str:
 
 def parse_error(reason: str) -> ApiError:
     return ApiError(400, "parse_exception", reason)
-
-
-def parse_json(content: bytes) -> Any:
-    try:
-        return orjson.loads(content)
-    except orjson.JSONDecodeError as error:
-        where = f"at [Source: body; line: {error.lineno}, column: {error.colno}]"
-        raise ApiError(400, "json_parse_exception", f"{error.msg}\n {where}") from None
 
 
 def require(request: Request, name: str) -> str:

@@ -13,6 +13,7 @@ pub mod dates;
 pub mod engine;
 pub mod error;
 pub mod mapping;
+mod murmur;
 pub mod reader;
 pub mod search;
 pub mod storage;

@@ -1,5 +1,6 @@
 //! A point in time of one shard, as searches see it. The engine makes it, `search` and `aggs` read it.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 
 use tantivy::SegmentReader;
@@ -16,6 +17,8 @@ pub struct Segment {
     pub id: Arc<str>,
     /// None: all documents live. Nested children die with their root.
     pub alive: Option<Arc<AliveBitSet>>,
+    /// Tokens of text fields where the files hold an estimate only.
+    pub tokens: Arc<BTreeMap<String, u64>>,
     /// Things derived from the immutable files, shared by all points in time of this segment.
     pub caches: Arc<SegmentCaches>,
 }

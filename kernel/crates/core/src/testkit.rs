@@ -63,7 +63,13 @@ fn segment(fs: &SharedFs, mapping: &Arc<Mapping>, name: &str, docs: &[Value], se
     }
     let manifest = Arc::new(builder.finish("test").expect("the segment is written"));
     let open = OpenSegment::open(fs, &folder, manifest, &schema.schema).expect("the segment opens");
-    Segment { reader: open.reader, id: open.id, alive: None, caches: open.caches }
+    Segment {
+        reader: open.reader,
+        id: open.id,
+        alive: None,
+        tokens: Arc::new(open.manifest.tokens.clone()),
+        caches: open.caches,
+    }
 }
 
 #[cfg(test)]

@@ -149,7 +149,7 @@ def _check_order(order: Any, subs: dict[str, Any]) -> None:
             )
             cause = {"type": "illegal_argument_exception", "reason": problem}
             reason = f"Invalid aggregation order path [{path}]. {problem}"
-            raise ShardError(400, "aggregation_execution_exception", reason, {"caused_by": cause})
+            raise ShardError(500, "aggregation_execution_exception", reason, {"caused_by": cause})
 
 
 def _members(name: str, body: dict[str, Any]) -> tuple[str, Any, Any]:

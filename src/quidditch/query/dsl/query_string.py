@@ -165,7 +165,9 @@ def _compile(text: str, options: StringOptions, body: dict[str, Any], ctx: Query
     try:
         op = parse(text, QueryStringBuilder(options, ctx))
     except SyntaxFault as fault:
-        cause = {"type": "parse_exception", "reason": str(fault)}
+        cause: dict[str, Any] = {"type": "parse_exception", "reason": str(fault)}
+        if fault.inner is not None:
+            cause["caused_by"] = {"type": "parse_exception", "reason": fault.inner}
         raise ctx.shard_error(f"Failed to parse query [{text}]", caused_by=cause) from None
     if op is None:
         return ops.no_docs()

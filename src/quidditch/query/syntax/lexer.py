@@ -8,11 +8,16 @@ regular expression, ``"…"`` a phrase, ``[a TO b]`` and ``{a TO b}`` are ranges
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 
 class SyntaxFault(Exception):
-    """The text is no query; the message says where."""
+    """The text is no query; the message says where. `inner` is the part of it that is an error of its own in OpenSearch's answers."""
+
+    def __init__(self, message: str, inner: str | None = None) -> None:
+        super().__init__(message)
+        self.inner = inner
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,15 +142,20 @@ def _skip(text: str, at: int) -> int:
     return at
 
 
-def unexpected(text: str, at: int) -> SyntaxFault:
-    """What stands at `at` cannot stand there."""
+def unexpected(text: str, at: int, expected: Sequence[str] = (), image: str | None = None) -> SyntaxFault:
+    """What stands at `at` cannot stand there; `image` is its token as the grammar of Lucene names it, `expected` what could."""
     line = text.count("\n", 0, at) + 1
     column = at - (text.rfind("\n", 0, at) + 1)
-    if at >= len(text):
-        return SyntaxFault(f"Cannot parse '{text}': Encountered \"<EOF>\" at line {line}, column {column}.")
-    return SyntaxFault(
-        f'Cannot parse \'{text}\': Encountered " "{text[at]}" "{text[at]} "" at line {line}, column {column}.'
-    )
+    found = '"<EOF>"'
+    if at < len(text):
+        found = f'" {image} "{text[at:].split()[0]} ""' if image else f'" "{text[at]}" "{text[at]} ""'
+    inner = f"Encountered {found} at line {line}, column {column}."
+    if expected:
+        one_of = "Was expecting one of:" if len(expected) > 1 else "Was expecting:"
+        inner += "\n" + "\n    ".join(
+            (one_of, *(f"{name} ..." if name != "<EOF>" else "<EOF> " for name in expected), "")
+        )
+    return SyntaxFault(f"Cannot parse '{text}': {inner}", inner)
 
 
 def unescape(text: str) -> str:

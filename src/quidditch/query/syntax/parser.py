@@ -20,6 +20,17 @@ from quidditch.query.syntax.lexer import Lexeme, Range, SyntaxFault, lex, unesca
 MUST, SHOULD, MUST_NOT = "must", "should", "must_not"
 MAX_DEPTH = 90
 
+# What Lucene's grammar says it expected.
+_MODIFIERS = ("<NOT>", '"+"', '"-"')
+_OPERANDS = (
+    "<BAREOPER>", '"("', '"*"', "<QUOTED>", "<TERM>", "<PREFIXTERM>", "<WILDTERM>", "<REGEXPTERM>", '"["', '"{"', "<NUMBER>",
+)  # fmt: skip
+_AFTER = ("<AND>", "<OR>", "<NOT>", '"+"', '"-"', "<BAREOPER>", '"("')
+_MORE = (
+    '"*"', '"^"', "<QUOTED>", "<TERM>", "<FUZZY_SLOP>", "<PREFIXTERM>", "<WILDTERM>", "<REGEXPTERM>", '"["', '"{"', "<NUMBER>",
+)  # fmt: skip
+_IMAGES = {"AND": "<AND>", "OR": "<OR>"}
+
 
 @dataclass(frozen=True, slots=True)
 class Clause:
@@ -56,7 +67,7 @@ def parse(text: str, builder: Builder) -> Op | None:
     op = parser.query(None)
     token = parser.peek()
     if token.kind != "EOF":
-        raise unexpected(text, token.at)
+        raise unexpected(text, token.at, ("<EOF>", *_AFTER, *_MORE))
     return op
 
 
@@ -150,13 +161,25 @@ class _Parser:
         if self.take("OPEN") is not None:
             op = self.query(field)
             if self.take("CLOSE") is None:
-                raise unexpected(self.text, self.peek().at)
+                raise unexpected(self.text, self.peek().at, (*_AFTER, '")"', *_MORE))
         else:
             op = self.item(field)
         caret = self.take("CARET")
         if caret is not None and op is not None:
             op = self.builder.boost(op, float(caret.image))
         return op
+
+    def _operands(self) -> Sequence[str]:
+        """What could have stood where an operand is missing: that depends on the token before it."""
+        before = self.tokens[self.at - 2] if self.at > 1 else None
+        kind = (before[0] if isinstance(before, tuple) else before).kind if before is not None else "OPEN"
+        if kind == "COLON":
+            return _OPERANDS
+        if kind in ("NOT", "PLUS", "MINUS"):
+            return (*_OPERANDS, "<TERM>", '"*"')
+        return (
+            (*_MODIFIERS, *_OPERANDS, "<TERM>", '"*"') if kind in ("AND", "OR") else (*_MODIFIERS, *_OPERANDS, "<TERM>")
+        )
 
     def item(self, field: str | None) -> Op | None:
         token = self.next()
@@ -170,7 +193,7 @@ class _Parser:
         if kind == "REGEXP":
             return builder.regexp(field, image[1:-1])
         if kind not in ("TERM", "STAR", "PREFIX", "WILD"):
-            raise unexpected(self.text, token.at)
+            raise unexpected(self.text, token.at, self._operands(), _IMAGES.get(kind))
         fuzzy = self.take("FUZZY")
         if kind in ("STAR", "WILD"):
             return builder.wildcard(field, image)

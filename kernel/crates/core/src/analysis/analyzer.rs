@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use tantivy::tokenizer::{PreTokenizedString, Token, TokenStream};
 
@@ -171,17 +172,35 @@ impl Utf16Offsets {
     }
 }
 
+/// Tokens of the document at hand, and how many of them lie over the one before.
+#[derive(Debug, Default)]
+pub struct TokenCounts {
+    pub all: AtomicU32,
+    pub overlapping: AtomicU32,
+}
+
+impl TokenCounts {
+    /// The length of the field as Lucene counts it (overlaps discounted), where that is not the number of tokens; starts anew.
+    pub fn discounted(&self) -> Option<u32> {
+        let all = self.all.swap(0, Ordering::Relaxed);
+        let overlapping = self.overlapping.swap(0, Ordering::Relaxed);
+        (overlapping > 0).then_some(all - overlapping)
+    }
+}
+
 /// An analyzer as tantivy's indexer calls it; keeps its buffers from text to text.
 #[derive(Clone)]
 pub struct IndexTokenizer {
     analyzer: Arc<Analyzer>,
     tokens: Tokens,
     token: Token,
+    counts: Arc<TokenCounts>,
 }
 
 impl IndexTokenizer {
-    pub fn new(analyzer: Arc<Analyzer>) -> Self {
-        Self { analyzer, tokens: Tokens::default(), token: Token::default() }
+    /// `counts` are added to with every text.
+    pub fn new(analyzer: Arc<Analyzer>, counts: Arc<TokenCounts>) -> Self {
+        Self { analyzer, tokens: Tokens::default(), token: Token::default(), counts }
     }
 }
 
@@ -190,6 +209,9 @@ impl tantivy::tokenizer::Tokenizer for IndexTokenizer {
 
     fn token_stream<'a>(&'a mut self, text: &'a str) -> IndexStream<'a> {
         self.analyzer.run(text, &mut self.tokens);
+        let overlapping = self.tokens.toks.iter().filter(|tok| tok.inc == 0).count();
+        self.counts.all.fetch_add(self.tokens.toks.len() as u32, Ordering::Relaxed);
+        self.counts.overlapping.fetch_add(overlapping as u32, Ordering::Relaxed);
         self.token.reset();
         IndexStream { tokens: &self.tokens, token: &mut self.token, next: 0, position: 0 }
     }

@@ -180,11 +180,7 @@ impl<'a> Request<'a> {
         for given in items(self.body.get("filter")) {
             let (name, kind, params) = self.component(Component::Filter, given)?;
             let built = match params {
-                Some(params) => {
-                    let context =
-                        build::filters::Context { name: &name, limits: self.analyzers.limits(), chain: &chain };
-                    build::filters::build(kind, &params, &context)
-                }
+                Some(params) => self.analyzers.build_filter(&name, kind, &params, &chain),
                 None => self.analyzers.filter(kind, &chain),
             };
             let built: Arc<dyn Filter> = built.ok_or_else(|| self.missing("filter", kind))??;
@@ -272,9 +268,7 @@ impl<'a> Request<'a> {
         }
         let mut detail = Map::new();
         detail.insert("custom_analyzer".to_owned(), true.into());
-        if !analyzer.char_filters.is_empty() {
-            detail.insert("charfilters".to_owned(), self.char_filter_steps(analyzer, texts));
-        }
+        detail.insert("charfilters".to_owned(), self.char_filter_steps(analyzer, texts));
         let name = &analyzer.tokenizer.0;
         detail.insert("tokenizer".to_owned(), json!({"name": name, "tokens": self.shown(analyzer, 0, texts)?}));
         if last > 0 {

@@ -12,7 +12,7 @@ pub mod settings;
 pub mod tokenizers;
 pub mod tokens;
 
-pub use analyzer::{Analyzer, IndexTokenizer, TokenOut};
+pub use analyzer::{Analyzer, IndexTokenizer, TokenCounts, TokenOut};
 pub use explain::analyze;
 pub use registry::Analyzers;
 

@@ -5,9 +5,8 @@ use std::sync::{Arc, LazyLock};
 use parking_lot::RwLock;
 use rustc_hash::FxHashMap;
 use serde_json::{Value, json};
-use tantivy::tokenizer::{TextAnalyzer, TokenizerManager};
 
-use super::analyzer::{Analyzer, IndexTokenizer, POSITION_GAP};
+use super::analyzer::{Analyzer, POSITION_GAP};
 use super::build::{self, Chain, Limits};
 use super::charfilters::CharFilter;
 use super::filters::Filter;
@@ -108,17 +107,6 @@ impl Analyzers {
         if self.analyzers.contains_key("default_search") { "default_search" } else { self.default_name() }
     }
 
-    /// Registers the analyzers `names` under their names, for tantivy's indexer.
-    pub fn manager<'a>(&self, names: impl Iterator<Item = &'a str>) -> TokenizerManager {
-        let manager = TokenizerManager::default();
-        for name in names {
-            if let Some(analyzer) = self.get(name) {
-                manager.register(name, TextAnalyzer::from(IndexTokenizer::new(analyzer)));
-            }
-        }
-        manager
-    }
-
     /// Every component names a type that exists.
     fn check_types(&self) -> Result<()> {
         for component in [Component::CharFilter, Component::Filter, Component::Tokenizer] {
@@ -162,7 +150,9 @@ impl Analyzers {
             Component::CharFilter => build::charfilters::build(kind, &params).is_some(),
             Component::Filter => {
                 let chain = Chain::new("keyword", Arc::new(Keyword));
-                let context = build::filters::Context { name: kind, limits: self.limits, chain: &chain };
+                let nothing = |_: &str| None;
+                let context =
+                    build::filters::Context { name: kind, limits: self.limits, chain: &chain, lookup: &nothing };
                 build::filters::build(kind, &params, &context).is_some()
             }
         }
@@ -189,7 +179,27 @@ impl Analyzers {
 
     pub fn filter(&self, name: &str, chain: &Chain) -> Option<Result<Arc<dyn Filter>>> {
         let (kind, params) = self.definition(Component::Filter, name);
-        build::filters::build(kind, &params, &build::filters::Context { name, limits: self.limits, chain })
+        self.build_filter(name, kind, &params, chain)
+    }
+
+    /// A filter by its type, which may refer to other filters of the index.
+    pub fn build_filter(
+        &self,
+        name: &str,
+        kind: &str,
+        params: &Params<'_>,
+        chain: &Chain,
+    ) -> Option<Result<Arc<dyn Filter>>> {
+        // One level deep: a filter that refers to itself would not end.
+        let lookup = |other: &str| {
+            let (kind, _) = self.definition(Component::Filter, other);
+            if CHAINED.contains(&kind) {
+                return None;
+            }
+            self.filter(other, chain)
+        };
+        let context = build::filters::Context { name, limits: self.limits, chain, lookup: &lookup };
+        build::filters::build(kind, params, &context)
     }
 
     pub fn limits(&self) -> Limits {

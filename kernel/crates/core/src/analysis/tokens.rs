@@ -25,9 +25,11 @@ pub enum Kind {
     Company,
     Host,
     Fingerprint,
+    Gram,
+    Cj,
 }
 
-const KIND_NAMES: [(Kind, &str); 20] = [
+const KIND_NAMES: [(Kind, &str); 22] = [
     (Kind::Word, "word"),
     (Kind::Alphanum, "<ALPHANUM>"),
     (Kind::Num, "<NUM>"),
@@ -48,6 +50,8 @@ const KIND_NAMES: [(Kind, &str); 20] = [
     (Kind::Company, "<COMPANY>"),
     (Kind::Host, "<HOST>"),
     (Kind::Fingerprint, "fingerprint"),
+    (Kind::Gram, "gram"),
+    (Kind::Cj, "<CJ>"),
 ];
 
 impl Kind {

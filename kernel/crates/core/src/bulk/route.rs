@@ -10,6 +10,7 @@ use super::item::Item;
 use super::result::render_error;
 use super::slice::Slice;
 use super::split::Bulk;
+use crate::murmur::murmur3;
 use crate::{Error, Result};
 
 /// Where a written name leads.
@@ -55,23 +56,8 @@ pub fn shard_for(id: &str, routing: Option<&str>, routing_shards: u32, shards: u
 
 /// murmur3 (32 bits, seed 0) over the text in UTF-16LE.
 fn hash(text: &str) -> i32 {
-    let units: smallvec::SmallVec<[u16; 64]> = text.encode_utf16().collect();
-    let mut h = 0u32;
-    let mix = |k: u32| k.wrapping_mul(0xcc9e_2d51).rotate_left(15).wrapping_mul(0x1b87_3593);
-    let mut pairs = units.chunks_exact(2);
-    for pair in &mut pairs {
-        h = (h ^ mix(u32::from(pair[0]) | u32::from(pair[1]) << 16))
-            .rotate_left(13)
-            .wrapping_mul(5)
-            .wrapping_add(0xe654_6b64);
-    }
-    if let [last] = pairs.remainder() {
-        h ^= mix(u32::from(*last));
-    }
-    h ^= (units.len() * 2) as u32;
-    h = (h ^ h >> 16).wrapping_mul(0x85eb_ca6b);
-    h = (h ^ h >> 13).wrapping_mul(0xc2b2_ae35);
-    (h ^ h >> 16) as i32
+    let bytes: smallvec::SmallVec<[u8; 128]> = text.encode_utf16().flat_map(u16::to_le_bytes).collect();
+    murmur3(&bytes, 0) as i32
 }
 
 /// The outcome of routing: slices, and answers of the items that go nowhere.

@@ -1,16 +1,19 @@
 //! A segment in the making (Lucene's DWPT): takes documents one after another, is used by one thread at a time.
 
+use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
+use tantivy::fieldnorm::FieldNormReader;
 use tantivy::indexer::{AddOperation, SegmentWriter};
-use tantivy::schema::Schema;
+use tantivy::schema::{Field, Schema};
 use tantivy::store::Compressor;
-use tantivy::tokenizer::{RawTokenizer, TokenizerManager};
+use tantivy::tokenizer::{RawTokenizer, TextAnalyzer, TokenizerManager};
 use tantivy::{Index, IndexSettings};
 
 use super::document::{EngineDocument, RootMeta};
+use crate::analysis::{Analyzer, IndexTokenizer, TokenCounts};
 use crate::mapping::{Mapping, ParsedDoc, SystemFields};
 use crate::storage::SharedFs;
 use crate::storage::directory::SegmentDirectory;
@@ -25,18 +28,30 @@ const INITIAL_BUDGET: usize = 600_000;
 pub struct SegmentSchema {
     pub schema: Schema,
     pub system: SystemFields,
-    pub tokenizers: TokenizerManager,
+    /// Text fields with the names of their tokenizers.
+    pub text: Arc<[(String, Field, Arc<Analyzer>)]>,
 }
 
 impl SegmentSchema {
     pub fn of(mapping: &Mapping) -> Self {
-        let tokenizers = mapping.tokenizers();
-        tokenizers.register("raw", RawTokenizer::default());
-        // tantivy asks for one even for fields that are not text.
-        if tokenizers.get("default").is_none() {
-            tokenizers.register("default", RawTokenizer::default());
+        Self { schema: mapping.schema.clone(), system: mapping.system, text: mapping.text_fields().collect() }
+    }
+
+    /// A tokenizer for each text field, which counts into what is answered beside it.
+    fn tokenizers(&self) -> (TokenizerManager, Vec<(Field, Arc<TokenCounts>)>) {
+        let manager = TokenizerManager::default();
+        let mut counts = Vec::with_capacity(self.text.len());
+        for (name, field, analyzer) in self.text.iter() {
+            let counted = Arc::<TokenCounts>::default();
+            manager.register(name, TextAnalyzer::from(IndexTokenizer::new(analyzer.clone(), counted.clone())));
+            counts.push((*field, counted));
         }
-        Self { schema: mapping.schema.clone(), system: mapping.system, tokenizers }
+        manager.register("raw", RawTokenizer::default());
+        // tantivy asks for one even for fields that are not text.
+        if manager.get("default").is_none() {
+            manager.register("default", RawTokenizer::default());
+        }
+        (manager, counts)
     }
 }
 
@@ -55,6 +70,9 @@ pub struct SegmentBuilder {
     uuid: String,
     schema: SegmentSchema,
     writer: SegmentWriter,
+    counts: Vec<(Field, Arc<TokenCounts>)>,
+    /// Lengths of fields with overlapping tokens, by field and document.
+    lengths: Vec<(Field, u32, u32)>,
     roots: u32,
     max_seq_no: i64,
 }
@@ -64,15 +82,13 @@ impl SegmentBuilder {
     pub fn create(fs: SharedFs, folder: PathBuf, schema: SegmentSchema) -> Result<Self> {
         fs.create_dir_all(&folder).map_err(|e| Error::io(folder.display(), e))?;
         let directory = SegmentDirectory::for_writing(fs.clone(), folder.clone(), Arc::<AtomicBool>::default());
-        let index = Index::builder()
-            .schema(schema.schema.clone())
-            .settings(index_settings())
-            .tokenizers(schema.tokenizers.clone());
+        let (tokenizers, counts) = schema.tokenizers();
+        let index = Index::builder().schema(schema.schema.clone()).settings(index_settings()).tokenizers(tokenizers);
         let index = index.open_or_create(directory.clone())?;
         let segment = index.new_segment();
         let uuid = segment.id().uuid_string();
         let writer = SegmentWriter::for_segment(INITIAL_BUDGET, segment)?;
-        Ok(Self { fs, folder, directory, uuid, schema, writer, roots: 0, max_seq_no: -1 })
+        Ok(Self { fs, folder, directory, uuid, schema, writer, counts, lengths: Vec::new(), roots: 0, max_seq_no: -1 })
     }
 
     /// Adds nested children, then their root; answers the root's document id.
@@ -89,7 +105,26 @@ impl SegmentBuilder {
     }
 
     fn push(&mut self, document: EngineDocument) -> Result<()> {
-        Ok(self.writer.add_document(AddOperation { opstamp: 0, document })?)
+        let doc = self.writer.max_doc();
+        self.lengths.extend(document.joined().map(|(field, length)| (field, doc, length)));
+        self.writer.add_document(AddOperation { opstamp: 0, document })?;
+        for (field, counts) in &self.counts {
+            if let Some(length) = counts.discounted() {
+                self.lengths.push((*field, doc, length));
+            }
+        }
+        Ok(())
+    }
+
+    /// tantivy's norms count all tokens, Lucene's only those that do not lie over another (its `discountOverlaps`).
+    fn discount_overlaps(&self) {
+        let with_norms = self.schema.schema.fields().filter(|(_, entry)| entry.is_indexed() && entry.has_fieldnorms());
+        let places: HashMap<Field, u64> = with_norms.zip(0u64..).map(|((field, _), place)| (field, place)).collect();
+        let max_doc = u64::from(self.writer.max_doc());
+        let norms = self.lengths.iter().filter_map(|(field, doc, length)| {
+            Some((places.get(field)? * max_doc + u64::from(*doc), FieldNormReader::fieldnorm_to_id(*length)))
+        });
+        self.directory.replace_norms(norms.collect());
     }
 
     pub fn max_doc(&self) -> u32 {
@@ -98,7 +133,10 @@ impl SegmentBuilder {
 
     pub fn memory(&self) -> usize {
         // tantivy counts what its writers hold, not the norms and opstamps nor the rest of the started arena page.
-        self.writer.mem_usage() + self.writer.max_doc() as usize * (8 + self.schema.schema.num_fields()) + (1 << 20)
+        self.writer.mem_usage()
+            + self.lengths.capacity() * size_of::<(Field, u32, u32)>()
+            + self.writer.max_doc() as usize * (8 + self.schema.schema.num_fields())
+            + (1 << 20)
     }
 
     pub fn schema(&self) -> &SegmentSchema {
@@ -108,6 +146,7 @@ impl SegmentBuilder {
     /// Writes the files and the manifest; nothing is synced.
     pub fn finish(self, source: &str) -> Result<Manifest> {
         let max_doc = self.writer.max_doc();
+        self.discount_overlaps();
         self.writer.finalize()?;
         let manifest = Manifest {
             uuid: self.uuid,
@@ -117,6 +156,7 @@ impl SegmentBuilder {
             files: self.directory.written(),
             max_seq_no: self.max_seq_no,
             source: source.to_owned(),
+            tokens: BTreeMap::new(),
         };
         manifest.write(&*self.fs, &self.folder)?;
         Ok(manifest)

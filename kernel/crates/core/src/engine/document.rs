@@ -3,6 +3,7 @@
 use tantivy::directory::OwnedBytes;
 use tantivy::schema::document::{ReferenceValue, ReferenceValueLeaf};
 use tantivy::schema::{Document, Field, Value};
+use tantivy::tokenizer::Token;
 
 use crate::mapping::{IndexDoc, IndexValue, SystemFields};
 
@@ -28,6 +29,16 @@ impl EngineDocument {
 
     pub fn child(doc: IndexDoc) -> Self {
         Self { values: doc.values, root: None }
+    }
+
+    /// Lengths of fields with several values whose tokens partly lie over each other.
+    pub fn joined(&self) -> impl Iterator<Item = (Field, u32)> {
+        self.values.iter().filter_map(|(field, value)| {
+            let IndexValue::Tokens(joined) = value else { return None };
+            let overlaps = |pair: &&[Token]| pair[0].position == pair[1].position;
+            let overlapping = joined.tokens.windows(2).filter(overlaps).count();
+            (overlapping > 0).then(|| (*field, (joined.tokens.len() - overlapping) as u32))
+        })
     }
 
     fn system_value(&self, i: usize) -> Option<(Field, Leaf<'_>)> {

@@ -8,7 +8,6 @@ use tantivy::Term;
 use tantivy::postings::Postings;
 use tantivy::schema::IndexRecordOption;
 use tantivy::schema::{FAST, Field, INDEXED, STORED, STRING, Schema, TEXT};
-use tantivy::tokenizer::TokenizerManager;
 
 use super::RootMeta;
 use super::builder::{SegmentBuilder, SegmentSchema};
@@ -35,7 +34,7 @@ fn schema(names: &[&str]) -> SegmentSchema {
             _ => drop(builder.add_text_field(name, TEXT)),
         }
     }
-    SegmentSchema { schema: builder.build(), system, tokenizers: TokenizerManager::default() }
+    SegmentSchema { schema: builder.build(), system, text: Arc::default() }
 }
 
 fn field(schema: &SegmentSchema, name: &str) -> Field {

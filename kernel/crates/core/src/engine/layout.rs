@@ -208,6 +208,7 @@ impl LiveSegment {
                 reader: self.open.reader.clone(),
                 id: self.open.id.clone(),
                 alive: self.published.clone(),
+                tokens: Arc::new(self.open.manifest.tokens.clone()),
                 caches: self.open.caches.clone(),
             }));
             self.stale = false;

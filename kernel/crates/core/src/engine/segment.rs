@@ -1,5 +1,6 @@
 //! Opening immutable segments under the current schema, and merging them.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -7,8 +8,9 @@ use std::sync::atomic::AtomicBool;
 use tantivy::fastfield::AliveBitSet;
 use tantivy::index::SegmentId;
 use tantivy::indexer::merge_filtered_segments;
-use tantivy::schema::Schema;
-use tantivy::{Index, SegmentReader};
+use tantivy::postings::Postings;
+use tantivy::schema::{FieldType, IndexRecordOption, Schema};
+use tantivy::{DocSet, Index, SegmentReader, TERMINATED};
 
 use super::builder::{field_table, index_settings};
 use crate::reader::SegmentCaches;
@@ -53,6 +55,29 @@ fn tantivy_segment(fs: &SharedFs, folder: &Path, manifest: &Manifest, schema: &S
     Ok(index.segment(meta))
 }
 
+/// The tokens of each text field that stores how often terms occur. tantivy only estimates them when documents are dropped.
+fn count_tokens(fs: &SharedFs, folder: &Path, manifest: &Manifest, schema: &Schema) -> Result<BTreeMap<String, u64>> {
+    let reader = SegmentReader::open(&tantivy_segment(fs, folder, manifest, schema)?)?;
+    let mut counted = BTreeMap::new();
+    for (field, entry) in schema.fields() {
+        if !matches!(entry.field_type(), FieldType::Str(_)) || !entry.is_indexed() || !entry.has_fieldnorms() {
+            continue;
+        }
+        let index = reader.inverted_index(field)?;
+        let mut tokens = 0;
+        let mut terms = index.terms().stream()?;
+        while terms.advance() {
+            let mut postings = index.read_postings_from_terminfo(terms.value(), IndexRecordOption::WithFreqs)?;
+            while postings.doc() != TERMINATED {
+                tokens += u64::from(postings.term_freq());
+                postings.advance();
+            }
+        }
+        counted.insert(entry.name().to_owned(), tokens);
+    }
+    Ok(counted)
+}
+
 /// One input of a merge.
 pub struct MergeInput {
     pub folder: PathBuf,
@@ -82,12 +107,24 @@ pub fn merge(
         .sum();
     let roots = inputs.iter().map(|input| input.roots).sum();
     let max_seq_no = inputs.iter().map(|input| input.manifest.max_seq_no).max().unwrap_or(-1);
+    let inexact = inputs.iter().any(|input| input.alive.is_some() || !input.manifest.tokens.is_empty());
     let alive = inputs.into_iter().map(|input| input.alive).collect();
     merge_filtered_segments(&segments, index_settings(), alive, directory.clone())?;
     let files = directory.written();
     let uuid = files.first().and_then(|file| file.name.split('.').next()).unwrap_or_default().to_owned();
-    let manifest =
-        Manifest { uuid, max_doc, roots, fields: field_table(schema), files, max_seq_no, source: "merge".into() };
+    let mut manifest = Manifest {
+        uuid,
+        max_doc,
+        roots,
+        fields: field_table(schema),
+        files,
+        max_seq_no,
+        source: "merge".into(),
+        tokens: BTreeMap::new(),
+    };
+    if inexact {
+        manifest.tokens = count_tokens(fs, &target, &manifest, schema)?;
+    }
     manifest.write(&**fs, &target)?;
     Ok(manifest)
 }

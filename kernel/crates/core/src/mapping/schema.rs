@@ -106,6 +106,11 @@ fn add_leaf(builder: &mut SchemaBuilder, leaf: &FieldDef) -> Field {
     }
 }
 
+/// The tokenizer of a text field; apart from all names of tantivy's own.
+pub fn tokenizer_name(path: &str) -> String {
+    format!("field {path}")
+}
+
 fn text(leaf: &FieldDef) -> TextOptions {
     if !leaf.indexed {
         return TextOptions::default();
@@ -116,7 +121,8 @@ fn text(leaf: &FieldDef) -> TextOptions {
         _ => IndexRecordOption::WithFreqsAndPositions,
     };
     let indexing = TextFieldIndexing::default()
-        .set_tokenizer(leaf.analyzer.as_deref().unwrap_or("standard"))
+        // Each field has a tokenizer of its own, which counts its tokens.
+        .set_tokenizer(&tokenizer_name(&leaf.path))
         .set_fieldnorms(leaf.norms)
         .set_index_option(option);
     TextOptions::default().set_indexing_options(indexing)

@@ -5,6 +5,8 @@ use std::sync::Arc;
 
 use tantivy::schema::{Field, Schema};
 
+use crate::analysis::Analyzer;
+
 /// The mapped type of a leaf.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum FieldKind {
@@ -161,10 +163,12 @@ impl Mapping {
         self.fields.get(path).or_else(|| self.fields.get(self.aliases.get(path)?))
     }
 
-    /// Tokenizers of all text fields, under the names that the schema uses.
-    pub fn tokenizers(&self) -> tantivy::tokenizer::TokenizerManager {
-        let text = self.fields.values().filter(|def| def.kind == FieldKind::Text);
-        self.analyzers.manager(text.filter_map(|def| def.analyzer.as_deref()))
+    /// The indexed text fields: the names of their tokenizers in the schema, and what these are.
+    pub fn text_fields(&self) -> impl Iterator<Item = (String, Field, Arc<Analyzer>)> {
+        self.fields.values().filter(|def| def.kind == FieldKind::Text && def.indexed).filter_map(|def| {
+            let analyzer = self.analyzers.get(def.analyzer.as_deref().unwrap_or("standard"))?;
+            Some((super::schema::tokenizer_name(&def.path), def.field?, analyzer))
+        })
     }
 }
 

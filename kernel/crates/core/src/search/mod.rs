@@ -5,6 +5,7 @@ pub mod block;
 pub mod collect;
 pub mod docs;
 pub mod explain;
+mod faults;
 pub mod fetch;
 pub mod json;
 mod merge;
@@ -16,6 +17,8 @@ pub mod score;
 mod service;
 pub mod sort;
 
+#[cfg(test)]
+mod function_tests;
 #[cfg(test)]
 mod reference_test;
 #[cfg(test)]

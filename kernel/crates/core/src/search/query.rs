@@ -8,6 +8,7 @@ use tantivy::schema::Field;
 use tantivy::{DocId, TERMINATED};
 
 use super::explain::Explanation;
+use super::faults::Faults;
 use super::score::FieldStatistics;
 use crate::Result;
 use crate::mapping::{FieldDef, Mapping};
@@ -97,6 +98,8 @@ pub struct Context<'a> {
     /// Path of the nested documents that are matched; None: roots.
     pub scope: Option<Arc<str>>,
     statistics: Arc<Statistics>,
+    /// What goes wrong while documents are scored.
+    pub faults: Arc<Faults>,
 }
 
 #[derive(Default)]
@@ -106,7 +109,7 @@ struct Statistics {
 
 impl<'a> Context<'a> {
     pub fn new(shard: &'a ShardReader, scoring: bool) -> Self {
-        Context { shard, scoring, scope: None, statistics: Arc::default() }
+        Context { shard, scoring, scope: None, statistics: Arc::default(), faults: Arc::default() }
     }
 
     /// The same shard, in filter context.
@@ -116,6 +119,7 @@ impl<'a> Context<'a> {
             scoring: false,
             scope: self.scope.clone(),
             statistics: Arc::clone(&self.statistics),
+            faults: Arc::clone(&self.faults),
         }
     }
 
@@ -131,6 +135,7 @@ impl<'a> Context<'a> {
             scoring: self.scoring,
             scope: Some(path.into()),
             statistics: Arc::clone(&self.statistics),
+            faults: Arc::clone(&self.faults),
         }
     }
 

@@ -101,8 +101,10 @@ pub fn count(readers: &[Arc<ShardReader>], plan: &Plan) -> Result<u64> {
 /// `{"matched":…,"explanation":{…}}` of one document; None if there is no such document.
 pub fn explain(reader: &ShardReader, plan: &Plan, id: &str) -> Result<Option<Vec<u8>>> {
     let Some((segment, doc)) = find(reader, id)? else { return Ok(None) };
-    let query = plan.query.bind(&Context::new(reader, true), 1.0)?;
+    let context = Context::new(reader, true);
+    let query = plan.query.bind(&context, 1.0)?;
     let explanation = query.explain(&segment, doc)?;
+    context.faults.check()?;
     let mut out = format!("{{\"matched\":{},\"explanation\":", explanation.matched).into_bytes();
     explanation.write(&mut out);
     out.push(b'}');

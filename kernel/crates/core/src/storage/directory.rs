@@ -2,6 +2,7 @@
 //! bookkeeping files (meta.json and its like) are dropped, for the shard keeps the truth elsewhere, and composite files are
 //! shown under the current schema.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
@@ -30,6 +31,8 @@ struct Inner {
     /// None while the segment is being written.
     view: Option<View>,
     written: Mutex<Vec<FileEntry>>,
+    /// What is written otherwise into the file of norms, by offset.
+    norms: Mutex<BTreeMap<u64, u8>>,
     /// Makes every further write fail: how a merge is called off.
     cancelled: Arc<AtomicBool>,
 }
@@ -44,7 +47,7 @@ impl SegmentDirectory {
     }
 
     fn new(fs: SharedFs, folder: PathBuf, view: Option<View>, cancelled: Arc<AtomicBool>) -> Self {
-        let inner = Inner { fs, folder, view, written: Mutex::default(), cancelled };
+        let inner = Inner { fs, folder, view, written: Mutex::default(), norms: Mutex::default(), cancelled };
         Self { inner: Arc::new(inner) }
     }
 
@@ -53,6 +56,14 @@ impl SegmentDirectory {
         let mut files = self.inner.written.lock().clone();
         files.sort_by(|a, b| a.name.cmp(&b.name));
         files
+    }
+}
+
+impl SegmentDirectory {
+    /// Replaces bytes of the file of norms, which is written and read back when tantivy finishes the segment. (Its own checksum in that
+    /// file's footer is of the bytes before; nobody reads it, the manifest has the right one.)
+    pub fn replace_norms(&self, bytes: BTreeMap<u64, u8>) {
+        *self.inner.norms.lock() = bytes;
     }
 }
 
@@ -67,6 +78,23 @@ struct Writer {
     checksums: Option<Checksums>,
     name: String,
     directory: SegmentDirectory,
+    /// Bytes written so far.
+    len: u64,
+}
+
+impl Writer {
+    /// The bytes to write where norms are replaced in them.
+    fn replaced(&self, buf: &[u8]) -> Option<Vec<u8>> {
+        if !self.name.ends_with(".fieldnorm") {
+            return None;
+        }
+        let norms = self.directory.inner.norms.lock();
+        let mut here = norms.range(self.len..self.len + buf.len() as u64).peekable();
+        here.peek()?;
+        let mut bytes = buf.to_vec();
+        here.for_each(|(at, norm)| bytes[(at - self.len) as usize] = *norm);
+        Some(bytes)
+    }
 }
 
 impl Write for Writer {
@@ -74,7 +102,10 @@ impl Write for Writer {
         if self.directory.inner.cancelled.load(Ordering::Relaxed) {
             return Err(io::Error::other("called off"));
         }
+        let replaced = self.replaced(buf);
+        let buf = replaced.as_deref().unwrap_or(buf);
         let written = self.file.write(buf)?;
+        self.len += written as u64;
         if let Some(checksums) = &mut self.checksums {
             checksums.update(&buf[..written]);
         }
@@ -133,6 +164,7 @@ impl Directory for SegmentDirectory {
             checksums: Some(Checksums::default()),
             name: path.to_string_lossy().into_owned(),
             directory: self.clone(),
+            len: 0,
         };
         Ok(BufWriter::new(Box::new(writer)))
     }

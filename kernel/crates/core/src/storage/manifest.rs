@@ -1,5 +1,6 @@
 //! What a segment's folder must hold: files with lengths and checksums per block, and the field table that it was written with.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
@@ -8,7 +9,7 @@ use crate::storage::{Fs, record};
 use crate::{Error, Result};
 
 pub const FILE: &str = "manifest";
-const FORMAT: record::Format = record::Format { magic: b"QDSEGMNT", version: 1 };
+const FORMAT: record::Format = record::Format { magic: b"QDSEGMNT", version: 2 };
 
 /// Bytes covered by one checksum.
 pub const BLOCK: usize = 1 << 20;
@@ -34,6 +35,27 @@ pub struct Manifest {
     pub max_seq_no: i64,
     /// One line on where it comes from: `refresh`, `flush`, `merge`.
     pub source: String,
+    /// Tokens of text fields by name, where the files hold an estimate only: after merges that dropped documents. (Since version 2.)
+    pub tokens: BTreeMap<String, u64>,
+}
+
+/// As version 1 had it.
+#[derive(Deserialize)]
+struct First {
+    uuid: String,
+    max_doc: u32,
+    roots: u32,
+    fields: Vec<String>,
+    files: Vec<FileEntry>,
+    max_seq_no: i64,
+    source: String,
+}
+
+impl From<First> for Manifest {
+    fn from(first: First) -> Self {
+        let First { uuid, max_doc, roots, fields, files, max_seq_no, source } = first;
+        Self { uuid, max_doc, roots, fields, files, max_seq_no, source, tokens: BTreeMap::new() }
+    }
 }
 
 impl Manifest {
@@ -48,8 +70,12 @@ impl Manifest {
 
     pub fn read(fs: &dyn Fs, folder: &Path) -> Result<Self> {
         let path = folder.join(FILE);
-        let (_, payload) = record::read(fs, &path, FORMAT)?;
-        postcard::from_bytes(&payload).map_err(|e| Error::corruption(path.display(), 0, e))
+        let (version, payload) = record::read(fs, &path, FORMAT)?;
+        let manifest = match version {
+            1 => postcard::from_bytes::<First>(&payload).map(Self::from),
+            _ => postcard::from_bytes(&payload),
+        };
+        manifest.map_err(|e| Error::corruption(path.display(), 0, e))
     }
 
     /// Lengths always, content if asked for.
@@ -114,6 +140,22 @@ impl Checksums {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_first_version_is_read() {
+        #[derive(Serialize)]
+        struct Old<'a>(&'a str, u32, u32, Vec<String>, Vec<FileEntry>, i64, &'a str);
+        let fs = crate::storage::OsFs;
+        let folder = tempfile::tempdir().unwrap();
+        let payload = postcard::to_stdvec(&Old("id", 7, 5, vec!["a".into()], vec![], 9, "merge")).unwrap();
+        record::write(&fs, &folder.path().join(FILE), record::Format { version: 1, ..FORMAT }, &payload).unwrap();
+        let read = Manifest::read(&fs, folder.path()).unwrap();
+        assert_eq!((read.max_doc, read.roots, read.max_seq_no, read.source.as_str()), (7, 5, 9, "merge"));
+        assert!(read.tokens.is_empty());
+        let tokens = BTreeMap::from([("a".to_owned(), 3)]);
+        Manifest { tokens, ..read }.write(&fs, folder.path()).unwrap();
+        assert_eq!(Manifest::read(&fs, folder.path()).unwrap().tokens["a"], 3);
+    }
 
     #[test]
     fn checksums_do_not_depend_on_the_pieces() {

@@ -6,8 +6,11 @@ use super::languages::stop_words;
 use super::{Chain, Limits, check_grams};
 use crate::analysis::filters::Filter;
 use crate::analysis::filters::case::{Language, Lowercase, Uppercase};
-use crate::analysis::filters::change::{Apostrophe, Elision, PatternReplace, Possessive, Reverse, Trim, Truncate};
+use crate::analysis::filters::change::{
+    Apostrophe, Classic, Elision, PatternReplace, Payload, Reverse, Trim, Truncate,
+};
 use crate::analysis::filters::cjk::CjkBigram;
+use crate::analysis::filters::compound::{CommonGrams, Decompounder, FlattenGraph, Multiplexer};
 use crate::analysis::filters::fold::{AsciiFolding, MapChars, cjk_width, decimal_digit};
 use crate::analysis::filters::grams::{Grams, PatternCapture};
 use crate::analysis::filters::normal::{self, KeywordRepeat, Rewrite};
@@ -21,13 +24,15 @@ use crate::analysis::settings::Params;
 use crate::analysis::tokens::{Kind, Tokens};
 use crate::{Error, Result};
 
-type Built = Result<Arc<dyn Filter>>;
+pub type Built = Result<Arc<dyn Filter>>;
 
 /// What a filter may need besides its own parameters.
 pub struct Context<'a> {
     pub name: &'a str,
     pub limits: Limits,
     pub chain: &'a Chain,
+    /// Other filters of the index by name.
+    pub lookup: &'a dyn Fn(&str) -> Option<Built>,
 }
 
 fn ok(filter: impl Filter + 'static) -> Option<Built> {
@@ -42,9 +47,12 @@ pub fn build(kind: &str, p: &Params<'_>, cx: &Context<'_>) -> Option<Built> {
         "asciifolding" => ok(AsciiFolding { preserve_original: p.flag("preserve_original", false) }),
         "decimal_digit" => ok(MapChars(decimal_digit)),
         "cjk_width" => ok(MapChars(cjk_width)),
-        "german_normalization" => ok(Rewrite(normal::german)),
-        "scandinavian_folding" => ok(Rewrite(normal::scandinavian_folding)),
-        "scandinavian_normalization" => ok(Rewrite(normal::scandinavian_normalization)),
+        "classic" => ok(Classic),
+        "delimited_payload" => Some(delimited_payload(p)),
+        "flatten_graph" => ok(FlattenGraph),
+        // Payloads are for scorers of one's own, which there are none of.
+        "type_as_payload" => ok(Limit(usize::MAX)),
+        "romanian_normalization" => None,
         "trim" => ok(Trim),
         "truncate" => Some(truncate(p)),
         "reverse" => ok(Reverse),
@@ -59,7 +67,33 @@ pub fn build(kind: &str, p: &Params<'_>, cx: &Context<'_>) -> Option<Built> {
             max_output_size: p.number("max_output_size").unwrap_or(255).max(0) as usize,
             separator: p.text("separator").unwrap_or(" ").to_owned(),
         }),
-        _ => words(kind, p).or_else(|| stemming(kind, p)).or_else(|| several(kind, p, cx)),
+        kind => match normal::by_name(kind) {
+            Some(rewrite) => ok(Rewrite(rewrite)),
+            None => words(kind, p)
+                .or_else(|| stemming(kind, p))
+                .or_else(|| several(kind, p, cx))
+                .or_else(|| unsupported(kind).map(Err)),
+        },
+    }
+}
+
+/// What OpenSearch has and this kernel lacks.
+fn unsupported(kind: &str) -> Option<Error> {
+    let why = match kind {
+        "condition" | "predicate_token_filter" => "scripts",
+        "hunspell" | "hyphenation_decompounder" => "files",
+        "kstem" | "min_hash" | "concatenate_graph" | "delimited_term_freq" => "",
+        _ => return None,
+    };
+    let needs = if why.is_empty() { String::new() } else { format!(": it needs {why}") };
+    Some(Error::illegal_argument(format!("Token filter [{kind}] is not supported{needs}")))
+}
+
+fn delimited_payload(p: &Params<'_>) -> Built {
+    let mut chars = p.text("delimiter").unwrap_or("|").chars();
+    match (chars.next(), chars.next()) {
+        (Some(delimiter), None) => Ok(Arc::new(Payload(delimiter))),
+        _ => Err(Error::illegal_argument("delimiter must be a one char value")),
     }
 }
 
@@ -76,15 +110,14 @@ fn words(kind: &str, p: &Params<'_>) -> Option<Built> {
 
 fn stemming(kind: &str, p: &Params<'_>) -> Option<Built> {
     Some(match kind {
-        "porter_stem" | "porterStem" => Ok(Arc::new(Stem::Porter)),
+        "porter_stem" => Ok(Arc::new(Stem::Porter)),
         "stemmer" => stemmer(p),
         "snowball" => snowball(p.text("language").unwrap_or("English")),
         "stemmer_override" => stemmer_override(p),
-        "possessive_english" => Ok(Arc::new(Possessive)),
         _ => {
             let language = kind.strip_suffix("_stem")?;
             let filter = stem::by_name(match language {
-                "german" | "dutch" | "french" | "russian" | "czech" | "arabic" => language,
+                "german" | "dutch" | "french" | "russian" | "czech" | "arabic" | "brazilian" | "persian" => language,
                 _ => return None,
             })?;
             Ok(Arc::from(filter))
@@ -95,8 +128,21 @@ fn stemming(kind: &str, p: &Params<'_>) -> Option<Built> {
 /// Filters that make several tokens of one, or one of several.
 fn several(kind: &str, p: &Params<'_>, cx: &Context<'_>) -> Option<Built> {
     Some(match kind {
+        // The old name is left to definitions of one's own.
+        "nGram" if p.is_empty() => Err(Error::illegal_argument(
+            "The [nGram] token filter name was deprecated in 6.4 and cannot be used in new indices. Please change the filter name to \
+             [ngram] instead.",
+        )),
         "ngram" | "nGram" => ngram(p, cx.limits),
-        "edge_ngram" | "edgeNGram" => edge_ngram(p),
+        "edge_ngram" => edge_ngram(p),
+        "edgeNGram" if p.is_empty() => Err(Error::illegal_argument(
+            "The [edgeNGram] token filter name was deprecated in 6.4 and cannot be used in new indices. Please change the filter name to \
+             [edge_ngram] instead.",
+        )),
+        "edgeNGram" => Err(Error::illegal_argument(
+            "The [edgeNGram] tokenizer name was deprecated pre 1.0. Please change the tokenizer name to [edge_ngram] for indices created in \
+             versions 3.0 or higher instead.",
+        )),
         "shingle" => shingle(p, cx.limits),
         "pattern_replace" => pattern_replace(p, cx.name),
         "pattern_capture" => pattern_capture(p),
@@ -105,6 +151,9 @@ fn several(kind: &str, p: &Params<'_>, cx: &Context<'_>) -> Option<Built> {
         "synonym" => synonyms(p, cx, "synonym").map(|s| Arc::new(Flat(s)) as Arc<dyn Filter>),
         "synonym_graph" => synonyms(p, cx, "synonym_graph").map(|s| Arc::new(Graph(s)) as Arc<dyn Filter>),
         "cjk_bigram" => cjk_bigram(p),
+        "common_grams" => common_grams(p),
+        "dictionary_decompounder" => decompounder(p),
+        "multiplexer" => multiplexer(p, cx),
         _ => return None,
     })
 }
@@ -221,6 +270,10 @@ fn invalid_stemmer(name: &str) -> Error {
 
 fn stemmer(p: &Params<'_>) -> Built {
     let name = p.text("language").or(p.text("name")).unwrap_or("porter");
+    let spelled = stem::spelled(name);
+    if stem::LACKING.contains(&spelled.as_str()) {
+        return Err(Error::illegal_argument(format!("Stemmer [{spelled}] is not supported")));
+    }
     stem::by_name(name).map(Arc::from).ok_or_else(|| invalid_stemmer(name))
 }
 
@@ -339,6 +392,51 @@ fn word_delimiter(p: &Params<'_>, graph: bool) -> Built {
         types,
         graph,
     }))
+}
+
+fn common_grams(p: &Params<'_>) -> Built {
+    let words = p.list("common_words").filter(|words| !words.is_empty());
+    if words.is_none() && !p.is_empty() {
+        return Err(Error::illegal_argument(
+            "missing or empty [common_words] or [common_words_path] configuration for common_grams token filter",
+        ));
+    }
+    let common = word_set(words, "_none_", p.flag("ignore_case", false));
+    Ok(Arc::new(CommonGrams { common, query_mode: p.flag("query_mode", false) }))
+}
+
+fn decompounder(p: &Params<'_>) -> Built {
+    let words = p.list("word_list").ok_or_else(|| {
+        Error::illegal_argument(
+            "word_list must be provided for [dictionary_decompounder], either as a path to a file, or directly",
+        )
+    })?;
+    let size = |name: &str, default: i64| p.number(name).unwrap_or(default).max(0) as usize;
+    Ok(Arc::new(Decompounder {
+        words: Words::new(words, false),
+        min_word: size("min_word_size", 5),
+        min_part: size("min_subword_size", 2).max(1),
+        max_part: size("max_subword_size", 15),
+        only_longest: p.flag("only_longest_match", false),
+    }))
+}
+
+fn multiplexer(p: &Params<'_>, cx: &Context<'_>) -> Built {
+    let mut chains = vec![];
+    for line in p.lines("filters").unwrap_or_default() {
+        let mut chain: Vec<Arc<dyn Filter>> = vec![];
+        for name in line.split(',').map(str::trim).filter(|name| !name.is_empty()) {
+            let missing = || {
+                Error::illegal_argument(format!(
+                    "Multiplexing filter [{}] refers to undefined tokenfilter [{name}]",
+                    cx.name
+                ))
+            };
+            chain.push((cx.lookup)(name).ok_or_else(missing)??);
+        }
+        chains.push(chain);
+    }
+    Ok(Arc::new(Multiplexer { chains, preserve_original: p.flag("preserve_original", true) }))
 }
 
 fn cjk_bigram(p: &Params<'_>) -> Built {

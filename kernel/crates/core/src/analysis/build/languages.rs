@@ -8,9 +8,9 @@ use super::Chain;
 use super::filters::word_set;
 use crate::analysis::filters::Filter;
 use crate::analysis::filters::case::{Language, Lowercase};
-use crate::analysis::filters::change::{Apostrophe, Elision, Possessive};
+use crate::analysis::filters::change::{Apostrophe, Elision};
 use crate::analysis::filters::cjk::CjkBigram;
-use crate::analysis::filters::fold::{AsciiFolding, MapChars, cjk_width};
+use crate::analysis::filters::fold::{AsciiFolding, MapChars, cjk_width, decimal_digit};
 use crate::analysis::filters::normal::{self, Rewrite};
 use crate::analysis::filters::select::{Stop, Words};
 use crate::analysis::filters::shingle::Fingerprint;
@@ -26,18 +26,19 @@ use crate::{Error, Result};
 const ENGLISH: &str = "a an and are as at be but by for if in into is it no not of on or such that the their then there these they this to \
                        was will with";
 
-/// Lists of the Snowball project, one language a line.
-const SNOWBALL: &str = include_str!("../stopwords/snowball.txt");
+/// Lists of the Snowball project and of others, one language a line.
+const LISTS: [&str; 2] = [include_str!("../stopwords/snowball.txt"), include_str!("../stopwords/others.txt")];
 
 /// The stop words of a language by its lower-case name.
 pub fn stop_words(language: &str) -> Option<&'static [&'static str]> {
-    static LISTS: LazyLock<FxHashMap<&'static str, Vec<&'static str>>> = LazyLock::new(|| {
-        let lines = SNOWBALL.lines().filter(|l| !l.starts_with('#')).filter_map(|l| l.split_once(": "));
+    static WORDS: LazyLock<FxHashMap<&'static str, Vec<&'static str>>> = LazyLock::new(|| {
+        let lines =
+            LISTS.into_iter().flat_map(str::lines).filter(|l| !l.starts_with('#')).filter_map(|l| l.split_once(": "));
         let mut lists: FxHashMap<_, Vec<_>> = lines.map(|(name, words)| (name, words.split(' ').collect())).collect();
         lists.insert("english", ENGLISH.split_whitespace().collect());
         lists
     });
-    LISTS.get(language).map(Vec::as_slice)
+    WORDS.get(language).map(Vec::as_slice)
 }
 
 /// French articles, the default of `elision` in the analyzers.
@@ -99,7 +100,7 @@ pub fn analyzer(kind: &str, p: &Params<'_>) -> Option<Result<Chain>> {
                 .with("cjk_width", MapChars(cjk_width))
                 .with("lowercase", lower())
                 .with("cjk_bigram", bigram);
-            stopped(chain, "_english_")
+            stopped(chain, "_cjk_")
         }
         _ => return language(kind, p),
     }))
@@ -116,57 +117,101 @@ fn pattern(p: &Params<'_>) -> Result<Chain> {
     Ok(if p.flag("lowercase", true) { chain.with("lowercase", Lowercase(Language::Any)) } else { chain })
 }
 
-/// Stop, keyword marker: the middle of every language's chain.
-fn middle(mut chain: Chain, kind: &str, p: &Params<'_>) -> Chain {
-    let words = word_set(p.list("stopwords"), &format!("_{kind}_"), false);
-    chain = chain.with("stop", Stop { words, remove_trailing: true });
-    match p.list("stem_exclusion").filter(|w| !w.is_empty()) {
-        Some(words) => chain.with("keyword_marker", KeywordMarker { words: Words::new(words, false), pattern: None }),
-        None => chain,
+/// Analyzers of languages in their own order of filters: what comes before the stop words, those, and what follows. `*` marks the place
+/// where words that must not be stemmed are marked.
+const CHAINS: [(&str, &str); 33] = [
+    ("arabic", "lowercase decimal_digit stop arabic_normalization * arabic"),
+    ("armenian", "lowercase stop * armenian"),
+    ("basque", "lowercase stop * basque"),
+    ("bengali", "lowercase decimal_digit * indic_normalization bengali_normalization stop bengali"),
+    ("brazilian", "lowercase stop * brazilian"),
+    ("bulgarian", "lowercase stop * bulgarian"),
+    ("catalan", "elision lowercase stop * catalan"),
+    ("czech", "lowercase stop * czech"),
+    ("danish", "lowercase stop * danish"),
+    ("dutch", "lowercase stop * stemmer_override dutch"),
+    ("english", "possessive_english lowercase stop * porter"),
+    ("estonian", "lowercase stop * estonian"),
+    ("finnish", "lowercase stop * finnish"),
+    ("french", "elision lowercase stop * light_french"),
+    ("galician", "lowercase stop * galician"),
+    ("german", "lowercase stop * german_normalization light_german"),
+    ("greek", "greek_lowercase stop greek"),
+    ("hindi", "lowercase decimal_digit * indic_normalization hindi_normalization stop hindi"),
+    ("hungarian", "lowercase stop * hungarian"),
+    ("indonesian", "lowercase stop * indonesian"),
+    ("irish", "hyphenations elision irish_lowercase stop * irish"),
+    ("italian", "elision lowercase stop * light_italian"),
+    ("latvian", "lowercase stop * latvian"),
+    ("lithuanian", "lowercase stop * lithuanian"),
+    ("norwegian", "lowercase stop * norwegian"),
+    ("persian", "lowercase decimal_digit arabic_normalization persian_normalization stop * persian"),
+    ("portuguese", "lowercase stop * light_portuguese"),
+    ("romanian", "lowercase stop romanian_normalization * romanian"),
+    ("russian", "lowercase stop * russian"),
+    ("sorani", "sorani_normalization lowercase decimal_digit stop * sorani"),
+    ("spanish", "lowercase stop * light_spanish"),
+    ("swedish", "lowercase stop * swedish"),
+    ("turkish", "apostrophe turkish_lowercase stop * turkish"),
+];
+
+fn language(kind: &str, p: &Params<'_>) -> Option<Result<Chain>> {
+    if kind == "thai" {
+        return Some(Err(Error::illegal_argument("The [thai] analyzer is not supported")));
+    }
+    if kind == "chinese" {
+        let words = word_set(None, "_english_", false);
+        return Some(Ok(standard(255)
+            .with("lowercase", Lowercase(Language::Any))
+            .with("stop", Stop { words, remove_trailing: true })));
+    }
+    let (_, filters) = CHAINS.iter().find(|(name, _)| *name == kind)?;
+    let mut chain = standard(255);
+    for name in filters.split(' ') {
+        chain = match name {
+            "*" => match p.list("stem_exclusion").filter(|words| !words.is_empty()) {
+                Some(words) => {
+                    chain.with("keyword_marker", KeywordMarker { words: Words::new(words, false), pattern: None })
+                }
+                None => chain,
+            },
+            "stop" => {
+                let words = word_set(p.list("stopwords"), &format!("_{kind}_"), false);
+                chain.with("stop", Stop { words, remove_trailing: true })
+            }
+            name => push(chain, name, part(kind, name)?),
+        };
+    }
+    Some(Ok(chain))
+}
+
+/// A filter of a language's chain.
+fn part(kind: &str, name: &str) -> Option<Box<dyn Filter>> {
+    Some(match name {
+        "lowercase" => Box::new(Lowercase(Language::Any)),
+        "greek_lowercase" => Box::new(Lowercase(Language::Greek)),
+        "turkish_lowercase" => Box::new(Lowercase(Language::Turkish)),
+        "irish_lowercase" => Box::new(Lowercase(Language::Irish)),
+        "decimal_digit" => Box::new(MapChars(decimal_digit)),
+        "apostrophe" => Box::new(Apostrophe),
+        "elision" => Box::new(Elision(Words::new(articles(kind), true))),
+        "hyphenations" => Box::new(Stop { words: Words::new(["h", "n", "t"], true), remove_trailing: true }),
+        "stemmer_override" => Box::new(dutch_exceptions()?),
+        name if name.ends_with("_normalization") => Box::new(Rewrite(normal::by_name(name)?)),
+        stemmer => return stem::by_name(stemmer),
+    })
+}
+
+fn articles(language: &str) -> &'static [&'static str] {
+    match language {
+        "french" => &FRENCH_ARTICLES,
+        "italian" => &ITALIAN_ARTICLES,
+        "irish" => &["d", "m", "b"],
+        _ => &CATALAN_ARTICLES,
     }
 }
 
-fn language(kind: &str, p: &Params<'_>) -> Option<Result<Chain>> {
-    let lower = || Lowercase(Language::Any);
-    let articles = |words: &[&str]| Elision(Words::new(words, true));
-    let stemmed = |chain: Chain, stemmer: &str| Some(Ok(push(chain, "stemmer", stem::by_name(stemmer)?)));
-    let plain = || middle(standard(255).with("lowercase", lower()), kind, p);
-    match kind {
-        "english" => {
-            let chain = standard(255).with("possessive_english", Possessive).with("lowercase", lower());
-            stemmed(middle(chain, kind, p), "porter")
-        }
-        "german" => stemmed(plain().with("german_normalization", Rewrite(normal::german)), "light_german"),
-        "french" => {
-            let chain = standard(255).with("elision", articles(&FRENCH_ARTICLES)).with("lowercase", lower());
-            stemmed(middle(chain, kind, p), "light_french")
-        }
-        "italian" => {
-            let chain = standard(255).with("elision", articles(&ITALIAN_ARTICLES)).with("lowercase", lower());
-            stemmed(middle(chain, kind, p), "light_italian")
-        }
-        "catalan" => {
-            let chain = standard(255).with("elision", articles(&CATALAN_ARTICLES)).with("lowercase", lower());
-            stemmed(middle(chain, kind, p), "catalan")
-        }
-        "spanish" => stemmed(plain(), "light_spanish"),
-        "portuguese" => stemmed(plain(), "light_portuguese"),
-        "dutch" => {
-            let overrides =
-                ["fiets => fiets", "bromfiets => bromfiets", "ei => eier", "kind => kinder"].map(str::to_owned);
-            let chain = match Override::parse(&overrides) {
-                Ok(overrides) => plain().with("stemmer_override", overrides),
-                Err(_) => plain(),
-            };
-            stemmed(chain, "dutch")
-        }
-        "turkish" => {
-            let chain =
-                standard(255).with("apostrophe", Apostrophe).with("turkish_lowercase", Lowercase(Language::Turkish));
-            stemmed(middle(chain, kind, p), "turkish")
-        }
-        "danish" | "finnish" | "hungarian" | "norwegian" | "swedish" | "russian" | "romanian" | "armenian"
-        | "basque" | "lithuanian" | "estonian" => stemmed(plain(), kind),
-        _ => None,
-    }
+fn dutch_exceptions() -> Option<Override> {
+    Override::parse(&["fiets => fiets", "bromfiets => bromfiets", "ei => eier", "kind => kinder"].map(str::to_owned))
+        .ok()
 }

@@ -7,6 +7,7 @@ use crate::analysis::regex;
 use crate::analysis::settings::Params;
 use crate::analysis::tokenizers::Tokenizer;
 use crate::analysis::tokenizers::chars::{Keyword, char_group, letter, whitespace};
+use crate::analysis::tokenizers::classic::Classic;
 use crate::analysis::tokenizers::ngram::{NGram, TokenChars};
 use crate::analysis::tokenizers::path::PathHierarchy;
 use crate::analysis::tokenizers::pattern::Pattern;
@@ -26,8 +27,12 @@ pub fn build(kind: &str, params: &Params<'_>, limits: Limits) -> Option<Built> {
         "lowercase" => Ok(Arc::new(letter(true))),
         "keyword" => Ok(Arc::new(Keyword)),
         "uax_url_email" => Ok(Arc::new(UaxUrlEmail { max_token_length: max })),
-        "ngram" | "nGram" => ngram(params, limits),
-        "edge_ngram" | "edgeNGram" => edge_ngram(params),
+        "classic" => Ok(Arc::new(Classic { max_token_length: max })),
+        "ngram" => ngram(params, limits),
+        "edge_ngram" => edge_ngram(params),
+        "nGram" => Err(renamed("nGram", "ngram")),
+        "edgeNGram" => Err(renamed("edgeNGram", "edge_ngram")),
+        "thai" => Err(Error::illegal_argument("The [thai] tokenizer is not supported")),
         "pattern" => pattern(params),
         "simple_pattern" => simple(params.text("pattern").unwrap_or(""), true),
         "simple_pattern_split" => simple(params.text("pattern").unwrap_or(""), false),
@@ -36,6 +41,13 @@ pub fn build(kind: &str, params: &Params<'_>, limits: Limits) -> Option<Built> {
             .map(|t| Arc::new(t) as Arc<dyn Tokenizer>),
         _ => return None,
     })
+}
+
+fn renamed(old: &str, new: &str) -> Error {
+    Error::illegal_argument(format!(
+        "The [{old}] tokenizer name was deprecated pre 1.0. Please change the tokenizer name to [{new}] for indices created in versions 3.0 \
+         or higher instead."
+    ))
 }
 
 fn ngram(params: &Params<'_>, limits: Limits) -> Built {

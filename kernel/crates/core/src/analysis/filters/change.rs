@@ -5,7 +5,7 @@ use fancy_regex::Regex;
 use super::Filter;
 use super::select::Words;
 use crate::analysis::regex::expand;
-use crate::analysis::tokens::Tokens;
+use crate::analysis::tokens::{Kind, Tokens};
 
 /// Applies `change` to every term; None leaves it.
 fn each(tokens: &mut Tokens, mut change: impl FnMut(&str) -> Option<String>) {
@@ -90,6 +90,38 @@ impl Filter for Apostrophe {
     fn apply(&self, tokens: &mut Tokens) {
         for i in 0..tokens.toks.len() {
             if let Some(at) = tokens.term(i).find(['\'', '’']) {
+                tokens.toks[i].len = at as u32;
+            }
+        }
+    }
+}
+
+/// What `classic` marks: `'s` of a word with an apostrophe goes, and the dots of an acronym.
+pub struct Classic;
+
+impl Filter for Classic {
+    fn apply(&self, tokens: &mut Tokens) {
+        for i in 0..tokens.toks.len() {
+            let term = tokens.term(i);
+            match tokens.toks[i].kind {
+                Kind::Apostrophe if term.ends_with("'s") || term.ends_with("'S") => tokens.toks[i].len -= 2,
+                Kind::Acronym => {
+                    let bare = term.replace('.', "");
+                    tokens.set_term(i, &bare);
+                }
+                _ => {}
+            }
+        }
+    }
+}
+
+/// Cuts off a delimiter and what follows it: a payload, which nothing here reads.
+pub struct Payload(pub char);
+
+impl Filter for Payload {
+    fn apply(&self, tokens: &mut Tokens) {
+        for i in 0..tokens.toks.len() {
+            if let Some(at) = tokens.term(i).find(self.0) {
                 tokens.toks[i].len = at as u32;
             }
         }

@@ -36,6 +36,35 @@ pub fn minimal_english(w: &mut Letters) {
     cut(w, 1);
 }
 
+/// English plurals, with more cases than `minimal_english`: `boxes`, `churches`, `dresses` lose their `es`.
+pub fn plural_english(w: &mut Letters) {
+    const OES: &str = "canoes oboes shoes";
+    const CHES: &str =
+        "aches avalanches caches cliches headaches heartaches moustaches mustaches porsches quiches tranches";
+    let n = w.len();
+    if n < 3 || w[n - 1] != 's' || matches!(w[n - 2], 'u' | 's') {
+        return;
+    }
+    let whole = |words: &str| words.split(' ').any(|word| w.iter().copied().eq(word.chars()));
+    if w[n - 2] == 'e' && n == 4 && w[1] == 'o' {
+        return cut(w, 2);
+    }
+    if w[n - 2] == 'e' && n > 4 {
+        let long = match (w[n - 4], w[n - 3]) {
+            (_, 'i') => {
+                w.truncate(n - 2);
+                return set_last(w, 1, 'y');
+            }
+            (_, 'x') | ('s', 's' | 'h') => true,
+            (_, 'o') => !whole(OES),
+            ('c', 'h') => !whole(CHES),
+            _ => false,
+        };
+        return cut(w, if long { 2 } else { 1 });
+    }
+    cut(w, 1);
+}
+
 fn fold_vowel(c: char) -> char {
     match c {
         'ä' | 'à' | 'á' | 'â' => 'a',

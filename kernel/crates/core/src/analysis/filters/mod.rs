@@ -1,13 +1,20 @@
 //! From tokens to tokens.
 
+pub mod brazilian;
 pub mod case;
 pub mod change;
 pub mod cjk;
+pub mod compound;
+pub mod endings;
 pub mod fold;
 pub mod grams;
+pub mod greek;
+pub mod indonesian;
 pub mod light;
 pub mod normal;
 pub mod porter;
+pub mod rslp;
+pub mod scripts;
 pub mod select;
 pub mod shingle;
 pub mod stem;

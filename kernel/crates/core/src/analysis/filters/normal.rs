@@ -1,6 +1,6 @@
 //! Spelling normalizers of single languages, `keyword_repeat` and `remove_duplicates`.
 
-use super::Filter;
+use super::{Filter, scripts};
 use crate::analysis::tokens::{Tok, Tokens};
 
 /// A normalizer that rewrites a term, or leaves it.
@@ -18,6 +18,24 @@ impl Filter for Rewrite {
     fn normalizes(&self) -> bool {
         true
     }
+}
+
+/// The normalizers of languages by the names of their filters.
+pub fn by_name(name: &str) -> Option<fn(&str) -> Option<String>> {
+    Some(match name {
+        "arabic_normalization" => scripts::arabic,
+        "bengali_normalization" => scripts::bengali,
+        "german_normalization" => german,
+        "hindi_normalization" => scripts::hindi,
+        "indic_normalization" => scripts::indic,
+        "persian_normalization" => scripts::persian,
+        "romanian_normalization" => scripts::romanian,
+        "scandinavian_folding" => scandinavian_folding,
+        "scandinavian_normalization" => scandinavian_normalization,
+        "serbian_normalization" => scripts::serbian,
+        "sorani_normalization" => scripts::sorani,
+        _ => return None,
+    })
 }
 
 /// `ä` and `ae` to `a`, `ß` to `ss`, after the German2 rules of Snowball.

@@ -5,9 +5,14 @@ use frostem::{Algorithm, Stemmer};
 use rustc_hash::FxHashMap;
 
 use super::Filter;
+use super::brazilian::brazilian;
 use super::change::Possessive;
+use super::endings;
+use super::greek::greek;
+use super::indonesian;
 use super::light;
 use super::porter::Porter;
+use super::rslp;
 use super::select::Words;
 use crate::analysis::tokens::Tokens;
 
@@ -75,38 +80,95 @@ fn replace(tokens: &mut Tokens, i: usize, stem: &str) {
     }
 }
 
+/// Stemmers that change letters, by the `language` of `stemmer`.
+const BY_LETTERS: [(&str, fn(&mut Vec<char>)); 25] = [
+    ("arabic", endings::arabic),
+    ("bengali", endings::bengali),
+    ("brazilian", brazilian),
+    ("bulgarian", endings::bulgarian),
+    ("czech", endings::czech),
+    ("galician", rslp::galician),
+    ("greek", greek),
+    ("hindi", endings::hindi),
+    ("indonesian", indonesian::indonesian),
+    ("latvian", endings::latvian),
+    ("light_french", light::french),
+    ("light_german", light::german),
+    ("light_italian", light::italian),
+    ("light_portuguese", light::portuguese),
+    ("light_spanish", light::spanish),
+    ("light_swedish", light::swedish),
+    ("minimal_english", light::minimal_english),
+    ("minimal_french", light::minimal_french),
+    ("minimal_galician", rslp::minimal_galician),
+    ("minimal_german", light::minimal_german),
+    ("minimal_portuguese", rslp::minimal_portuguese),
+    ("persian", endings::persian),
+    ("plural_english", light::plural_english),
+    ("portuguese_rslp", rslp::portuguese),
+    ("sorani", endings::sorani),
+];
+
+/// Stemmers that OpenSearch has and this kernel lacks.
+pub const LACKING: [&str; 9] = [
+    "kstem",
+    "light_english",
+    "light_finnish",
+    "light_hungarian",
+    "light_norwegian",
+    "light_nynorsk",
+    "light_russian",
+    "minimal_norwegian",
+    "minimal_nynorsk",
+];
+
+/// `lightFrench` is another spelling of `light_french`.
+pub fn spelled(name: &str) -> String {
+    let mut out = String::new();
+    for c in name.chars() {
+        let begins = c.is_ascii_uppercase()
+            && (out.ends_with("light") || out.ends_with("minimal") || out.ends_with("possessive"));
+        if begins || (c == 'K' && out == "dutch") {
+            out.push('_');
+        }
+        out.push(c.to_ascii_lowercase());
+    }
+    if out == "light_finish" { "light_finnish".to_owned() } else { out }
+}
+
 /// The filter of `stemmer` with that `language` (or `name`).
 pub fn by_name(name: &str) -> Option<Box<dyn Filter>> {
-    let letters = |change: fn(&mut Vec<char>)| -> Option<Box<dyn Filter>> { Some(Box::new(Stem::Letters(change))) };
-    match name.to_lowercase().as_str() {
+    let name = spelled(name);
+    if let Some((_, change)) = BY_LETTERS.iter().find(|(known, _)| *known == name) {
+        return Some(Box::new(Stem::Letters(*change)));
+    }
+    match name.as_str() {
         "porter" | "english" | "" => Some(Box::new(Stem::Porter)),
-        "possessive_english" | "possessiveenglish" => Some(Box::new(Possessive)),
-        "minimal_english" | "minimalenglish" => letters(light::minimal_english),
-        "light_german" | "lightgerman" => letters(light::german),
-        "minimal_german" | "minimalgerman" => letters(light::minimal_german),
-        "light_french" | "lightfrench" => letters(light::french),
-        "minimal_french" | "minimalfrench" => letters(light::minimal_french),
-        "light_spanish" | "lightspanish" => letters(light::spanish),
-        "light_italian" | "lightitalian" => letters(light::italian),
-        "light_portuguese" | "lightportuguese" => letters(light::portuguese),
-        "light_swedish" | "lightswedish" => letters(light::swedish),
-        "light_english" | "lightenglish" | "porter2" => snowball("english"),
-        "german2" => snowball("german"),
+        "possessive_english" => Some(Box::new(Possessive)),
+        "porter2" => snowball("english"),
+        name if LACKING.contains(&name) => None,
         other => snowball(other),
     }
 }
 
+/// The algorithms that Lucene's `snowball` filter knows, by the language in lower case.
+const SNOWBALL: &str = "arabic armenian basque catalan danish dutch english estonian finnish french german german2 greek hindi hungarian \
+                        indonesian irish italian lithuanian nepali norwegian porter portuguese romanian russian serbian spanish swedish \
+                        tamil turkish yiddish";
+
 /// The filter of `snowball` with that language, in Lucene's spelling or in lower case.
 pub fn snowball(name: &str) -> Option<Box<dyn Filter>> {
-    let id = match name.to_lowercase().as_str() {
+    let name = name.to_lowercase();
+    if !SNOWBALL.split(' ').any(|known| known == name) {
+        return None;
+    }
+    let id = match name.as_str() {
         // Lucene's Dutch is the older algorithm.
-        "dutch" => "dutch_porter".to_owned(),
-        "german2" => "german".to_owned(),
-        // Lucene has them no more.
-        "kp" | "lovins" => return None,
-        other => other.to_owned(),
+        "dutch" => "dutch_porter",
+        "german2" => "german",
+        other => other,
     };
-    let algorithm = Algorithm::from_name(&id).ok()?;
+    let algorithm = Algorithm::from_name(id).ok()?;
     Some(Box::new(Stem::Snowball(Stemmer::new(algorithm))))
 }
 

@@ -1,6 +1,7 @@
 //! From text to tokens.
 
 pub mod chars;
+pub mod classic;
 pub mod ngram;
 pub mod path;
 pub mod pattern;

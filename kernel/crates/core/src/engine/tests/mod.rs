@@ -2,6 +2,7 @@
 
 mod basics;
 mod crash;
+mod norms;
 mod parallel;
 
 use std::collections::BTreeMap;

@@ -107,6 +107,7 @@ pub fn execute(shard: &ShardReader, plan: &Plan, deadline: Deadline, cursor: Opt
         tally.total = known;
     }
     let hits = job.run(shard, known, &mut tally, aggs.as_mut())?;
+    context.faults.check()?;
     let max_score = job.max_score(&hits, &tally);
     Ok(ShardResult {
         total: tally.total,
@@ -115,15 +116,16 @@ pub fn execute(shard: &ShardReader, plan: &Plan, deadline: Deadline, cursor: Opt
         hits,
         aggs: aggs.map(super::aggregate::Collector::finish).transpose()?,
         timed_out: tally.timed_out,
-        terminated_early: plan.terminate_after.filter(|n| *n > 0).map(|_| tally.terminated),
+        terminated_early: job.terminated_early(shard, &tally),
     })
 }
 
 /// Number of matching documents of a shard.
 pub fn count(shard: &ShardReader, plan: &Plan) -> Result<u64> {
+    let context = Context::new(shard, plan.min_score.is_some());
     let counting = Job {
         plan,
-        query: plan.query.bind(&Context::new(shard, plan.min_score.is_some()), 1.0)?,
+        query: plan.query.bind(&context, 1.0)?,
         post_filter: None,
         sort: None,
         deadline: Deadline::default(),
@@ -136,6 +138,7 @@ pub fn count(shard: &ShardReader, plan: &Plan) -> Result<u64> {
     }
     let mut tally = Tally::default();
     counting.pass(shard, &mut tally, None, &mut heap::Nothing, u64::MAX)?;
+    context.faults.check()?;
     Ok(tally.total)
 }
 
@@ -194,6 +197,20 @@ impl Job<'_> {
             tally.at_least = false;
         }
         Ok(())
+    }
+
+    /// By `terminate_after`; and, as in OpenSearch, whenever a search for aggregations alone has nothing to count, because the total is not
+    /// wanted, known from statistics, or beyond what is tracked.
+    fn terminated_early(&self, shard: &ShardReader, tally: &Tally) -> Option<bool> {
+        if self.plan.terminate_after.is_some_and(|n| n > 0) {
+            return Some(tally.terminated);
+        }
+        if !self.plan.has_aggs() || self.plan.size > 0 || !self.plain() || shard.segments.is_empty() {
+            return None;
+        }
+        let limit = self.plan.track_total_hits.limit();
+        let uncounted = self.plan.track_total_hits == TrackTotal::None || tally.total > limit;
+        (uncounted || self.plan.query.is_counted(shard)).then_some(true)
     }
 
     /// Nothing but the query decides which documents are hits.

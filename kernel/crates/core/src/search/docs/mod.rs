@@ -13,7 +13,7 @@ use crate::reader::Segment;
 pub use accept::{Accept, children_of, roots};
 pub use columns::{ColumnValues, ip_column, numeric_column, str_column};
 pub use range::RangeDocs;
-pub use store::stored;
+pub use store::{store, stored};
 
 /// What is derived from a segment's files once and kept with them.
 pub fn cached<T: Send + Sync + 'static>(

@@ -29,6 +29,14 @@ operation! {
 }
 
 impl Bool {
+    /// The one clause that decides alone.
+    pub fn only_required(&self) -> Option<&Op> {
+        match (self.must.as_slice(), self.filter.as_slice()) {
+            ([only], []) | ([], [only]) if self.should.is_empty() && self.must_not.is_empty() => Some(only),
+            _ => None,
+        }
+    }
+
     fn minimum(&self) -> usize {
         let default = i64::from(self.must.is_empty() && self.filter.is_empty() && !self.should.is_empty());
         let minimum = self.minimum_should_match.unwrap_or(default).max(0) as usize;

@@ -39,8 +39,10 @@ use std::sync::Arc;
 use serde::Deserialize;
 
 use super::plan::InnerHits;
-use super::query::{BoxQuery, Context};
+use super::query::{BoxQuery, Context, lookup};
 use crate::Result;
+use crate::mapping::FieldKind;
+use crate::reader::ShardReader;
 
 pub use automaton::Pattern;
 pub use constant::ConstantQuery;
@@ -176,6 +178,23 @@ impl Op {
 
     pub fn children(&self) -> Vec<&Op> {
         self.operation().children()
+    }
+
+    /// Whether OpenSearch knows the number of matches from Lucene's statistics alone.
+    pub fn is_counted(&self, shard: &ShardReader) -> bool {
+        let indexed = |path: &str, kinds: &[FieldKind]| {
+            lookup(&shard.mapping, path)
+                .is_some_and(|def| def.indexed && (kinds.is_empty() || kinds.contains(&def.kind)))
+        };
+        let whole = || shard.segments.iter().all(|segment| segment.alive.is_none());
+        match self {
+            Op::All(_) => shard.mapping.nested_paths.is_empty(),
+            Op::Term(op) => indexed(&op.field, &[FieldKind::Text, FieldKind::Keyword, FieldKind::Boolean]) && whole(),
+            Op::Exists(op) => indexed(&op.field, &[]) && whole(),
+            Op::Const(op) => op.query.is_counted(shard),
+            Op::Bool(op) => op.only_required().is_some_and(|inner| inner.is_counted(shard)),
+            _ => false,
+        }
     }
 
     /// This operation and all inside it.

@@ -27,13 +27,29 @@ impl FieldStatistics {
         let mut doc_count = 0;
         let mut total_tokens = 0;
         for segment in &shard.segments {
-            total_tokens += segment.reader.inverted_index(field)?.total_num_tokens();
+            total_tokens += tokens_in(segment, def, field)?;
             doc_count += u64::from(documents_with(segment, def, field)?);
         }
         let average_length =
             if doc_count == 0 || total_tokens == 0 { 1.0 } else { (total_tokens as f64 / doc_count as f64) as f32 };
         Ok(FieldStatistics { doc_count, total_tokens, average_length, norm_inverses: norm_inverses(average_length) })
     }
+}
+
+/// Tokens of a segment's field, as often as its index knows them to occur.
+fn tokens_in(segment: &Segment, def: &FieldDef, field: Field) -> Result<u64> {
+    let index = segment.reader.inverted_index(field)?;
+    if def.kind == FieldKind::Text && def.params.get("index_options").and_then(|v| v.as_str()) == Some("docs") {
+        let entries = cached(segment, &format!("term_entries/{}", def.path), || {
+            let (mut sum, mut terms) = (0, index.terms().stream()?);
+            while terms.advance() {
+                sum += u64::from(terms.value().doc_freq);
+            }
+            Ok(sum)
+        })?;
+        return Ok(*entries);
+    }
+    Ok(segment.tokens.get(&def.path).copied().unwrap_or_else(|| index.total_num_tokens()))
 }
 
 /// Documents of a segment, deleted ones included, that have the field.

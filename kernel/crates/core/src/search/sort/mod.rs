@@ -121,6 +121,15 @@ pub fn plan_order(keys: &[SortKey]) -> Vec<(Order, bool)> {
         .collect()
 }
 
+/// Why a text field has no values of its documents.
+pub fn no_fielddata(path: &str) -> String {
+    format!(
+        "Text fields are not optimised for operations that require per-document field data like aggregations and sorting, so these \
+         operations are disabled by default. Please use a keyword field instead. Alternatively, set fielddata=true on [{path}] in order \
+         to load field data by uninverting the inverted index. Note that this can use significant memory."
+    )
+}
+
 fn kind_of(def: &FieldDef) -> Result<KeyKind> {
     Ok(match def.kind {
         FieldKind::Byte | FieldKind::Short | FieldKind::Integer => KeyKind::I32,
@@ -132,10 +141,7 @@ fn kind_of(def: &FieldDef) -> Result<KeyKind> {
         FieldKind::Keyword => KeyKind::Text,
         FieldKind::Ip => KeyKind::Ip,
         FieldKind::Text => {
-            return Err(Error::illegal_argument(format!(
-                "Text fields are not optimised for operations that require per-document field data like aggregations and sorting, so these operations are disabled by default. Please use a keyword field instead. Alternatively, set fielddata=true on [{}] in order to load field data by uninverting the inverted index. Note that this can use significant memory.",
-                def.path
-            )));
+            return Err(Error::illegal_argument(no_fielddata(&def.path)));
         }
         FieldKind::Binary => {
             return Err(Error::illegal_argument(format!("can't sort on field [{}] of type [binary]", def.path)));

@@ -151,7 +151,8 @@ impl Operation for Wildcard {
 
 impl Operation for Regexp {
     fn bind(&self, context: &Context<'_>, boost: f32) -> Result<BoxQuery> {
-        let pattern = self.pattern()?;
+        let pattern =
+            self.pattern().map_err(|fault| Error::query_shard(format!("failed to create query: {}", fault.reason)))?;
         let Some((path, field)) = string_field(context, &self.field)? else {
             return Ok(NoneQuery::unmapped(&self.field));
         };

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use serde::Deserialize;
 use tantivy::DocId;
 
-use crate::mapping::FieldDef;
+use crate::mapping::{FieldDef, java_double};
 use crate::search::docs::{ColumnValues, numeric_column};
+use crate::search::faults::Faults;
 use crate::search::query::{Context, SegmentView};
 use crate::{Error, Result};
 
@@ -58,6 +59,7 @@ pub struct FieldValueFactor {
 pub struct BoundFactor {
     spec: FieldValueFactor,
     def: Option<FieldDef>,
+    faults: Arc<Faults>,
 }
 
 pub struct SegmentFactor {
@@ -65,10 +67,10 @@ pub struct SegmentFactor {
     column: Option<Arc<ColumnValues>>,
     scale: f64,
     values: Vec<f64>,
+    faults: Arc<Faults>,
 }
 
 impl FieldValueFactor {
-    /// Checks all values beforehand: a value that makes no score fails the search on this shard, as in OpenSearch.
     pub fn bind(&self, context: &Context<'_>) -> Result<BoundFactor> {
         let def = context.field(&self.field).map(|def| (**def).clone());
         if def.is_none() && self.missing.is_none() {
@@ -77,11 +79,21 @@ impl FieldValueFactor {
                 self.field
             )));
         }
-        let bound = BoundFactor { spec: self.clone(), def };
-        for segment in context.segments() {
-            bound.check(&segment)?;
-        }
-        Ok(bound)
+        Ok(BoundFactor { spec: self.clone(), def, faults: Arc::clone(&context.faults) })
+    }
+
+    /// A value that makes no score fails the search on this shard, as in OpenSearch.
+    fn negative(&self, result: f64, value: f64) -> Error {
+        let hint = match self.modifier {
+            Modifier::Ln => "; consider using ln1p or ln2p instead of ln to avoid negative scores",
+            Modifier::Log => "; consider using log1p or log2p instead of log to avoid negative scores",
+            _ => "",
+        };
+        Error::illegal_argument(format!(
+            "field value function must not produce negative scores, but got: [{}] for field value: [{}]{hint}",
+            java_double(result),
+            java_double(value),
+        ))
     }
 }
 
@@ -91,37 +103,22 @@ impl BoundFactor {
             Some(def) => (numeric_column(segment.segment, def)?, def.scaling_factor),
             None => (None, 1.0),
         };
-        Ok(SegmentFactor { spec: self.spec.clone(), column, scale, values: Vec::new() })
-    }
-
-    /// Whether the smallest value of the segment already makes a score below zero is known from the column alone.
-    fn check(&self, segment: &SegmentView<'_>) -> Result<()> {
-        let opened = self.open(segment)?;
-        let Some(column) = &opened.column else { return Ok(()) };
-        let smallest = match column.as_ref() {
-            ColumnValues::I64(column) => column.min_value() as f64,
-            ColumnValues::U64(column) => column.min_value() as f64,
-            ColumnValues::F64(column) => column.min_value(),
-            ColumnValues::Bool(_) => 0.0,
-        } / opened.scale;
-        if smallest < 0.0 && self.spec.modifier == Modifier::None && self.spec.factor > 0.0 {
-            return Err(Error::illegal_argument(format!(
-                "field value function must not produce negative scores, but got: [{}] for field value: [{}]",
-                crate::mapping::java_double(smallest * f64::from(self.spec.factor)),
-                crate::mapping::java_double(smallest),
-            )));
-        }
-        Ok(())
+        Ok(SegmentFactor {
+            spec: self.spec.clone(),
+            column,
+            scale,
+            values: Vec::new(),
+            faults: Arc::clone(&self.faults),
+        })
     }
 
     pub fn describe(&self) -> String {
-        let missing =
-            self.spec.missing.map_or(String::new(), |missing| format!("?:{}", crate::mapping::java_double(missing)));
+        let missing = self.spec.missing.map_or(String::new(), |missing| format!("?:{}", java_double(missing)));
         let modifier = format!("{:?}", self.spec.modifier).to_lowercase();
         format!(
             "field value function: {modifier}(doc['{}'].value{missing} * factor={})",
             self.spec.field,
-            crate::mapping::java_double(f64::from(self.spec.factor))
+            java_double(f64::from(self.spec.factor))
         )
     }
 }
@@ -133,8 +130,15 @@ impl SegmentFactor {
             column.doubles(doc, &mut self.values);
         }
         let value = self.values.iter().copied().reduce(f64::min).map(|value| value / self.scale).or(self.spec.missing);
-        let value = value.unwrap_or(1.0) * f64::from(self.spec.factor);
-        let result = self.spec.modifier.apply(value);
-        if result.is_finite() && result >= 0.0 { result } else { 0.0 }
+        let Some(value) = value else {
+            let missing = || Error::new("exception", 500, format!("Missing value for field [{}]", self.spec.field));
+            self.faults.record(missing);
+            return 0.0;
+        };
+        let result = self.spec.modifier.apply(value * f64::from(self.spec.factor));
+        if result < 0.0 {
+            self.faults.record(|| self.spec.negative(result, value));
+        }
+        result
     }
 }

@@ -5,16 +5,21 @@ mod factor;
 mod function;
 mod random;
 
+use std::sync::Arc;
+
 use serde::Deserialize;
 use tantivy::query::Scorer;
 use tantivy::{DocId, DocSet, TERMINATED};
 
 use self::function::{BoundFunction, SegmentFunction};
 use super::{Op, Operation};
-use crate::Result;
+use crate::mapping::java_double;
 use crate::reader::ShardReader;
+use crate::search::docs::Accept;
 use crate::search::explain::Explanation;
+use crate::search::faults::Faults;
 use crate::search::query::{BoxQuery, Context, Query, SegmentView};
+use crate::{Error, Result};
 
 /// How the functions that apply make one factor.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
@@ -75,6 +80,8 @@ impl Operation for FunctionScore {
             max_boost: f64::from(self.max_boost.unwrap_or(f32::MAX)),
             min_score: self.min_score,
             scored: needs,
+            nested: context.scope.is_some(),
+            faults: Arc::clone(&context.faults),
         }))
     }
 
@@ -97,9 +104,20 @@ struct FunctionQuery {
     max_boost: f64,
     min_score: Option<f32>,
     scored: bool,
+    nested: bool,
+    faults: Arc<Faults>,
 }
 
 impl FunctionQuery {
+    /// The documents that may be scored while the minimum score is looked for: others may lack what the functions need.
+    fn accept(&self, segment: &SegmentView<'_>) -> Result<Option<Accept>> {
+        Ok(match self.min_score {
+            None => None,
+            Some(_) if self.nested => Some(Accept::living(segment)),
+            Some(_) => Some(Accept::new(segment)?),
+        })
+    }
+
     fn open(&self, segment: &SegmentView<'_>) -> Result<FunctionScorer> {
         let functions: Result<Vec<_>> = self.functions.iter().map(|function| function.open(segment)).collect();
         let mut scorer = FunctionScorer {
@@ -110,6 +128,8 @@ impl FunctionQuery {
             max_boost: self.max_boost,
             min_score: self.min_score,
             scored: self.scored,
+            faults: Arc::clone(&self.faults),
+            accept: self.accept(segment)?,
             known: None,
         };
         scorer.skip();
@@ -188,6 +208,11 @@ fn combined(mode: BoostMode) -> &'static str {
     }
 }
 
+fn invalid(score: f32, doc: DocId) -> Error {
+    let score = java_double(f64::from(score));
+    Error::new("exception", 500, format!("function score query returned an invalid score: {score} for doc: {doc}"))
+}
+
 struct FunctionScorer {
     inner: Box<dyn Scorer>,
     functions: Vec<SegmentFunction>,
@@ -196,6 +221,8 @@ struct FunctionScorer {
     max_boost: f64,
     min_score: Option<f32>,
     scored: bool,
+    faults: Arc<Faults>,
+    accept: Option<Accept>,
     /// Of the current document.
     known: Option<f32>,
 }
@@ -241,14 +268,19 @@ impl FunctionScorer {
         }
         let factor = self.factor(doc, score).min(self.max_boost);
         let query = f64::from(score);
-        (match self.boost_mode {
+        let combined = (match self.boost_mode {
             BoostMode::Multiply => query * factor,
             BoostMode::Replace => factor,
             BoostMode::Sum => query + factor,
-            BoostMode::Avg => (query + factor) / 2.0,
+            BoostMode::Avg => f64::midpoint(query, factor),
             BoostMode::Max => query.max(factor),
             BoostMode::Min => query.min(factor),
-        }) as f32
+        }) as f32;
+        if combined < 0.0 || combined.is_nan() {
+            self.faults.record(|| invalid(combined, doc));
+            return 0.0;
+        }
+        combined
     }
 
     /// Passes over documents below the minimum.
@@ -256,6 +288,10 @@ impl FunctionScorer {
         self.known = None;
         let Some(minimum) = self.min_score else { return self.inner.doc() };
         while self.inner.doc() < TERMINATED {
+            if self.accept.as_ref().is_some_and(|accept| !accept.contains(self.inner.doc())) {
+                self.inner.advance();
+                continue;
+            }
             let score = self.compute();
             if score >= minimum {
                 self.known = Some(score);
