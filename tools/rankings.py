@@ -259,6 +259,8 @@ def change(url: str, documents: list[dict[str, Any]]) -> None:
     gone: list[tuple[dict[str, Any], ...]] = [({"delete": {"_id": str(n)}},) for n in range(0, count, 11)]
     partly = [({"update": {"_id": str(n)}}, {"doc": {"size": n % 90}}) for n in range(5, count, 13) if n % 11]
     send(url, [*gone, *partly])
+    # OpenSearch keeps deleted documents in merges until a commit has them behind it.
+    call(url, "POST", f"/{INDEX}/_flush?force=true&wait_if_ongoing=true")
     call(url, "POST", f"/{INDEX}/_forcemerge?max_num_segments=1")
     call(url, "POST", f"/{INDEX}/_refresh")
 

@@ -68,6 +68,10 @@ def phrase_prefix(field: str, tokens: Sequence[Token], slop: int, max_expansions
     positions = by_position(tokens)
     if not positions:
         return ops.no_docs()
+    if len(positions) == 1:
+        # No phrase: each term found scores by itself.
+        arguments = {"field": field, "rewrite": f"top_terms_{max_expansions}"}
+        return ops.any_of([{"prefix": {**arguments, "value": term}} for term in positions[0][1]])
     first = positions[0][0]
     terms = [[position - first, terms] for position, terms in positions]
     return {"phrase_prefix": {"field": field, "terms": terms, "slop": slop, "max_expansions": max_expansions}}

@@ -58,9 +58,13 @@ def _compile(path: str, value: Any, options: MatchOptions, ctx: QueryContext) ->
         return prefix_op(path, text_of(value), False, ctx)
     check_searchable(field)
     analyzer = options.analyzer or (search_analyzer(field) if field.type in TEXTS else field.normalizer or "keyword")
-    tokens = list(ctx.analyze(analyzer, text_of(value)))
+    given = text_of(value)
+    tokens = list(ctx.analyze(analyzer, given))
     if not tokens:
         return ops.no_docs()
+    if tokens[-1][4] != len(given.encode("utf-16-le")) // 2:
+        # Something follows the last word: it is written to its end.
+        return combine(text.clauses(field.path, tokens, term_maker(field, options, ctx)), options, ctx)
     last = tokens[-1][1]
     words = [token for token in tokens if token[1] != last]
     ends = dict.fromkeys(token[0] for token in tokens if token[1] == last)

@@ -4,6 +4,8 @@ use std::borrow::Cow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use parking_lot::Mutex;
+use rustc_hash::FxHashSet;
 use tantivy::tokenizer::{PreTokenizedString, Token, TokenStream};
 
 use super::charfilters::CharFilter;
@@ -76,10 +78,15 @@ impl Analyzer {
         (current, maps)
     }
 
+    /// The tokens for a query. Shingles of several sizes do not line up as a graph: their lengths are left out, as in OpenSearch.
     pub fn tokens(&self, text: &str) -> Vec<TokenOut> {
         let mut tokens = Tokens::default();
         self.run(text, &mut tokens);
-        tokens_out(&tokens, text)
+        let mut out = tokens_out(&tokens, text);
+        if self.filters.iter().any(|(_, filter)| filter.disables_graph()) {
+            out.iter_mut().for_each(|token| token.position_length = 1);
+        }
+        out
     }
 
     /// Several values of one field as one stream, `gap` positions between them. Offsets count on from value to value.
@@ -175,13 +182,33 @@ impl Utf16Offsets {
 /// Tokens of the document at hand, and how many of them lie over the one before.
 #[derive(Debug, Default)]
 pub struct TokenCounts {
-    pub all: AtomicU32,
-    pub overlapping: AtomicU32,
+    all: AtomicU32,
+    overlapping: AtomicU32,
+    /// The distinct terms, where they alone make the length.
+    distinct: Option<Mutex<FxHashSet<String>>>,
 }
 
 impl TokenCounts {
+    /// Of a field whose index knows documents only: there Lucene counts distinct terms.
+    pub fn distinct() -> Self {
+        Self { distinct: Some(Mutex::default()), ..Self::default() }
+    }
+
+    fn add(&self, tokens: &Tokens) {
+        let overlapping = tokens.toks.iter().filter(|tok| tok.inc == 0).count();
+        self.all.fetch_add(tokens.toks.len() as u32, Ordering::Relaxed);
+        self.overlapping.fetch_add(overlapping as u32, Ordering::Relaxed);
+        if let Some(distinct) = &self.distinct {
+            distinct.lock().extend(tokens.toks.iter().map(|tok| tokens.text(tok).to_owned()));
+        }
+    }
+
     /// The length of the field as Lucene counts it (overlaps discounted), where that is not the number of tokens; starts anew.
     pub fn discounted(&self) -> Option<u32> {
+        if let Some(distinct) = &self.distinct {
+            let count = std::mem::take(&mut *distinct.lock()).len() as u32;
+            return (count > 0).then_some(count);
+        }
         let all = self.all.swap(0, Ordering::Relaxed);
         let overlapping = self.overlapping.swap(0, Ordering::Relaxed);
         (overlapping > 0).then_some(all - overlapping)
@@ -209,9 +236,7 @@ impl tantivy::tokenizer::Tokenizer for IndexTokenizer {
 
     fn token_stream<'a>(&'a mut self, text: &'a str) -> IndexStream<'a> {
         self.analyzer.run(text, &mut self.tokens);
-        let overlapping = self.tokens.toks.iter().filter(|tok| tok.inc == 0).count();
-        self.counts.all.fetch_add(self.tokens.toks.len() as u32, Ordering::Relaxed);
-        self.counts.overlapping.fetch_add(overlapping as u32, Ordering::Relaxed);
+        self.counts.add(&self.tokens);
         self.token.reset();
         IndexStream { tokens: &self.tokens, token: &mut self.token, next: 0, position: 0 }
     }

@@ -296,11 +296,12 @@ impl<'a> Request<'a> {
         let wanted: Vec<String> =
             items(self.body.get("attributes")).filter_map(|v| v.as_str().map(str::to_lowercase)).collect();
         let tokens = self.run(analyzer, stages, texts)?;
-        Ok(tokens.iter().map(|token| detailed(token, &wanted)).collect())
+        let keywords = analyzer.filters[..stages].iter().any(|(_, filter)| filter.sees_keywords());
+        Ok(tokens.iter().map(|token| detailed(token, keywords, &wanted)).collect())
     }
 }
 
-fn detailed(t: &TokenOut, wanted: &[String]) -> Value {
+fn detailed(t: &TokenOut, keywords: bool, wanted: &[String]) -> Value {
     let mut token =
         json!({"token": t.term, "start_offset": t.start, "end_offset": t.end, "type": t.kind, "position": t.position});
     let bytes: Vec<String> = t.term.bytes().map(|b| format!("{b:x}")).collect();
@@ -310,7 +311,7 @@ fn detailed(t: &TokenOut, wanted: &[String]) -> Value {
         ("positionLength", t.position_length.into()),
         ("termFrequency", 1.into()),
     ];
-    for (name, value) in attributes {
+    for (name, value) in attributes.into_iter().filter(|(name, _)| keywords || *name != "keyword") {
         if wanted.is_empty() || wanted.contains(&name.to_lowercase()) {
             token[name] = value;
         }

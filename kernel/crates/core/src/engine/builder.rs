@@ -13,8 +13,8 @@ use tantivy::tokenizer::{RawTokenizer, TextAnalyzer, TokenizerManager};
 use tantivy::{Index, IndexSettings};
 
 use super::document::{EngineDocument, RootMeta};
-use crate::analysis::{Analyzer, IndexTokenizer, TokenCounts};
-use crate::mapping::{Mapping, ParsedDoc, SystemFields};
+use crate::analysis::{IndexTokenizer, TokenCounts};
+use crate::mapping::{Mapping, ParsedDoc, SystemFields, TextField};
 use crate::storage::SharedFs;
 use crate::storage::directory::SegmentDirectory;
 use crate::storage::manifest::Manifest;
@@ -28,8 +28,7 @@ const INITIAL_BUDGET: usize = 600_000;
 pub struct SegmentSchema {
     pub schema: Schema,
     pub system: SystemFields,
-    /// Text fields with the names of their tokenizers.
-    pub text: Arc<[(String, Field, Arc<Analyzer>)]>,
+    pub text: Arc<[TextField]>,
 }
 
 impl SegmentSchema {
@@ -41,10 +40,12 @@ impl SegmentSchema {
     fn tokenizers(&self) -> (TokenizerManager, Vec<(Field, Arc<TokenCounts>)>) {
         let manager = TokenizerManager::default();
         let mut counts = Vec::with_capacity(self.text.len());
-        for (name, field, analyzer) in self.text.iter() {
-            let counted = Arc::<TokenCounts>::default();
-            manager.register(name, TextAnalyzer::from(IndexTokenizer::new(analyzer.clone(), counted.clone())));
-            counts.push((*field, counted));
+        for text in self.text.iter() {
+            let counted = if text.documents_only { TokenCounts::distinct() } else { TokenCounts::default() };
+            let counted = Arc::new(counted);
+            let tokenizer = IndexTokenizer::new(text.analyzer.clone(), counted.clone());
+            manager.register(&text.tokenizer, TextAnalyzer::from(tokenizer));
+            counts.push((text.field, counted));
         }
         manager.register("raw", RawTokenizer::default());
         // tantivy asks for one even for fields that are not text.
@@ -106,7 +107,7 @@ impl SegmentBuilder {
 
     fn push(&mut self, document: EngineDocument) -> Result<()> {
         let doc = self.writer.max_doc();
-        self.lengths.extend(document.joined().map(|(field, length)| (field, doc, length)));
+        self.lengths.extend(document.joined(&self.schema.text).map(|(field, length)| (field, doc, length)));
         self.writer.add_document(AddOperation { opstamp: 0, document })?;
         for (field, counts) in &self.counts {
             if let Some(length) = counts.discounted() {

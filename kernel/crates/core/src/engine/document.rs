@@ -1,11 +1,12 @@
 //! A parsed document as tantivy's `Document`, without copying: values are moved in, the source stays in the request's body.
 
+use rustc_hash::FxHashSet;
 use tantivy::directory::OwnedBytes;
 use tantivy::schema::document::{ReferenceValue, ReferenceValueLeaf};
 use tantivy::schema::{Document, Field, Value};
 use tantivy::tokenizer::Token;
 
-use crate::mapping::{IndexDoc, IndexValue, SystemFields};
+use crate::mapping::{IndexDoc, IndexValue, SystemFields, TextField};
 
 /// What the engine adds to a root document; `_id` and `_routing` come with the parsed document.
 #[derive(Debug, Clone)]
@@ -31,10 +32,14 @@ impl EngineDocument {
         Self { values: doc.values, root: None }
     }
 
-    /// Lengths of fields with several values whose tokens partly lie over each other.
-    pub fn joined(&self) -> impl Iterator<Item = (Field, u32)> {
+    /// Lengths of fields with several values where they are not the number of tokens.
+    pub fn joined(&self, fields: &[TextField]) -> impl Iterator<Item = (Field, u32)> {
         self.values.iter().filter_map(|(field, value)| {
             let IndexValue::Tokens(joined) = value else { return None };
+            if fields.iter().any(|text| text.field == *field && text.documents_only) {
+                let distinct: FxHashSet<&str> = joined.tokens.iter().map(|token| token.text.as_str()).collect();
+                return Some((*field, distinct.len() as u32));
+            }
             let overlaps = |pair: &&[Token]| pair[0].position == pair[1].position;
             let overlapping = joined.tokens.windows(2).filter(overlaps).count();
             (overlapping > 0).then(|| (*field, (joined.tokens.len() - overlapping) as u32))

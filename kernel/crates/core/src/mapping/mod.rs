@@ -16,7 +16,9 @@ mod unknown;
 
 pub use numbers::half;
 pub use preview::java_double;
-pub use types::{DocError, FieldDef, FieldKind, IndexDoc, IndexValue, Mapping, ParsedDoc, SystemFields, UnknownField};
+pub use types::{
+    DocError, FieldDef, FieldKind, IndexDoc, IndexValue, Mapping, ParsedDoc, SystemFields, TextField, UnknownField,
+};
 
 #[cfg(test)]
 mod tests;

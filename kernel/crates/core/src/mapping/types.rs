@@ -163,12 +163,29 @@ impl Mapping {
         self.fields.get(path).or_else(|| self.fields.get(self.aliases.get(path)?))
     }
 
-    /// The indexed text fields: the names of their tokenizers in the schema, and what these are.
-    pub fn text_fields(&self) -> impl Iterator<Item = (String, Field, Arc<Analyzer>)> {
+    /// The indexed text fields.
+    pub fn text_fields(&self) -> impl Iterator<Item = TextField> {
         self.fields.values().filter(|def| def.kind == FieldKind::Text && def.indexed).filter_map(|def| {
             let analyzer = self.analyzers.get(def.analyzer.as_deref().unwrap_or("standard"))?;
-            Some((super::schema::tokenizer_name(&def.path), def.field?, analyzer))
+            let tokenizer = super::schema::tokenizer_name(&def.path);
+            Some(TextField { tokenizer, field: def.field?, analyzer, documents_only: def.documents_only() })
         })
+    }
+}
+
+/// An indexed text field: the name of its tokenizer in the schema, and what that is.
+pub struct TextField {
+    pub tokenizer: String,
+    pub field: Field,
+    pub analyzer: Arc<Analyzer>,
+    /// `index_options: docs`.
+    pub documents_only: bool,
+}
+
+impl FieldDef {
+    /// The index does not know how often a term occurs.
+    pub fn documents_only(&self) -> bool {
+        self.params.get("index_options").and_then(|v| v.as_str()) == Some("docs")
     }
 }
 

@@ -46,7 +46,7 @@ pub fn build(kind: &str, p: &Params<'_>, cx: &Context<'_>) -> Option<Built> {
         "uppercase" => ok(Uppercase),
         "asciifolding" => ok(AsciiFolding { preserve_original: p.flag("preserve_original", false) }),
         "decimal_digit" => ok(MapChars(decimal_digit)),
-        "cjk_width" => ok(MapChars(cjk_width)),
+        "cjk_width" => ok(Rewrite(cjk_width)),
         "classic" => ok(Classic),
         "delimited_payload" => Some(delimited_payload(p)),
         "flatten_graph" => ok(FlattenGraph),
@@ -82,7 +82,7 @@ fn unsupported(kind: &str) -> Option<Error> {
     let why = match kind {
         "condition" | "predicate_token_filter" => "scripts",
         "hunspell" | "hyphenation_decompounder" => "files",
-        "kstem" | "min_hash" | "concatenate_graph" | "delimited_term_freq" => "",
+        "german_stem" | "kstem" | "min_hash" | "concatenate_graph" | "delimited_term_freq" => "",
         _ => return None,
     };
     let needs = if why.is_empty() { String::new() } else { format!(": it needs {why}") };
@@ -117,7 +117,7 @@ fn stemming(kind: &str, p: &Params<'_>) -> Option<Built> {
         _ => {
             let language = kind.strip_suffix("_stem")?;
             let filter = stem::by_name(match language {
-                "german" | "dutch" | "french" | "russian" | "czech" | "arabic" | "brazilian" | "persian" => language,
+                "dutch" | "french" | "russian" | "czech" | "arabic" | "brazilian" | "persian" => language,
                 _ => return None,
             })?;
             Ok(Arc::from(filter))

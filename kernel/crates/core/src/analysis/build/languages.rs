@@ -6,6 +6,7 @@ use rustc_hash::FxHashMap;
 
 use super::Chain;
 use super::filters::word_set;
+use crate::analysis::charfilters::mapping::Mapping;
 use crate::analysis::filters::Filter;
 use crate::analysis::filters::case::{Language, Lowercase};
 use crate::analysis::filters::change::{Apostrophe, Elision};
@@ -97,7 +98,7 @@ pub fn analyzer(kind: &str, p: &Params<'_>) -> Option<Result<Chain>> {
         "cjk" => {
             let bigram = CjkBigram { han: true, hiragana: true, katakana: true, hangul: true, output_unigrams: false };
             let chain = standard(255)
-                .with("cjk_width", MapChars(cjk_width))
+                .with("cjk_width", Rewrite(cjk_width))
                 .with("lowercase", lower())
                 .with("cjk_bigram", bigram);
             stopped(chain, "_cjk_")
@@ -167,6 +168,11 @@ fn language(kind: &str, p: &Params<'_>) -> Option<Result<Chain>> {
     }
     let (_, filters) = CHAINS.iter().find(|(name, _)| *name == kind)?;
     let mut chain = standard(255);
+    if kind == "persian" {
+        // The zero-width non-joiner parts words.
+        let mapping = Mapping::parse(&["\\u200C=>\\u0020".to_owned()]).ok()?;
+        chain.char_filters.push(("persian".to_owned(), Arc::new(mapping)));
+    }
     for name in filters.split(' ') {
         chain = match name {
             "*" => match p.list("stem_exclusion").filter(|words| !words.is_empty()) {

@@ -70,4 +70,8 @@ impl Filter for CjkBigram {
         }
         self.flush(&mut run, tokens);
     }
+
+    fn disables_graph(&self) -> bool {
+        self.output_unigrams
+    }
 }

@@ -108,14 +108,48 @@ pub fn decimal_digit(c: char) -> char {
     }
 }
 
-/// Full-width ASCII to ASCII; half-width katakana to full width (without joining voice marks).
-pub fn cjk_width(c: char) -> char {
+/// Full-width ASCII to ASCII; half-width katakana to full width, with their voice marks joined.
+pub fn cjk_width(term: &str) -> Option<String> {
     const KATAKANA: &str = "ヲァィゥェォャュョッーアイウエオカキクケコサシスセソタチツテトナニヌネノハヒフヘホマミムメモヤユヨラリルレロワン゙゚";
-    match c as u32 {
-        code @ 0xFF01..=0xFF5E => char::from_u32(code - 0xFEE0).unwrap_or(c),
-        code @ 0xFF66..=0xFF9F => KATAKANA.chars().nth((code - 0xFF66) as usize).unwrap_or(c),
-        _ => c,
+    let mut out = String::with_capacity(term.len());
+    for c in term.chars() {
+        let joined = match c {
+            '\u{FF9E}' => out.chars().last().and_then(voiced),
+            '\u{FF9F}' => out.chars().last().and_then(half_voiced),
+            _ => None,
+        };
+        if let Some(joined) = joined {
+            out.pop();
+            out.push(joined);
+            continue;
+        }
+        out.push(match c as u32 {
+            code @ 0xFF01..=0xFF5E => char::from_u32(code - 0xFEE0).unwrap_or(c),
+            code @ 0xFF66..=0xFF9F => KATAKANA.chars().nth((code - 0xFF66) as usize).unwrap_or(c),
+            _ => c,
+        });
     }
+    (out != term).then_some(out)
+}
+
+/// A katakana with the voiced sound mark.
+fn voiced(c: char) -> Option<char> {
+    match c {
+        'ウ' => Some('ヴ'),
+        'ワ' => Some('ヷ'),
+        'ヰ' => Some('ヸ'),
+        'ヱ' => Some('ヹ'),
+        'ヲ' => Some('ヺ'),
+        'ヽ' => Some('ヾ'),
+        'カ' | 'キ' | 'ク' | 'ケ' | 'コ' | 'サ' | 'シ' | 'ス' | 'セ' | 'ソ' | 'タ' | 'チ' | 'ツ' | 'テ' | 'ト'
+        | 'ハ' | 'ヒ' | 'フ' | 'ヘ' | 'ホ' => char::from_u32(c as u32 + 1),
+        _ => None,
+    }
+}
+
+/// A katakana with the half-voiced sound mark.
+fn half_voiced(c: char) -> Option<char> {
+    matches!(c, 'ハ' | 'ヒ' | 'フ' | 'ヘ' | 'ホ').then(|| char::from_u32(c as u32 + 2)).flatten()
 }
 
 #[cfg(test)]
@@ -126,6 +160,6 @@ mod tests {
     fn folding() {
         assert_eq!(fold("Des mot clés À LA CHAÎNE æ œ ß ﬁ Ⅷ ｆｕｌｌ"), "Des mot cles A LA CHAINE ae oe ss fi Ⅷ full");
         assert_eq!("٣४7".chars().map(decimal_digit).collect::<String>(), "347");
-        assert_eq!("ＡＢ１ｶﾅ".chars().map(cjk_width).collect::<String>(), "AB1カナ");
+        assert_eq!(cjk_width("ＡＢ１ｶﾅｶﾞﾊﾟ").as_deref(), Some("AB1カナガパ"));
     }
 }

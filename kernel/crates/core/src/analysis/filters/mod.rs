@@ -27,6 +27,16 @@ use super::tokens::Tokens;
 pub trait Filter: Send + Sync {
     fn apply(&self, tokens: &mut Tokens);
 
+    /// Makes tokens whose lengths are no graph to make queries from.
+    fn disables_graph(&self) -> bool {
+        false
+    }
+
+    /// Looks at the mark of keywords; `_analyze` shows the mark from such a filter on.
+    fn sees_keywords(&self) -> bool {
+        false
+    }
+
     /// Applies to normalizers and to the terms of prefix, wildcard and similar queries too.
     fn normalizes(&self) -> bool {
         false

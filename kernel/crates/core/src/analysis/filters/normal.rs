@@ -130,4 +130,8 @@ impl Filter for KeywordRepeat {
             tokens.toks.push(Tok { keyword: false, inc: 0, ..tok });
         }
     }
+
+    fn sees_keywords(&self) -> bool {
+        true
+    }
 }

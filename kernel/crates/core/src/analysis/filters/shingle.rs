@@ -23,6 +23,10 @@ impl Filter for Shingle {
             self.at(from, &window, unigrams, tokens);
         }
     }
+
+    fn disables_graph(&self) -> bool {
+        self.unigrams || self.min != self.max
+    }
 }
 
 /// A token, or a hole where one was; holes lie at the start of the token behind them.

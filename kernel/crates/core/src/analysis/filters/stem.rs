@@ -20,6 +20,8 @@ use crate::analysis::tokens::Tokens;
 #[derive(Clone, Copy)]
 pub enum Stem {
     Snowball(Stemmer),
+    /// By the rules of an older Snowball, where Lucene has those.
+    Older(rust_stemmers::Algorithm),
     /// Changes the word in place, as letters.
     Letters(fn(&mut Vec<char>)),
     Porter,
@@ -39,6 +41,10 @@ impl Filter for Stem {
                     let stem = stemmer.stem(term).into_owned();
                     replace(tokens, i, &stem);
                 }
+                Stem::Older(algorithm) => {
+                    let stem = rust_stemmers::Stemmer::create(*algorithm).stem(term).into_owned();
+                    replace(tokens, i, &stem);
+                }
                 Stem::Porter => {
                     if let Some((kept, ending)) = porter.stem(term) {
                         let kept =
@@ -55,6 +61,10 @@ impl Filter for Stem {
                 }
             }
         }
+    }
+
+    fn sees_keywords(&self) -> bool {
+        true
     }
 }
 
@@ -162,6 +172,14 @@ pub fn snowball(name: &str) -> Option<Box<dyn Filter>> {
     if !SNOWBALL.split(' ').any(|known| known == name) {
         return None;
     }
+    let older = match name.as_str() {
+        "danish" => Some(rust_stemmers::Algorithm::Danish),
+        "swedish" => Some(rust_stemmers::Algorithm::Swedish),
+        _ => None,
+    };
+    if let Some(algorithm) = older {
+        return Some(Box::new(Stem::Older(algorithm)));
+    }
     let id = match name.as_str() {
         // Lucene's Dutch is the older algorithm.
         "dutch" => "dutch_porter",
@@ -188,6 +206,10 @@ impl Filter for KeywordMarker {
                 tokens.toks[i].keyword = true;
             }
         }
+    }
+
+    fn sees_keywords(&self) -> bool {
+        true
     }
 }
 
@@ -228,5 +250,9 @@ impl Filter for Override {
                 tokens.toks[i].keyword = true;
             }
         }
+    }
+
+    fn sees_keywords(&self) -> bool {
+        true
     }
 }

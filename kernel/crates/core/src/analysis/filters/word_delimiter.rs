@@ -247,4 +247,8 @@ impl Filter for WordDelimiter {
         }
         tokens.end_inc += carried;
     }
+
+    fn sees_keywords(&self) -> bool {
+        true
+    }
 }

@@ -6,7 +6,6 @@ use std::sync::LazyLock;
 use regex::Regex;
 
 use super::Tokenizer;
-use super::standard::emit;
 use crate::analysis::tokens::{Kind, Tokens};
 
 pub struct Classic {
@@ -42,7 +41,7 @@ static RULES: LazyLock<Vec<(Kind, Regex)>> = LazyLock::new(|| {
 
 impl Tokenizer for Classic {
     fn tokenize(&self, text: &str, out: &mut Tokens) {
-        let mut at = 0;
+        let (mut at, mut holes) = (0, 0);
         while let Some(c) = text[at..].chars().next() {
             if !c.is_alphanumeric() {
                 at += c.len_utf8();
@@ -62,7 +61,15 @@ impl Tokenizer for Classic {
                 at += c.len_utf8();
                 continue;
             };
-            emit(out, text, at, at + len, kind, self.max_token_length);
+            // A token that is too long leaves a hole.
+            if text[at..at + len].encode_utf16().count() <= self.max_token_length {
+                out.push(&text[at..at + len], at, at + len, kind);
+                if let Some(tok) = out.toks.last_mut() {
+                    tok.inc += std::mem::take(&mut holes);
+                }
+            } else {
+                holes += 1;
+            }
             at += len;
         }
     }

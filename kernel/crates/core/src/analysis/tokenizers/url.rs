@@ -54,9 +54,20 @@ fn special(text: &str, at: usize) -> Option<(usize, usize, Kind)> {
     }
 }
 
-/// Punctuation at the end belongs to the sentence.
+/// Punctuation at the end of a host or path belongs to the sentence, in part; in a query or fragment it belongs to the address. A name
+/// that stands alone, and an e-mail address, may end with the dot of the root.
 fn trimmed(text: &str, (start, end, kind): (usize, usize, Kind)) -> (usize, usize, Kind) {
-    let kept = text[start..end].trim_end_matches(['.', ',', ';', ':', '!', '?', ')', '\'']).len();
+    let found = &text[start..end];
+    let (scheme, rest) = found.split_once("://").map_or((false, found), |(_, rest)| (true, rest));
+    let kept = if kind == Kind::Email || (!scheme && !rest.contains(['/', '?', '#', ':'])) {
+        found.len() + usize::from(text[end..].starts_with('.'))
+    } else if rest.contains(['?', '#']) {
+        found.len()
+    } else if rest.contains('/') {
+        found.trim_end_matches([',', '!', ')', '\'']).len()
+    } else {
+        found.trim_end_matches(['.', ',', ';', ':', '!', ')', '\'']).len()
+    };
     (start, start + kept.max(1), kind)
 }
 

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use tantivy::columnar::{Cardinality, Column};
 use tantivy::postings::TermInfo;
-use tantivy::schema::{Field, Term};
+use tantivy::schema::{Field, IndexRecordOption, Term};
+use tantivy::{BitSet, DocSet, TERMINATED};
 
 use super::norm_inverses;
 use crate::Result;
@@ -39,7 +40,7 @@ impl FieldStatistics {
 /// Tokens of a segment's field, as often as its index knows them to occur.
 fn tokens_in(segment: &Segment, def: &FieldDef, field: Field) -> Result<u64> {
     let index = segment.reader.inverted_index(field)?;
-    if def.kind == FieldKind::Text && def.params.get("index_options").and_then(|v| v.as_str()) == Some("docs") {
+    if def.kind == FieldKind::Text && def.documents_only() {
         let entries = cached(segment, &format!("term_entries/{}", def.path), || {
             let (mut sum, mut terms) = (0, index.terms().stream()?);
             while terms.advance() {
@@ -62,6 +63,9 @@ fn documents_with(segment: &Segment, def: &FieldDef, field: Field) -> Result<u32
                 None => 0,
             });
         }
+        if def.kind == FieldKind::Text {
+            return documents_in_postings(segment, field);
+        }
         if def.kind == FieldKind::Boolean
             && let Some(column) = segment.reader.fast_fields().column_opt::<bool>(&def.path)?
         {
@@ -81,6 +85,21 @@ fn documents_with(segment: &Segment, def: &FieldDef, field: Field) -> Result<u32
         }
     })?;
     Ok(*count)
+}
+
+/// Documents with at least one term: a text may be there and have none.
+fn documents_in_postings(segment: &Segment, field: Field) -> Result<u32> {
+    let index = segment.reader.inverted_index(field)?;
+    let mut documents = BitSet::with_max_value(segment.reader.max_doc());
+    let mut terms = index.terms().stream()?;
+    while terms.advance() {
+        let mut postings = index.read_postings_from_terminfo(terms.value(), IndexRecordOption::Basic)?;
+        while postings.doc() != TERMINATED {
+            documents.insert(postings.doc());
+            postings.advance();
+        }
+    }
+    Ok(documents.len() as u32)
 }
 
 fn documents_in<T: PartialOrd + Copy + std::fmt::Debug + Send + Sync + 'static>(column: &Column<T>) -> u32 {

@@ -4,6 +4,7 @@ mod arena;
 mod matcher;
 mod parser;
 
+use std::collections::BTreeSet;
 use std::ops::Bound;
 use std::sync::Arc;
 
@@ -11,11 +12,13 @@ use tantivy::postings::TermInfo;
 use tantivy::schema::Field;
 
 pub use self::matcher::Pattern;
-use super::constant::NoneQuery;
+use super::boolean::Bool;
+use super::constant::{Const, NoneQuery};
 use super::range::{self, Bounds};
+use super::term::TermOp;
 use super::terms::AnyTerm;
 use super::values;
-use super::{Mark, MarkKind, Operation};
+use super::{Mark, MarkKind, Op, Operation};
 use crate::mapping::{FieldDef, FieldKind};
 use crate::search::query::{BoxQuery, Context};
 use crate::{Error, Result};
@@ -27,6 +30,9 @@ operation! {
         pub value: String,
         #[serde(default)]
         pub case_insensitive: bool,
+        /// How the terms found are scored; None: all alike.
+        #[serde(default)]
+        pub rewrite: Option<String>,
     }
 }
 
@@ -37,6 +43,9 @@ operation! {
         pub value: String,
         #[serde(default)]
         pub case_insensitive: bool,
+        /// How the terms found are scored; None: all alike.
+        #[serde(default)]
+        pub rewrite: Option<String>,
     }
 }
 
@@ -60,6 +69,9 @@ operation! {
         pub flags: String,
         #[serde(default)]
         pub case_insensitive: bool,
+        /// How the terms found are scored; None: all alike.
+        #[serde(default)]
+        pub rewrite: Option<String>,
         #[serde(default = "ten_thousand")]
         pub max_determinized_states: usize,
     }
@@ -106,6 +118,9 @@ impl Operation for Prefix {
         let Some((path, field)) = string_field(context, &self.field)? else {
             return Ok(NoneQuery::unmapped(&self.field));
         };
+        if let Some(rewrite) = &self.rewrite {
+            return rewritten(context, &path, field, &self.pattern(), rewrite, boost);
+        }
         if self.case_insensitive {
             return bind_pattern(context, &path, field, &self.pattern(), boost);
         }
@@ -140,6 +155,9 @@ impl Operation for Wildcard {
             return Ok(NoneQuery::unmapped(&self.field));
         };
         let pattern = Pattern::wildcard(&self.value, self.case_insensitive);
+        if let Some(rewrite) = &self.rewrite {
+            return rewritten(context, &path, field, &pattern, rewrite, boost);
+        }
         bind_pattern(context, &path, field, &pattern, boost)
     }
 
@@ -156,6 +174,9 @@ impl Operation for Regexp {
         let Some((path, field)) = string_field(context, &self.field)? else {
             return Ok(NoneQuery::unmapped(&self.field));
         };
+        if let Some(rewrite) = &self.rewrite {
+            return rewritten(context, &path, field, &pattern, rewrite, boost);
+        }
         bind_pattern(context, &path, field, &pattern, boost)
     }
 
@@ -193,6 +214,56 @@ fn checked(def: &FieldDef) -> Result<Field> {
             def.path
         ))
     })
+}
+
+/// Most clauses that OpenSearch lets a query grow to.
+const MOST_CLAUSES: usize = 1024;
+
+/// The terms that a pattern finds, each with its own score (`scoring_boolean`, `top_terms_N`), or with that of a constant
+/// (`top_terms_boost_N`). Of too many the first in order are taken.
+fn rewritten(
+    context: &Context<'_>,
+    path: &str,
+    field: Field,
+    pattern: &Pattern,
+    rewrite: &str,
+    boost: f32,
+) -> Result<BoxQuery> {
+    let most = rewrite.rsplit('_').next().and_then(|n| n.parse().ok());
+    if rewrite.starts_with("top_terms_blended_freqs_") {
+        return Err(Error::illegal_argument(format!("rewrite method [{rewrite}] is not supported")));
+    }
+    let mut found = BTreeSet::new();
+    for segment in &context.shard.segments {
+        let index = segment.reader.inverted_index(field)?;
+        let mut stream = index.terms().search(pattern.automaton()).into_stream()?;
+        while stream.advance() {
+            found.insert(String::from_utf8_lossy(stream.key()).into_owned());
+        }
+        pattern.check()?;
+    }
+    if most.is_none() && found.len() > MOST_CLAUSES {
+        return Err(Error::new("too_many_clauses", 400, format!("maxClauseCount is set to {MOST_CLAUSES}")));
+    }
+    let constant = rewrite.starts_with("top_terms_boost_");
+    let clause = |term: String| {
+        let term = Op::Term(TermOp { field: path.to_owned(), value: term.into(), boost: 1.0, name: None });
+        if constant { Op::Const(Const { query: Box::new(term), boost: 1.0, name: None }) } else { term }
+    };
+    let should: Vec<Op> = found.into_iter().take(most.unwrap_or(MOST_CLAUSES)).map(clause).collect();
+    if should.is_empty() {
+        return Ok(NoneQuery::unmapped(path));
+    }
+    let all = Bool {
+        must: vec![],
+        filter: vec![],
+        should,
+        must_not: vec![],
+        minimum_should_match: Some(1),
+        boost: 1.0,
+        name: None,
+    };
+    all.bind(context, boost)
 }
 
 fn bind_pattern(context: &Context<'_>, path: &str, field: Field, pattern: &Pattern, boost: f32) -> Result<BoxQuery> {

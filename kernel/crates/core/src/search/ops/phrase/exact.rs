@@ -8,13 +8,19 @@ pub struct Occurrences {
 
 /// Number of places where every term stands at its offset; stops at the first if only existence is asked for.
 pub fn count(terms: &[Occurrences], only_first: bool) -> u32 {
-    let Some(rarest) = terms.iter().enumerate().min_by_key(|(_, term)| term.positions.len()).map(|(at, _)| at) else {
-        return 0;
-    };
+    let Some((front, first)) = terms.iter().enumerate().min_by_key(|(_, term)| term.offset) else { return 0 };
+    // Where several terms stand at the first position Lucene counts each, and elsewhere only one.
+    let several = first.positions.windows(2).any(|pair| pair[0] == pair[1]);
+    let by_length = terms.iter().enumerate().min_by_key(|(_, term)| term.positions.len()).map_or(0, |(at, _)| at);
+    let rarest = if several { front } else { by_length };
     let lead = &terms[rarest];
+    let mut last = None;
     let mut cursors: smallvec::SmallVec<[usize; 8]> = smallvec::smallvec![0; terms.len()];
     let mut found = 0;
     'lead: for position in &lead.positions {
+        if !several && last.replace(*position) == Some(*position) {
+            continue;
+        }
         let Some(start) = position.checked_sub(lead.offset) else { continue };
         for (at, term) in terms.iter().enumerate() {
             if at == rarest {
@@ -52,5 +58,10 @@ mod tests {
         assert_eq!(count(&terms, false), 2);
         assert_eq!(count(&terms, true), 1);
         assert_eq!(count(&[], false), 0);
+        let several = vec![
+            Occurrences { offset: 0, positions: vec![0, 0, 9] },
+            Occurrences { offset: 1, positions: vec![1, 1, 10] },
+        ];
+        assert_eq!(count(&several, false), 3);
     }
 }

@@ -69,7 +69,7 @@ impl TermPositions {
         self.postings.iter().map(|postings| postings.size_hint()).sum()
     }
 
-    /// Positions in the current document, sorted.
+    /// Positions in the current document, sorted; as often as terms stand there.
     pub fn read(&mut self, out: &mut Vec<u32>) {
         out.clear();
         if let [only] = self.postings.as_mut_slice() {
@@ -81,6 +81,5 @@ impl TermPositions {
             }
         }
         out.sort_unstable();
-        out.dedup();
     }
 }

@@ -58,6 +58,9 @@ impl PhraseScorer {
         self.counted = None;
         for (term, occurrences) in self.terms.iter_mut().zip(&mut self.occurrences) {
             term.read(&mut occurrences.positions);
+            if self.slop > 0 {
+                occurrences.positions.dedup();
+            }
         }
         if self.slop == 0 {
             exact::count(&self.occurrences, true) > 0
