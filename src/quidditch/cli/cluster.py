@@ -33,6 +33,7 @@ def up(
     masters: Annotated[int, typer.Option("--masters", min=1, help="1, 3 or 5.")] = 3,
     data: Annotated[int, typer.Option("--data", min=0)] = 3,
     coordinators: Annotated[int, typer.Option("--coordinators", min=0)] = 0,
+    first_port: Annotated[int, typer.Option("--first-port", help="Ports are taken from here on.")] = 9200,
     folder: Dir = _DIR,
 ) -> None:
     """Start a cluster and print where its nodes listen."""
@@ -41,7 +42,7 @@ def up(
     from quidditch.cli.local_cluster import ClusterProblem, LocalCluster
 
     try:
-        cluster = LocalCluster.create(folder.absolute(), masters, data, coordinators)
+        cluster = LocalCluster.create(folder.absolute(), masters, data, coordinators, first_port)
         for member in cluster.members:
             cluster.start(member)
         with Progress(transient=True) as progress:

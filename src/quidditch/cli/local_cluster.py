@@ -11,7 +11,6 @@ import json
 import os
 import signal
 import socket
-import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -19,6 +18,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 HOST = "127.0.0.1"
+FIRST_PORT = 9200
+"""Below the ports that the system gives to outgoing connections: a node that ended finds its own free again."""
 _START_SECONDS = 120.0
 _STOP_SECONDS = 40.0
 
@@ -51,8 +52,10 @@ class LocalCluster:
         self.members = list(members)
 
     @classmethod
-    def create(cls, folder: Path, masters: int, data: int, coordinators: int) -> LocalCluster:
-        """Chooses names and free ports; nothing runs yet. Raises :class:`ClusterProblem`."""
+    def create(
+        cls, folder: Path, masters: int, data: int, coordinators: int, first_port: int = FIRST_PORT
+    ) -> LocalCluster:
+        """Chooses names and ports that are free now, from `first_port` on; nothing runs yet. Raises :class:`ClusterProblem`."""
         if (folder / "cluster.json").exists():
             raise ClusterProblem(
                 f"there is a cluster in {folder} already; see `quidditch cluster ps`, end it with `cluster down`"
@@ -60,15 +63,12 @@ class LocalCluster:
         if masters < 1 or data < 0 or coordinators < 0:
             raise ClusterProblem("a cluster has at least one master")
         counts = (("master", masters), ("data", data), ("coordinator", coordinators))
-        ports = _free_ports(2 * (masters + data + coordinators) + 2 * masters)
+        ports = _free_ports(first_port)
         members = [
-            Member(f"{role}-{number}", role, next(ports), next(ports))
+            Member(f"{role}-{number}", role, next(ports), next(ports), next(ports) if role == "master" else 0)
             for role, count in counts
             for number in range(1, count + 1)
         ]
-        for member in members[:masters]:
-            member.etcd = next(ports)
-            next(ports)
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -118,11 +118,7 @@ class LocalCluster:
         if member.role == "master":
             peers = ",".join(f"{each.name}={HOST}:{each.etcd + 1}" for each in masters)
             command += ["--peers", peers, "--set", f"raft.client_port={member.etcd}"]
-        with self.log(member).open("ab") as log:
-            process = subprocess.Popen(
-                command, stdout=log, stderr=log, stdin=subprocess.DEVNULL, start_new_session=True
-            )
-        member.pid = process.pid
+        member.pid = _spawn(command, self.log(member))
         self.save()
 
     def log(self, member: Member) -> Path:
@@ -156,6 +152,17 @@ class LocalCluster:
                     if time.monotonic() > deadline:
                         send(member, signal.SIGKILL)
                     time.sleep(0.02)
+
+
+def _spawn(command: list[str], log: Path) -> int:
+    """Starts a process of its own session, which outlives this one; its pid."""
+    append = os.O_WRONLY | os.O_CREAT | os.O_APPEND
+    files = [
+        (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+        (os.POSIX_SPAWN_OPEN, 1, str(log), append, 0o644),
+        (os.POSIX_SPAWN_DUP2, 1, 2),
+    ]
+    return os.posix_spawn(command[0], command, os.environ, file_actions=files, setsid=True)
 
 
 def running(member: Member) -> bool:
@@ -199,21 +206,17 @@ def parse_signal(text: str) -> int:
         raise ClusterProblem(f"[{text}] is no signal") from None
 
 
-def _free_ports(count: int) -> Iterator[int]:
-    """Ports that were free a moment ago, each with the one after it."""
-    found: list[int] = []
-    with contextlib.ExitStack() as stack:
-        while len(found) < count:
-            first = stack.enter_context(socket.socket())
-            first.bind((HOST, 0))
-            port = first.getsockname()[1]
-            second = stack.enter_context(socket.socket())
+def _free_ports(first: int) -> Iterator[int]:
+    """Ports that are free now, each with the one after it. Raises :class:`ClusterProblem` when there are no more."""
+    for port in range(first, 65535, 2):
+        with socket.socket() as one, socket.socket() as two:
             try:
-                second.bind((HOST, port + 1))
+                one.bind((HOST, port))
+                two.bind((HOST, port + 1))
             except OSError:
                 continue
-            found.append(port)
-    return iter(found)
+        yield port
+    raise ClusterProblem(f"no free ports from {first} on")
 
 
 def _tail(log: Path) -> str:

@@ -126,9 +126,11 @@ def _listed(values: list[Any]) -> str:
 
 
 async def cluster_manager(_request: Request, node: Node) -> list[Row]:
-    known = node.control.state.nodes.get(node.id)
-    host, ip = (known.spec.host, known.spec.ip) if known else ("127.0.0.1", "127.0.0.1")
-    return [{"id": node.id, "host": host, "ip": ip, "node": node.name}]
+    leader = node.control.leader_id
+    known = node.control.state.nodes.get(leader)
+    if known is None:
+        return [{"id": "-", "host": "-", "ip": "-", "node": "-"}]
+    return [{"id": leader, "host": known.spec.host, "ip": known.spec.ip, "node": known.name}]
 
 
 async def nodeattrs(_request: Request, node: Node) -> list[Row]:

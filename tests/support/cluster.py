@@ -1,0 +1,92 @@
+"""A real cluster of masters and data nodes for tests: the processes of `quidditch cluster up`, driven from Python."""
+
+from __future__ import annotations
+
+import contextlib
+import random
+import shutil
+import signal
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, TypeVar
+
+from quidditch.cli.local_cluster import LocalCluster, Member, joined, running, send
+from tests.support import etcd
+from tests.support.client import Client
+
+T = TypeVar("T")
+
+
+class Running:
+    """The processes of one cluster. Nodes are named as `quidditch cluster up` names them."""
+
+    def __init__(self, cluster: LocalCluster) -> None:
+        self.cluster = cluster
+
+    @classmethod
+    @contextlib.contextmanager
+    def temporary(cls, masters: int = 3, data: int = 2, coordinators: int = 0) -> Iterator[Running]:
+        etcd.required()
+        folder = Path(tempfile.mkdtemp(prefix="quidditch-cluster-"))
+        cluster = LocalCluster.create(
+            folder / "cluster", masters, data, coordinators, random.randrange(12_000, 30_000, 2)
+        )
+        try:
+            for member in cluster.members:
+                cluster.start(member)
+            list(cluster.wait(cluster.members))
+            yield cls(cluster)
+        finally:
+            for member in cluster.members:
+                if running(member):
+                    send(member, signal.SIGCONT)
+            cluster.stop()
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def call(self, name: str, method: str, path: str, body: Any = None) -> tuple[int, Any]:
+        """Status and body of a request to one node."""
+        client = Client(self.cluster[name].url)
+        with contextlib.closing(client):
+            answer = client.call(method, path, body)
+            return answer.status, answer.json
+
+    def names(self, role: str) -> list[str]:
+        return [member.name for member in self.cluster.members if member.role == role]
+
+    def leader(self, asked: str = "data-1") -> str:
+        """The master that leads, as the asked node says, once there is one that runs."""
+
+        def found() -> str:
+            _, rows = self.call(asked, "GET", "/_cat/cluster_manager?format=json")
+            name = rows[0]["node"] if isinstance(rows, list) and rows else ""
+            return name if name in self.names("master") and running(self.cluster[name]) else ""
+
+        return until(found)
+
+    def kill(self, name: str, with_signal: int = signal.SIGKILL) -> None:
+        send(self.cluster[name], with_signal)
+        if with_signal == signal.SIGKILL:
+            until(lambda: not running(self.cluster[name]))
+
+    def start(self, *names: str) -> None:
+        members = [self.cluster[name] for name in names]
+        for member in members:
+            self.cluster.start(member)
+        list(self.cluster.wait(members))
+
+    def answers(self, name: str) -> bool:
+        member: Member = self.cluster[name]
+        return joined(member)
+
+
+def until(condition: Callable[[], T], timeout: float = 60.0) -> T:
+    """What the condition answers once that is true."""
+    deadline = time.monotonic() + timeout
+    while True:
+        found = condition()
+        if found:
+            return found
+        assert time.monotonic() < deadline, f"still {found!r} after {timeout:g} s"
+        time.sleep(0.05)
