@@ -187,6 +187,8 @@ class Outcome:
     """What a search answers: the inside of the body, and what went wrong on the way."""
 
     body: bytes
+    aggregations_at: int | None
+    """Where the object of the aggregations begins in the body; it ends with it."""
     timed_out: bool
     terminated_early: bool | None
     failures: list[tuple[int, str, str, int]]
@@ -218,5 +220,8 @@ def fetch_refs(merged: bytes) -> list[tuple[int, bytes]]:
 def fetch(index: str, shard: int, reader: Reader, plan: Plan, refs: bytes) -> bytes: ...
 def render(plan: Plan, merged: bytes, hits: Sequence[bytes]) -> Outcome: ...
 def count(readers: Sequence[Reader], plan: Plan) -> int: ...
+def format_number(value: float, pattern: str) -> str:
+    """A number by a pattern of Java's `DecimalFormat`."""
+
 def explain(reader: Reader, plan: Plan, id: str) -> bytes | None:
     """{matched, explanation} of one document; None if there is no such document."""

@@ -18,6 +18,7 @@ from quidditch.coordinator.mappings import Mappings
 from quidditch.coordinator.search_contexts import LocalReader
 from quidditch.coordinator.search_counts import SearchCounts
 from quidditch.coordinator.search_errors import ShardFailure, phase_failed, shards_section
+from quidditch.coordinator.search_pipelines import with_pipelines
 from quidditch.coordinator.search_plans import MAX_CACHED_BODY, CompiledPlan, Plans, Shape, kernel_plan
 from quidditch.coordinator.search_targets import SearchTarget
 from quidditch.model.errors import ApiError
@@ -340,6 +341,9 @@ def took_ms(started: float) -> int:
 def answer(outcome: Outcome, prepared: Prepared, started: float, head: Mapping[str, Any] | None = None) -> bytes:
     """Took, flags and `_shards` before what the kernel wrote."""
     took = took_ms(started)
+    body = outcome.body
+    if prepared.plan is not None and prepared.plan.pipelines is not None and outcome.aggregations_at is not None:
+        body = with_pipelines(body, outcome.aggregations_at, prepared.plan)
     if (
         head is None
         and not prepared.failures
@@ -350,7 +354,7 @@ def answer(outcome: Outcome, prepared: Prepared, started: float, head: Mapping[s
     ):
         total = prepared.total
         start = f'{{"took":{took},"timed_out":false,"_shards":{{"total":{total},"successful":{total},"skipped":0,"failed":0}},'
-        return start.encode() + outcome.body + b"}"
+        return start.encode() + body + b"}"
     members: dict[str, Any] = {**(head or {}), "took": took, "timed_out": outcome.timed_out}
     if outcome.terminated_early is not None:
         members["terminated_early"] = outcome.terminated_early
@@ -358,4 +362,4 @@ def answer(outcome: Outcome, prepared: Prepared, started: float, head: Mapping[s
     if phases != 1:
         members["num_reduce_phases"] = phases
     members["_shards"] = prepared.sections
-    return orjson.dumps(members)[:-1] + b"," + outcome.body + b"}"
+    return orjson.dumps(members)[:-1] + b"," + body + b"}"

@@ -17,6 +17,7 @@ from quidditch.mapping import parse
 from quidditch.model.errors import ApiError
 from quidditch.model.objects import Index
 from quidditch.model.state import ClusterState
+from quidditch.query.aggs.pipeline.compiler import Level
 from quidditch.query.context import QueryContext, QuerySettings, TermsLookup, Token
 from quidditch.query.errors import ShardError
 from quidditch.query.ops import Op, any_of
@@ -44,12 +45,16 @@ class Shape:
 
 @dataclass(frozen=True, slots=True)
 class CompiledPlan:
-    """A plan as the kernel holds it, and its JSON for variants of it. `groups`: whose statistics it counts for."""
+    """A plan as the kernel holds it, and its JSON for variants of it. `groups`: whose statistics it counts for.
+
+    `pipelines`: what is computed over its finished aggregations.
+    """
 
     kernel: Plan
     body: dict[str, Any]
     named: bool = False
     groups: tuple[str, ...] = ()
+    pipelines: Level | None = None
 
 
 @dataclass(slots=True)
@@ -184,7 +189,7 @@ class Plans:
             body = {**body, "scroll": True}
             data = orjson.dumps(body)
         reusable = plan.reusable and narrowed is None and boost == 1.0 and request.slice is None
-        return CompiledPlan(kernel_plan(data), body, ctx.named, tuple(request.stats)), reusable
+        return CompiledPlan(kernel_plan(data), body, ctx.named, tuple(request.stats), plan.pipelines), reusable
 
     def alias_filter(self, ctx: QueryContext, target: SearchTarget) -> Op | None:
         """The alias's filters and the slice as one operation."""

@@ -64,7 +64,7 @@ def highlight_plan(spec: Any, ctx: QueryContext) -> dict[str, Any]:
             chosen = {**options, **_options("highlight_field", own, _FIELD, ctx)}
         except Malformed as error:
             raise failed_field("highlight", "fields", failed_field("fields", pattern, error)) from None
-        _check(chosen, pattern)
+        _check(chosen, pattern, ctx.settings.max_analyzed_offset)
         for name, field in _resolve(pattern, ctx):
             fields[name] = {
                 "name": name,
@@ -133,7 +133,7 @@ def _schema(name: str, spec: dict[str, Any]) -> dict[str, Any]:
     raise failed_field("highlight", "tags_schema", argument(f"Unknown tag schema [{name}]"), spec)
 
 
-def _check(options: dict[str, Any], name: str) -> None:
+def _check(options: dict[str, Any], name: str, limit: int) -> None:
     if options["type"] not in _TYPES:
         raise shard_argument(f"unknown highlighter type [{options['type']}] for the field [{name}]")
     if options["order"] != "score":
@@ -145,8 +145,14 @@ def _check(options: dict[str, Any], name: str) -> None:
     if scanner is None:
         options["boundary_scanner"] = "chars" if options["type"] == "fvh" else "sentence"
     offset = options["max_analyzer_offset"]
-    if offset is not None and offset <= 0 and offset != -1:
-        raise argument("[max_analyzer_offset] must be a positive integer, or -1")
+    if offset is not None and offset <= 0:
+        raise shard_argument(f"the value [{offset}] of max_analyzer_offset is invalid")
+    if offset is not None and options["type"] != "fvh" and offset > limit:
+        raise shard_argument(
+            f"max_analyzer_offset has exceeded [{limit}] - maximum allowed to be analyzed for highlighting. This maximum can be set by "
+            "changing the [index.highlight.max_analyzed_offset] index level setting. For large texts, indexing with offsets or term "
+            "vectors is recommended!"
+        )
 
 
 def _resolve(pattern: str, ctx: QueryContext) -> Iterator[tuple[str, Field]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import orjson
 
@@ -12,6 +12,7 @@ import quidditch.query.dsl.registry  # noqa: F401  (the query types)
 from quidditch.model.errors import ApiError
 from quidditch.query import ops
 from quidditch.query.aggs.compiler import compile_aggs
+from quidditch.query.aggs.pipeline.compiler import Level, compile_pipelines
 from quidditch.query.compiler import compile_filter
 from quidditch.query.compiler import compile_query as compile_one
 from quidditch.query.context import DEFAULT_SETTINGS, QueryContext
@@ -22,18 +23,22 @@ from quidditch.query.request import ACCURATE, DEFAULT_TRACKED, SearchRequest, ch
 from quidditch.query.sort import search_after_plan, sort_plan
 from quidditch.query.uri import apply_uri, check_plain_params, flag
 
+T = TypeVar("T")
+
 
 @dataclass(frozen=True, slots=True)
 class SearchPlan:
     """A compiled search for one index.
 
-    `kernel` is the plan's JSON. `reusable`: the same body gives the same plan as long as mapping and settings stay (no `now`, no lookups).
+    `kernel` is the plan's JSON. `pipelines`: what is computed over its finished aggregations.
+    `reusable`: the same body gives the same plan as long as mapping and settings stay (no `now`, no lookups).
     """
 
     kernel: bytes
     body: dict[str, Any]
     reusable: bool
     request: SearchRequest
+    pipelines: Level | None = None
 
 
 def compile_search(
@@ -67,11 +72,12 @@ def compile_request(
 ) -> SearchPlan:
     """The plan of a request for one index. `filter` narrows it (an alias's filter), `boost` is the index's."""
     body = guarded(lambda: _plan(request, ctx, typed_keys, total_as_int, scroll, filter, boost), request, ctx)
+    pipelines = None if request.aggs is None else guarded(lambda: compile_pipelines(request.aggs), request, ctx)
     reusable = not ctx.uses_now and ctx.lookup is None
-    return SearchPlan(orjson.dumps(body), body, reusable, request)
+    return SearchPlan(orjson.dumps(body), body, reusable, request, pipelines)
 
 
-def guarded(build: Callable[[], dict[str, Any]], request: SearchRequest, ctx: QueryContext) -> dict[str, Any]:
+def guarded(build: Callable[[], T], request: SearchRequest, ctx: QueryContext) -> T:
     """Runs a compilation; faults get their position or become failures of the index."""
     try:
         return build()

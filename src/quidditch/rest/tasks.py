@@ -163,9 +163,13 @@ async def get(request: Request, node: Node) -> Response:
     written = request.path_params["task_id"]
     task = _find(written, node)
     if task is None or task.running is None:
-        raise ApiError(
-            404, "resource_not_found_exception", f"task [{written}] isn't running and hasn't stored its results"
-        )
+        owner = written.rpartition(":")[0]
+        problem = "isn't running and hasn't stored its results"
+        if owner not in node.control.state.nodes:
+            problem = (
+                f"belongs to the node [{owner}] which isn't part of the cluster and there is no record of the task"
+            )
+        raise ApiError(404, "resource_not_found_exception", f"task [{written}] {problem}")
     if request.flag("wait_for_completion"):
         await asyncio.wait([task.running], timeout=(request.time("timeout", 30_000) or 0) / 1000)
     shown: dict[str, Any] = {"completed": task.running.done(), "task": _shown(node, task)}

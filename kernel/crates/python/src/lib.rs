@@ -23,7 +23,9 @@ mod _native {
     #[pymodule_export]
     use crate::reader::Reader;
     #[pymodule_export]
-    use crate::search::{Outcome, Plan, count, explain, fetch, fetch_refs, merge, query, render, search_shards};
+    use crate::search::{
+        Outcome, Plan, count, explain, fetch, fetch_refs, format_number, merge, query, render, search_shards,
+    };
     #[pymodule_export]
     use crate::shard::{Runtime, Shard};
 }

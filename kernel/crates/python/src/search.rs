@@ -5,6 +5,7 @@ use std::sync::Arc;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 use quidditch_core::Result;
+use quidditch_core::aggs;
 use quidditch_core::reader::ShardReader;
 use quidditch_core::search::{self, Target, block};
 
@@ -43,6 +44,11 @@ impl Outcome {
     #[getter]
     fn body<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
         PyBytes::new(py, &self.inner.body)
+    }
+
+    #[getter]
+    fn aggregations_at(&self) -> Option<usize> {
+        self.inner.aggregations_at
     }
 
     #[getter]
@@ -155,6 +161,11 @@ pub fn render(py: Python<'_>, plan: &Plan, merged: &[u8], hits: Vec<Vec<u8>>) ->
         })
         .map_err(raise)?;
     Ok(Outcome { inner })
+}
+
+#[pyfunction]
+pub fn format_number(value: f64, pattern: &str) -> String {
+    aggs::decimal(value, pattern)
 }
 
 #[pyfunction]

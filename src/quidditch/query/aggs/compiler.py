@@ -20,37 +20,42 @@ LATER: frozenset[str] = frozenset(
     {
         "adjacency_matrix",
         "auto_date_histogram",
-        "avg_bucket",
         "bucket_script",
         "bucket_selector",
-        "bucket_sort",
-        "cumulative_sum",
-        "derivative",
         "diversified_sampler",
-        "extended_stats_bucket",
         "geo_bounds",
         "geo_centroid",
         "geo_distance",
         "geohash_grid",
         "geotile_grid",
         "matrix_stats",
-        "max_bucket",
-        "min_bucket",
         "moving_avg",
         "moving_fn",
         "multi_terms",
-        "percentiles_bucket",
         "rare_terms",
         "sampler",
         "scripted_metric",
-        "serial_diff",
         "significant_terms",
         "significant_text",
-        "stats_bucket",
-        "sum_bucket",
         "variable_width_histogram",
     }
 )
+PIPELINES: frozenset[str] = frozenset(
+    {
+        "avg_bucket",
+        "bucket_sort",
+        "cumulative_sum",
+        "derivative",
+        "extended_stats_bucket",
+        "max_bucket",
+        "min_bucket",
+        "percentiles_bucket",
+        "serial_diff",
+        "stats_bucket",
+        "sum_bucket",
+    }
+)
+"""Computed over the finished tree by `pipeline/`; the kernel does not see them."""
 _NAME = re.compile(r"[^\[\]>]+\Z")
 _PARENTLESS = ("global",)
 MAX_AGG_DEPTH = 60
@@ -64,10 +69,14 @@ def compile_aggs(aggs: Any, ctx: QueryContext, root: Any = None, depth: int = 0,
         raise Malformed(f"Unknown key for a {token_name(aggs)} in [aggs].", root, "aggs")
     if depth > MAX_AGG_DEPTH:
         raise argument(f"Aggregations may be nested at most [{MAX_AGG_DEPTH}] levels deep")
-    return {name: _one(name, body, aggs, ctx, depth, parent) for name, body in aggs.items()}
+    found = {name: _one(name, body, aggs, ctx, depth, parent) for name, body in aggs.items()}
+    return {name: node for name, node in found.items() if node is not None}
 
 
-def _one(name: str, body: Any, holder: dict[str, Any], ctx: QueryContext, depth: int, parent: str) -> dict[str, Any]:
+def _one(
+    name: str, body: Any, holder: dict[str, Any], ctx: QueryContext, depth: int, parent: str
+) -> dict[str, Any] | None:
+    """One aggregation as the kernel takes it; None for a pipeline."""
     if not _NAME.match(name):
         reason = (
             f"Invalid aggregation name [{name}]. Aggregation names can contain any character except '[', ']', and '>'"
@@ -76,7 +85,9 @@ def _one(name: str, body: Any, holder: dict[str, Any], ctx: QueryContext, depth:
     if not isinstance(body, dict):
         reason = f"Aggregation definition for [{name} starts with a [{token_name(body)}], expected a [START_OBJECT]."
         raise Malformed(reason, holder, name)
-    kind, subs, meta = _members(name, body)
+    kind, subs, meta = members(name, body)
+    if kind in PIPELINES:
+        return None
     build = AGGREGATIONS.get(kind)
     if build is None:
         raise _unknown(kind, body)
@@ -152,7 +163,8 @@ def _check_order(order: Any, subs: dict[str, Any]) -> None:
             raise ShardError(500, "aggregation_execution_exception", reason, {"caused_by": cause})
 
 
-def _members(name: str, body: dict[str, Any]) -> tuple[str, Any, Any]:
+def members(name: str, body: dict[str, Any]) -> tuple[str, Any, Any]:
+    """Kind, sub-aggregations and `meta` of an aggregation's definition."""
     kind: str | None = None
     subs: Any = None
     meta: Any = None
@@ -179,7 +191,7 @@ def _unknown(kind: str, body: dict[str, Any]) -> Exception:
     if kind in LATER:
         return argument(f"Aggregation type [{kind}] is not supported")
     cause = {"type": "named_object_not_found_exception", "reason": f"unknown field [{kind}]"}
-    known = [*AGGREGATIONS, *LATER]
+    known = [*AGGREGATIONS, *PIPELINES, *LATER]
     return Malformed(
         f"Unknown aggregation type [{kind}]{did_you_mean(kind, known)}", body, kind, "value", caused_by=cause
     )

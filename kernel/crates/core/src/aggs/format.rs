@@ -70,6 +70,11 @@ impl Format {
     }
 }
 
+/// A number by a `DecimalFormat` pattern.
+pub fn decimal(value: f64, pattern: &str) -> String {
+    Decimal::new(pattern).format(value)
+}
+
 /// A date as text; a pattern or zone that is none (both were checked with the request) gives the milliseconds.
 fn date(millis: i64, pattern: &str, zone: Option<&str>) -> String {
     let zone = zone.map_or(Ok(crate::dates::zone::UTC), crate::dates::parse_zone);

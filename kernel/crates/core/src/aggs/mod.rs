@@ -49,6 +49,7 @@ mod weighted;
 mod tests;
 
 pub use collect::ShardCollector;
+pub use format::decimal;
 pub use partial::Partial;
 pub use plan::{AggPlan, parse};
 pub use reduce::merge;

@@ -159,10 +159,14 @@ impl DateFormat {
 
 /// An instant of a date_nanos field, or OpenSearch's refusal.
 pub fn to_nanos(nanos: i128) -> Result<i64, DateError> {
-    let shown = || match DateFormat::get("uuuu-MM-dd'T'HH:mm:ss") {
-        Ok(format) => format.print(nanos, &zone::UTC),
-        Err(_) => String::new(),
+    // As many decimals as there are, in threes.
+    let pattern = match nanos.rem_euclid(NANOS) {
+        0 => "uuuu-MM-dd'T'HH:mm:ss",
+        rest if rest % 1_000_000 == 0 => "uuuu-MM-dd'T'HH:mm:ss.SSS",
+        rest if rest % 1000 == 0 => "uuuu-MM-dd'T'HH:mm:ss.SSSSSS",
+        _ => "uuuu-MM-dd'T'HH:mm:ss.SSSSSSSSS",
     };
+    let shown = || DateFormat::get(pattern).map(|format| format.print(nanos, &zone::UTC)).unwrap_or_default();
     let (side, limit) =
         if nanos < 0 { ("before", "the epoch in 1970") } else { ("after", "2262-04-11T23:47:16.854775807") };
     match i64::try_from(nanos) {

@@ -10,6 +10,8 @@ use super::sort::SortValue;
 pub struct Outcome {
     /// `"hits":{…},"aggregations":{…}`.
     pub body: Vec<u8>,
+    /// Where the object of the aggregations begins in the body.
+    pub aggregations_at: Option<usize>,
     pub timed_out: bool,
     pub terminated_early: Option<bool>,
     /// (index of the shard, error type, reason, status).
@@ -42,13 +44,17 @@ pub fn render(plan: &Plan, merged: &Merged, fetched: Vec<Fetched>) -> Outcome {
         body.extend_from_slice(&hit);
     }
     body.extend_from_slice(b"]}");
+    let mut aggregations_at = None;
     if let Some(aggs) = &merged.aggs {
-        body.extend_from_slice(b",\"aggregations\":{");
+        body.extend_from_slice(b",\"aggregations\":");
+        aggregations_at = Some(body.len());
+        body.push(b'{');
         body.extend_from_slice(aggs);
         body.push(b'}');
     }
     Outcome {
         body,
+        aggregations_at,
         timed_out: merged.timed_out,
         terminated_early: merged.terminated_early,
         failures: Vec::new(),

@@ -144,7 +144,7 @@ impl<'a> HitWriter<'a> {
         }
         self.write_fields(&mut out, segment, hit.doc, source)?;
         if let (Some(highlighter), Some(source)) = (&mut self.highlighter, source) {
-            highlighter.write(&mut out, segment, hit.doc, source)?;
+            highlighter.write(&mut out, segment, (hit.doc, document.id()), source)?;
         }
         write_sort(&mut out, hit);
         self.write_matched(&mut out, hit.doc);

@@ -149,8 +149,12 @@ pub struct HighlightField {
     pub matched_fields: Option<Vec<String>>,
     #[serde(default)]
     pub phrase_limit: Option<i64>,
+    /// So much of a text is analysed, in characters.
     #[serde(default)]
-    pub max_analyzer_offset: Option<i64>,
+    pub max_analyzer_offset: Option<usize>,
+    /// The index's limit: longer texts are refused.
+    #[serde(default)]
+    pub max_analyzed_offset: Option<usize>,
     #[serde(default)]
     pub force_source: Option<bool>,
     #[serde(default)]

@@ -220,22 +220,7 @@ impl<'s> KeyReader<'s> {
         if wholes.is_empty() {
             return None;
         }
-        let count = wholes.len() as i128;
-        let picked = match self.key.mode {
-            SortMode::Min => wholes.iter().copied().min()?,
-            SortMode::Max => wholes.iter().copied().max()?,
-            SortMode::Sum => wholes.iter().sum(),
-            SortMode::Avg => round_half_up(wholes.iter().sum::<i128>() as f64 / count as f64),
-            SortMode::Median => {
-                wholes.sort_unstable();
-                let middle = wholes.len() / 2;
-                if wholes.len() % 2 == 1 {
-                    wholes[middle]
-                } else {
-                    round_half_up((wholes[middle - 1] + wholes[middle]) as f64 / 2.0)
-                }
-            }
-        };
+        let picked = pick_whole(wholes, self.key.mode, self.key.kind == KeyKind::U64)?;
         let picked = match self.key.scale {
             1 => picked,
             scale if scale > 0 => picked.div_euclid(i128::from(scale)),
@@ -334,6 +319,32 @@ fn round_half_up(value: f64) -> i128 {
     (value + 0.5).floor() as i128
 }
 
+/// One of several whole numbers. Sums overflow as Java's do: 64 bits, and the average is that of the overflown sum.
+fn pick_whole(wholes: &mut [i128], mode: SortMode, unsigned: bool) -> Option<i128> {
+    let total = |values: &[i128]| {
+        let sum: i128 = values.iter().sum();
+        if unsigned { i128::from(sum as u64) } else { i128::from(sum as i64) }
+    };
+    let mean = |sum: i128, count: i128| {
+        if unsigned { (2 * sum + count) / (2 * count) } else { round_half_up(sum as f64 / count as f64) }
+    };
+    Some(match mode {
+        SortMode::Min => wholes.iter().copied().min()?,
+        SortMode::Max => wholes.iter().copied().max()?,
+        SortMode::Sum => total(wholes),
+        SortMode::Avg => mean(total(wholes), wholes.len() as i128),
+        SortMode::Median => {
+            wholes.sort_unstable();
+            let middle = wholes.len() / 2;
+            match wholes.len() % 2 {
+                1 => wholes[middle],
+                _ if unsigned => mean(total(&wholes[middle - 1..=middle]), 2),
+                _ => mean(wholes[middle - 1] + wholes[middle], 2),
+            }
+        }
+    })
+}
+
 fn read_wholes(column: &ColumnValues, doc: DocId, out: &mut Vec<i128>) {
     match column {
         ColumnValues::I64(column) => out.extend(column.values_for_doc(doc).map(i128::from)),
@@ -374,4 +385,23 @@ fn pick_child<T: Ord + PartialOrd + Copy + std::fmt::Debug + Send + Sync + 'stat
         }
     });
     best
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sums_overflow_as_in_java() {
+        let pick = |values: &[i128], mode, unsigned| pick_whole(&mut values.to_vec(), mode, unsigned).unwrap();
+        let max = i128::from(i64::MAX);
+        assert_eq!(pick(&[max, 1], SortMode::Sum, false), i128::from(i64::MIN));
+        assert_eq!(pick(&[max, 1], SortMode::Avg, false), i128::from(i64::MIN / 2));
+        assert_eq!(pick(&[max, 1], SortMode::Median, false), 1 << 62);
+        let big = 13_835_058_055_282_163_713;
+        assert_eq!(pick(&[big, big + 1], SortMode::Sum, true), 9_223_372_036_854_775_811);
+        assert_eq!(pick(&[big, big + 1], SortMode::Avg, true), 4_611_686_018_427_387_906);
+        assert_eq!(pick(&[big - 1, 1], SortMode::Avg, true), 6_917_529_027_641_081_857);
+        assert_eq!(pick(&[4, 3, big + 7, big + 8], SortMode::Median, true), 6_917_529_027_641_081_862);
+    }
 }

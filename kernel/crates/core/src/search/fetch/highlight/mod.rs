@@ -2,6 +2,7 @@
 
 mod breaks;
 mod find;
+mod limits;
 mod passages;
 mod plain;
 mod text;
@@ -26,6 +27,7 @@ use self::text::FieldText;
 /// Highlights the hits of one shard.
 pub struct Highlighter<'a> {
     fields: Vec<Field<'a>>,
+    index: &'a str,
     html: bool,
 }
 
@@ -34,6 +36,8 @@ struct Field<'a> {
     def: Arc<FieldDef>,
     paths: Vec<String>,
     marks: Vec<Mark>,
+    /// Fields whose matches are shown in this one's text too.
+    also: Vec<(Arc<FieldDef>, Vec<Mark>)>,
 }
 
 /// How a field is highlighted, defaults filled in.
@@ -51,7 +55,9 @@ pub struct Options<'s> {
 
 impl<'a> Highlighter<'a> {
     pub fn new(spec: &HitSpec<'a>, mapping: &Mapping) -> Self {
-        let Some(highlight) = &spec.fetch.highlight else { return Highlighter { fields: Vec::new(), html: false } };
+        let Some(highlight) = &spec.fetch.highlight else {
+            return Highlighter { fields: Vec::new(), index: spec.index, html: false };
+        };
         let html = highlight.encoder.as_deref() == Some("html");
         let mut fields = Vec::new();
         for field in &highlight.fields {
@@ -61,26 +67,35 @@ impl<'a> Highlighter<'a> {
             if let Some(def) = mapping.field(field.field.as_deref().unwrap_or(&field.name)) {
                 let def = Arc::clone(def);
                 let strict = field.require_field_match.unwrap_or(true);
-                let also = field.matched_fields.as_deref().unwrap_or_default();
-                let wanted = |mark: &&Mark| {
-                    let path = mapping.aliases.get(&mark.field).unwrap_or(&mark.field);
-                    !strict || path == &def.path || also.contains(path)
+                let of = |wanted: &str| -> Vec<Mark> {
+                    let path = |mark: &Mark| mapping.aliases.get(&mark.field).unwrap_or(&mark.field) == wanted;
+                    marks.iter().filter(|mark| !strict || path(mark)).cloned().collect()
                 };
-                let marks: Vec<Mark> = marks.iter().filter(wanted).cloned().collect();
+                let also = field.matched_fields.iter().flatten().filter_map(|name| mapping.field(name));
+                let also =
+                    also.filter(|other| other.path != def.path).map(|other| (Arc::clone(other), of(&other.path)));
+                let (own, also) = (of(&def.path), also.collect());
                 let paths = source_paths(mapping, &def);
-                fields.push(Field { spec: field, def, paths, marks });
+                fields.push(Field { spec: field, def, paths, marks: own, also });
             }
         }
-        Highlighter { fields, html }
+        Highlighter { fields, index: spec.index, html }
     }
 
     /// Writes `,"highlight":{…}` if there is anything to show.
-    pub fn write(&mut self, out: &mut Vec<u8>, segment: &SegmentView<'_>, _doc: DocId, source: &Value) -> Result<()> {
+    pub fn write(
+        &mut self,
+        out: &mut Vec<u8>,
+        segment: &SegmentView<'_>,
+        (doc, id): (DocId, &str),
+        source: &Value,
+    ) -> Result<()> {
         let mut first = true;
         let start = out.len();
         out.extend_from_slice(b",\"highlight\":{");
         for field in &self.fields {
-            let fragments = field.highlight(segment.mapping(), source, self.html)?;
+            let place = limits::Place { index: self.index, doc, id };
+            let fragments = field.highlight(segment.mapping(), &place, source, self.html)?;
             if fragments.is_empty() {
                 continue;
             }
@@ -104,7 +119,13 @@ impl<'a> Highlighter<'a> {
 }
 
 impl Field<'_> {
-    fn highlight(&self, mapping: &Mapping, source: &Value, html: bool) -> Result<Vec<String>> {
+    fn highlight(
+        &self,
+        mapping: &Mapping,
+        place: &limits::Place<'_>,
+        source: &Value,
+        html: bool,
+    ) -> Result<Vec<String>> {
         let mut values: Vec<String> = Vec::new();
         for path in &self.paths {
             let mut found = Vec::new();
@@ -120,13 +141,19 @@ impl Field<'_> {
             return Ok(Vec::new());
         }
         let options = self.options(html);
+        let plain = self.spec.kind.as_deref() == Some("plain");
+        let end = limits::check(self.spec, &self.def, &mut values, place, plain)?;
         let text = FieldText::analyse(mapping, &self.def, &values);
-        let hits = find::hits(&text, &self.marks);
-        Ok(if self.spec.kind.as_deref() == Some("plain") {
-            plain::fragments(&text, &hits, &options)
-        } else {
-            unified::fragments(&text, &hits, &options)
-        })
+        let mut hits = find::hits(&text, &self.marks);
+        for (other, marks) in &self.also {
+            hits.extend(find::hits(&FieldText::analyse(mapping, other, &values), marks));
+        }
+        if !self.also.is_empty() {
+            hits.sort_by_key(|hit| (hit.start, hit.end));
+            hits.dedup_by_key(|hit| (hit.start, hit.end));
+        }
+        hits.retain(|hit| hit.start < end);
+        Ok(if plain { plain::fragments(&text, &hits, &options) } else { unified::fragments(&text, &hits, &options) })
     }
 
     fn options<'s>(&'s self, html: bool) -> Options<'s> {

@@ -1,0 +1,1 @@
+"""Pipeline aggregations: what is computed over the finished tree of the others."""
