@@ -36,7 +36,7 @@ def client(request: pytest.FixtureRequest, url: str) -> Iterator[tuple[Any, Any]
     factory = module.OpenSearch if request.param == "opensearchpy" else module.Elasticsearch
     instance = factory(url)
     yield instance, helpers
-    instance.indices.delete(index="library", ignore_unavailable=True)
+    instance.indices.delete(index="library,library-copy", ignore_unavailable=True)
     instance.close()
 
 
@@ -115,3 +115,63 @@ def test_sniffing_finds_the_node(url: str) -> None:
 
     client = opensearchpy.OpenSearch(url, sniff_on_start=True)
     assert client.ping()
+
+
+def test_helpers_copy_and_stream(client: tuple[Any, Any]) -> None:
+    instance, helpers = client
+    fill(instance, helpers)
+    mixed = [
+        {"_op_type": "create", "_index": "library", "_id": "0", "title": "taken"},
+        {"_op_type": "update", "_index": "library", "_id": "1", "doc": {"pages": 1}},
+        {"_op_type": "delete", "_index": "library", "_id": "2"},
+    ]
+    outcomes = list(helpers.streaming_bulk(instance, mixed, raise_on_error=False))
+    assert [done for done, _ in outcomes] == [False, True, True]
+    instance.indices.refresh(index="library")
+    assert helpers.reindex(instance, "library", "library-copy") == (249, 0)
+    instance.indices.refresh(index="library-copy")
+    assert instance.count(index="library-copy")["count"] == 249
+
+
+def test_by_query(client: tuple[Any, Any]) -> None:
+    instance, helpers = client
+    fill(instance, helpers)
+    query = {"term": {"shelf": "s1"}}
+    updated = instance.update_by_query(index="library", refresh=True, **body(instance, query=query))
+    assert (updated["updated"], updated["version_conflicts"]) == (83, 0)
+    deleted = instance.delete_by_query(index="library", refresh=True, **body(instance, query=query))
+    assert (deleted["deleted"], instance.count(index="library")["count"]) == (83, 167)
+    copied = instance.reindex(**body(instance, source={"index": "library"}, dest={"index": "library-copy"}))
+    assert copied["created"] == 167
+
+
+def test_documents_of_the_dsl(client: tuple[Any, Any]) -> None:
+    instance, _ = client
+    name = type(instance).__module__.partition(".")[0]
+    dsl = importlib.import_module("opensearchpy" if name == "opensearchpy" else f"{name}.dsl")
+
+    class Volume(dsl.Document):  # type: ignore[misc, name-defined]
+        title = dsl.Text(fields={"raw": dsl.Keyword()})
+        pages = dsl.Integer()
+
+        class Index:
+            name = "library"
+
+    Volume.init(using=instance)
+    for number in range(20):
+        Volume(meta={"id": str(number)}, title=f"volume {number % 4}", pages=number).save(using=instance)
+    Volume._index.refresh(using=instance)
+    first = Volume.get(id="3", using=instance)
+    first.update(using=instance, pages=30)
+    Volume._index.refresh(using=instance)
+    search = Volume.search(using=instance).query("match", title="volume").filter("range", pages={"gte": 10})
+    search = search.sort("-pages").highlight("title")[:3]
+    search.aggs.bucket("titles", "terms", field="title.raw").metric("pages", "sum", field="pages").pipeline(
+        "two", "bucket_sort", sort=[{"pages": "desc"}], size=2
+    )
+    search.aggs.pipeline("most", "max_bucket", buckets_path="titles>pages")
+    found = search.execute()
+    assert [hit.pages for hit in found] == [30, 19, 18]
+    assert [bucket.key for bucket in found.aggregations.titles.buckets] == ["volume 3", "volume 2"]
+    assert found.aggregations.most.value == 75.0
+    assert len(list(Volume.search(using=instance).scan())) == 20
