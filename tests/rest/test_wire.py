@@ -113,3 +113,10 @@ def test_a_client_that_goes_away_hurts_nobody(node: Node, client: Client) -> Non
         with socket.create_connection(("127.0.0.1", node.port)) as connection:
             connection.sendall(b"POST /_bulk HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n{")
     assert client.call("GET", "/").status == 200
+
+
+def test_figures_that_monitoring_reads_by_name(client: Client) -> None:
+    """opensearch-benchmark's telemetry needs both collectors and all pools."""
+    [node] = client.call("GET", "/_nodes/stats/jvm").json["nodes"].values()
+    assert node["jvm"]["gc"]["collectors"].keys() == {"young", "old"}
+    assert node["jvm"]["mem"]["pools"].keys() == {"young", "survivor", "old"}

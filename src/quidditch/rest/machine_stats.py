@@ -85,6 +85,7 @@ def process_stats(node: Node) -> dict[str, Any]:
 def jvm_stats(node: Node) -> dict[str, Any]:
     used, most = machine.resident_bytes(), heap_max()
     pool = {"used_in_bytes": used, "max_in_bytes": most, "peak_used_in_bytes": used, "peak_max_in_bytes": most}
+    empty = dict.fromkeys(pool, 0)
     return {
         "timestamp": node.clock.now_ms(),
         "uptime_in_millis": uptime_ms(node),
@@ -95,10 +96,10 @@ def jvm_stats(node: Node) -> dict[str, Any]:
             "heap_max_in_bytes": most,
             "non_heap_used_in_bytes": 0,
             "non_heap_committed_in_bytes": 0,
-            "pools": {"old": pool},
+            "pools": {"young": empty, "survivor": empty, "old": pool},
         },
         "threads": {"count": machine.threads(), "peak_count": machine.threads()},
-        "gc": {"collectors": {"old": {"collection_count": _collections(), "collection_time_in_millis": 0}}},
+        "gc": {"collectors": _collectors()},
         "buffer_pools": {
             "mapped": {"count": 0, "used_in_bytes": 0, "total_capacity_in_bytes": 0},
             "direct": {"count": 0, "used_in_bytes": 0, "total_capacity_in_bytes": 0},
@@ -111,8 +112,11 @@ def jvm_stats(node: Node) -> dict[str, Any]:
     }
 
 
-def _collections() -> int:
-    return sum(int(generation["collections"]) for generation in gc.get_stats())
+def _collectors() -> dict[str, Any]:
+    """Python's last generation is the old one; monitoring tools read both of the JVM's by name."""
+    counts = [int(generation["collections"]) for generation in gc.get_stats()]
+    found = {"young": sum(counts[:-1]), "old": counts[-1]}
+    return {name: {"collection_count": count, "collection_time_in_millis": 0} for name, count in found.items()}
 
 
 def fs_stats(node: Node) -> dict[str, Any]:
