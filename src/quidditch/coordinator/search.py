@@ -284,7 +284,12 @@ class Searcher:
                 outcome = await self.local.call(quidditch_kernel.search, readers, main, prepared.plans, cursor)
         except KernelError as error:
             failed = from_kernel(error)
-            every = [ShardFailure(index, shard, node, failed) for index, shard, node, _ in readers]
+            every = [
+                ShardFailure(index, shard, node, self._failure(index, failed.type, failed.reason or "", failed.status))
+                if failed.type == "query_shard_exception"
+                else ShardFailure(index, shard, node, failed)
+                for index, shard, node, _ in readers
+            ]
             raise phase_failed([*prepared.failures, *every]) from None
         self.counts.add(readers, (time.perf_counter() - started) * 1000, prepared.plan.groups)
         for at, kind, reason, status in outcome.failures:

@@ -77,6 +77,9 @@ def _deepest(body: dict[str, Any]) -> dict[str, Any]:
     """The innermost cause that is an exception of OpenSearch's own."""
     cause = body.get("caused_by")
     while isinstance(cause, dict) and cause.get("type") not in _PLAIN and cause.get("type") not in _FOREIGN:
+        if str(body.get("reason")).startswith("Failed to parse query ["):
+            # What follows is Lucene's.
+            break
         body, cause = cause, cause.get("caused_by")
     return body
 

@@ -18,6 +18,7 @@ from quidditch.rest.response import Response
 from quidditch.rest.route import Route
 
 _DEFAULT_CONCURRENCY = 32
+_MALFORMED = ("parsing_exception", "x_content_parse_exception")
 _HEADER = {
     "search_type", "request_cache", "preference", "routing", "allow_partial_search_results", "expand_wildcards",
     "ignore_unavailable", "allow_no_indices", "ignore_throttled", "ccs_minimize_roundtrips", "search_pipeline",
@@ -118,6 +119,9 @@ async def _run(asks: list[Ask], node: Node, limit: int) -> list[bytes]:
             try:
                 body: bytes = await node.search.search(ask)
             except ApiError as error:
+                if error.type in _MALFORMED:
+                    # OpenSearch reads all bodies before it searches: one that cannot be read fails them all.
+                    raise
                 return orjson.dumps(response_of(error, "a search of _msearch", False).value)
             return body[:-1] + b',"status":200}'
 

@@ -55,18 +55,24 @@ fn tantivy_segment(fs: &SharedFs, folder: &Path, manifest: &Manifest, schema: &S
     Ok(index.segment(meta))
 }
 
-/// The tokens of each text field that stores how often terms occur. tantivy only estimates them when documents are dropped.
+/// The tokens of each field whose terms may score. tantivy only estimates them when documents are dropped.
 fn count_tokens(fs: &SharedFs, folder: &Path, manifest: &Manifest, schema: &Schema) -> Result<BTreeMap<String, u64>> {
     let reader = SegmentReader::open(&tantivy_segment(fs, folder, manifest, schema)?)?;
     let mut counted = BTreeMap::new();
     for (field, entry) in schema.fields() {
-        if !matches!(entry.field_type(), FieldType::Str(_)) || !entry.is_indexed() || !entry.has_fieldnorms() {
+        let scores = matches!(entry.field_type(), FieldType::Str(_) | FieldType::Bool(_));
+        if !scores || !entry.is_indexed() || entry.name().starts_with('_') {
             continue;
         }
+        let counts = entry.field_type().get_index_record_option().is_some_and(IndexRecordOption::has_freq);
         let index = reader.inverted_index(field)?;
         let mut tokens = 0;
         let mut terms = index.terms().stream()?;
         while terms.advance() {
+            if !counts {
+                tokens += u64::from(terms.value().doc_freq);
+                continue;
+            }
             let mut postings = index.read_postings_from_terminfo(terms.value(), IndexRecordOption::WithFreqs)?;
             while postings.doc() != TERMINATED {
                 tokens += u64::from(postings.term_freq());

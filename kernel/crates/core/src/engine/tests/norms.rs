@@ -44,16 +44,17 @@ fn overlapping_tokens_do_not_lengthen_a_field() {
 
 #[test]
 fn totals_stay_exact_where_documents_are_dropped() {
-    let properties = json!({"properties": {"t": {"type": "text"}}});
+    let properties = json!({"properties": {"t": {"type": "text"}, "plain": {"type": "text", "norms": false}, "b": {"type": "boolean"}}});
     let shard = open_with(&FaultFs::new(), mapping_with(properties, json!({}))).unwrap();
     // Longer than norms tell exactly.
     let text = |count: usize| vec!["w"; count].join(" ");
     for (id, count) in [("0", 47), ("1", 61), ("2", 5)] {
-        index(&shard, id, json!({"t": text(count)})).unwrap();
+        index(&shard, id, json!({"t": text(count), "plain": text(count), "b": [true, false]})).unwrap();
     }
     shard.refresh().unwrap();
     delete(&shard, "2").unwrap();
     shard.force_merge(1, false, false).unwrap();
     let reader = shard.reader().unwrap();
-    assert_eq!(reader.segments[0].tokens.get("t"), Some(&108));
+    let tokens = &reader.segments[0].tokens;
+    assert_eq!(["t", "plain", "b"].map(|name| tokens.get(name).copied()), [Some(108), Some(108), Some(4)]);
 }
