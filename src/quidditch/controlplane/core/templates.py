@@ -194,8 +194,9 @@ def _check_composable(draft: Draft, name: str, body: dict[str, Any]) -> None:
     if "index_patterns" not in body:
         raise illegal_argument("Required [index_patterns]")
     body["index_patterns"] = patterns_of(body["index_patterns"])
-    if "composed_of" in body:
-        body["composed_of"] = patterns_of(body["composed_of"])
+    if "composed_of" in body or "template" in body:
+        # A template of its own makes the list of the others appear, be it empty.
+        body["composed_of"] = patterns_of(body.get("composed_of", []))
     priority = body.get("priority")
     if priority is not None:
         if isinstance(priority, bool) or not isinstance(priority, int):
