@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import json
 import random
+import time
 from typing import Any
 
 from tools.corpora import CORPORA, MAPPINGS, SETTINGS, TEXTS
@@ -259,10 +260,15 @@ def change(url: str, documents: list[dict[str, Any]]) -> None:
     gone: list[tuple[dict[str, Any], ...]] = [({"delete": {"_id": str(n)}},) for n in range(0, count, 11)]
     partly = [({"update": {"_id": str(n)}}, {"doc": {"size": n % 90}}) for n in range(5, count, 13) if n % 11]
     send(url, [*gone, *partly])
-    # OpenSearch keeps deleted documents in merges until a commit has them behind it.
-    call(url, "POST", f"/{INDEX}/_flush?force=true&wait_if_ongoing=true")
-    call(url, "POST", f"/{INDEX}/_forcemerge?max_num_segments=1")
-    call(url, "POST", f"/{INDEX}/_refresh")
+    # OpenSearch keeps deleted documents in merges until its retention leases are renewed, which it does every half minute.
+    for _ in range(40):
+        call(url, "POST", f"/{INDEX}/_flush?force=true&wait_if_ongoing=true")
+        call(url, "POST", f"/{INDEX}/_forcemerge?max_num_segments=1")
+        call(url, "POST", f"/{INDEX}/_refresh")
+        if call(url, "GET", f"/{INDEX}/_stats/docs")["_all"]["primaries"]["docs"]["deleted"] == 0:
+            return
+        time.sleep(2)
+    raise SystemExit(f"{url} does not let go of deleted documents")
 
 
 def main() -> None:
