@@ -14,6 +14,7 @@ from tests.support.node import Node
 # A busy machine is no fault of the code: nothing here fails for being slow.
 settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("patient")
+settings.register_profile("clusters", settings.get_profile("patient"), max_examples=1000)
 
 
 @pytest.fixture(scope="module")

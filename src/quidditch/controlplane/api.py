@@ -12,8 +12,12 @@ from quidditch.controlplane.core.commands import (
     CreateIndex,
     IndexCreated,
     PutClusterSettings,
+    Query,
+    Reroute,
+    Rerouted,
     Result,
     SettingsChanged,
+    Told,
 )
 from quidditch.model.state import ClusterState
 
@@ -51,6 +55,10 @@ class ControlPlane(Protocol):
     async def submit(self, command: CreateIndex, timeout: float | None = None) -> IndexCreated: ...
     @overload
     async def submit(self, command: PutClusterSettings, timeout: float | None = None) -> SettingsChanged: ...
+    @overload
+    async def submit(self, command: Reroute, timeout: float | None = None) -> Rerouted: ...
+    @overload
+    async def submit(self, command: Query, timeout: float | None = None) -> Told: ...
     @overload
     async def submit(self, command: Acknowledging, timeout: float | None = None) -> Acknowledged: ...
     async def submit(self, command: Command, timeout: float | None = None) -> Result:

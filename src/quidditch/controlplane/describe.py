@@ -36,6 +36,14 @@ def describe(command: Command) -> tuple[str, str]:
         return "URGENT", f"shard-started [{command.index}][{command.shard}]"
     if isinstance(command, commands.ShardFailed):
         return "HIGH", f"shard-failed [{command.index}][{command.shard}]"
+    if isinstance(command, commands.Reroute):
+        return "URGENT", "cluster_reroute (api)"
+    if isinstance(command, commands.NodeLeft):
+        return "IMMEDIATE", f"node-left [{command.node_id}]"
+    if isinstance(command, commands.PutShutdown):
+        return "URGENT", f"put-node-shutdown-{command.node}"
+    if isinstance(command, commands.DeleteShutdown):
+        return "URGENT", f"delete-node-shutdown-{command.node}"
     return "NORMAL", type(command).__name__
 
 

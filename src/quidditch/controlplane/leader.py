@@ -18,15 +18,23 @@ import structlog
 
 from quidditch.controlplane import overflow
 from quidditch.controlplane.api import Subscriber
+from quidditch.controlplane.core.allocation.delay import next_look_ms
+from quidditch.controlplane.core.allocation.info import UNKNOWN, ClusterInfo
+from quidditch.controlplane.core.allocation.memory import Memory
 from quidditch.controlplane.core.commands import (
     Acknowledged,
     Acknowledging,
     Command,
     CreateIndex,
     IndexCreated,
+    NodeLeft,
     PutClusterSettings,
+    Query,
+    Reroute,
+    Rerouted,
     Result,
     SettingsChanged,
+    Told,
     Upkeep,
 )
 from quidditch.controlplane.core.decide import bootstrap, decide, upkeep
@@ -79,7 +87,8 @@ class Leader:
     `holder` names this process in the lease (`node id`, or `node id@host:port` where others may look after it); `lease_seconds` is
     how long others wait for it after it died. A `standby` is one of several candidates: it starts without the lead and, when it
     loses it, leaves what is queued to the next leader. `gone` looks whether another leader has died: then nobody waits for its lease
-    to run out.
+    to run out. `info` tells what nodes measured last, `copies`
+    whether they can copy shards from each other.
     """
 
     def __init__(
@@ -92,6 +101,8 @@ class Leader:
         ids: Ids,
         checks: Checks | None = None,
         config: Mapping[str, Any] | None = None,
+        info: Callable[[], ClusterInfo] = lambda: UNKNOWN,
+        copies: bool = False,
         lease_seconds: float = 15.0,
         upkeep_seconds: float = 60.0,
         standby: bool = False,
@@ -107,6 +118,9 @@ class Leader:
         self._config = dict(config or {})
         self._lease_seconds = lease_seconds
         self._parsed = ParsedMappings()
+        self._info = info
+        self._copies = copies
+        self._memory = Memory()
         self._publisher = Publisher()
         self._metrics = metrics or Metrics()
         self._commands = self._metrics.counter("commands", "commands decided, by kind and outcome", ("kind", "outcome"))
@@ -163,6 +177,10 @@ class Leader:
     async def submit(self, command: CreateIndex, timeout: float | None = None) -> IndexCreated: ...
     @overload
     async def submit(self, command: PutClusterSettings, timeout: float | None = None) -> SettingsChanged: ...
+    @overload
+    async def submit(self, command: Reroute, timeout: float | None = None) -> Rerouted: ...
+    @overload
+    async def submit(self, command: Query, timeout: float | None = None) -> Told: ...
     @overload
     async def submit(self, command: Acknowledging, timeout: float | None = None) -> Acknowledged: ...
     async def submit(self, command: Command, timeout: float | None = None) -> Result:
@@ -228,6 +246,7 @@ class Leader:
         self._lease = lease
         self._writer = Writer(self._store, lease.epoch)
         await self._resync()
+        self._chores.add("delays")
 
     def _step_down(self) -> None:
         self._writer = None
@@ -286,7 +305,16 @@ class Leader:
         return self._writer
 
     def _env(self) -> Env:
-        return Env(self._clock.now_ms(), self._ids, self._checks, self._config, self._parsed)
+        return Env(
+            self._clock.now_ms(),
+            self._ids,
+            self._checks,
+            self._config,
+            self._parsed,
+            self._info(),
+            self._copies,
+            self._memory,
+        )
 
     def _publish(self, state: ClusterState) -> None:
         self._version.set(state.version)
@@ -385,6 +413,8 @@ class Leader:
                 self._publish(_applied(base, changes))
             for task, work in zip(tasks, works, strict=True):
                 _set(task.future, result=work.result)
+            if any(isinstance(task.command, NodeLeft) for task in tasks):
+                self._chores.add("delays")
             return
         await self._retry(tasks, works, outcomes)
 
@@ -457,6 +487,8 @@ class Leader:
             if not self._stopping:
                 await self.submit(Upkeep())
             return Again(self._upkeep_seconds)
+        if chore == "delays":
+            return await self._end_delays()
         lease = await self._store.acquire(self._holder, self._clock.now_ms() / 1000, self._lease_seconds)
         if lease is None:
             self._step_down()
@@ -464,6 +496,16 @@ class Leader:
             # Another led in between: what this process knows is old, it begins anew.
             self._step_down()
         return Again(self._lease_seconds / 3)
+
+    async def _end_delays(self) -> Again | None:
+        """Places the replicas of nodes that left once they have been waited for long enough."""
+        if not self.leading:
+            return None
+        waiting = next_look_ms(self._memory.follow(self.state, self._env()))
+        if waiting == 0 and not self._stopping:
+            await self.submit(Reroute())
+            waiting = next_look_ms(self._memory.follow(self.state, self._env()))
+        return None if waiting is None or self._stopping else Again(max(waiting / 1000, 0.05))
 
 
 def _applied(state: ClusterState, changes: Sequence[Change]) -> ClusterState:

@@ -39,18 +39,17 @@ _header = msgspec.msgpack.Decoder(_Header).decode
 
 
 def between(old: ClusterState, new: ClusterState) -> StateDiff:
-    """What leads from `old` to `new`; kinds that both share are not looked at."""
+    """What leads from `old` to `new`; what both share is not looked at."""
     written: list[Object] = []
     deleted: list[Deleted] = []
     for kind in sorted({*old.kinds(), *new.kinds()}):
         before, after = old.objects(kind), new.objects(kind)
-        if before is after:
-            continue
-        for key, obj in after.items():
-            known = before.get(key)
-            if known is not obj and known != obj:
+        for key in old.differs(new, kind):
+            obj = after.get(key)
+            if obj is None:
+                deleted.append(Deleted(kind, key))
+            elif before.get(key) != obj:
                 written.append(obj)
-        deleted.extend(Deleted(kind, key) for key in before if key not in after)
     return StateDiff(old.version, new.version, written, deleted)
 
 

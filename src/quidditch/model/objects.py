@@ -7,8 +7,8 @@ indices, except
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, ClassVar, Literal, TypeAlias
+from collections.abc import Iterator, Mapping
+from typing import Any, ClassVar, Literal, TypeAlias, cast, get_args
 
 import msgspec
 
@@ -213,6 +213,10 @@ class UnassignedInfo(_Part, frozen=True):
 class Copy(_Part, frozen=True):
     """One copy of a shard. `allocation_id` is made when a node is chosen; `recovery` says where an initializing copy
     comes from.
+
+    A copy that moves is RELOCATING: it serves on from `node` while its `target`, which takes its place once it has
+    started, initializes on `relocating_node` under the allocation id `relocation_id`. `failed_moves` counts how often
+    that failed in a row.
     """
 
     primary: bool
@@ -220,8 +224,25 @@ class Copy(_Part, frozen=True):
     node: str | None = None
     allocation_id: str | None = None
     relocating_node: str | None = None
+    relocation_id: str | None = None
     recovery: Literal["EMPTY_STORE", "EXISTING_STORE", "PEER"] | None = None
     unassigned: UnassignedInfo | None = None
+    failed_moves: int = 0
+
+    @property
+    def target(self) -> Copy | None:
+        """Where a relocating copy goes, as a copy of its own that names its source."""
+        if self.state != "RELOCATING":
+            return None
+        return Copy(
+            primary=self.primary,
+            state="INITIALIZING",
+            node=self.relocating_node,
+            allocation_id=self.relocation_id,
+            relocating_node=self.node,
+            relocation_id=self.allocation_id,
+            recovery="PEER",
+        )
 
     @property
     def active(self) -> bool:
@@ -244,6 +265,15 @@ class ShardRouting(_Part, frozen=True):
     @property
     def primary(self) -> Copy:
         return self.copies[0]
+
+    @property
+    def placed(self) -> Iterator[Copy]:
+        """What lies on nodes or comes to lie there: assigned copies, and the targets of those that move."""
+        for copy in self.copies:
+            if copy.node is not None:
+                yield copy
+                if copy.state == "RELOCATING":
+                    yield cast(Copy, copy.target)
 
 
 class RoutingSpec(_Part, frozen=True):
@@ -301,7 +331,35 @@ class Node(_Object, frozen=True):
 
     @property
     def holds_data(self) -> bool:
-        return "data" in self.spec.roles
+        """Also nodes of one tier only hold data."""
+        return any(role == "data" or role.startswith("data_") for role in self.spec.roles)
+
+
+class NodeShutdownSpec(_Part, frozen=True):
+    """Why and how a node goes away, known before it does. `started_at` is epoch milliseconds.
+
+    `remove`: for good, its copies move off first. `restart`: it comes back; copies that it takes along wait for it for
+    `allocation_delay` (a time value; None: 5m). `replace`: its copies move to the node named `target_node_name`.
+    `seen`: the node was a member since.
+    """
+
+    node_id: str
+    type: Literal["remove", "restart", "replace"]
+    reason: str
+    started_at: int = 0
+    allocation_delay: str | None = None
+    target_node_name: str | None = None
+    seen: bool = False
+
+
+class NodeShutdown(_Object, frozen=True):
+    """The announced end of a node; stays until it is taken back, whether the node is there or not."""
+
+    spec: NodeShutdownSpec
+
+    @property
+    def key(self) -> str:
+        return self.spec.node_id
 
 
 # --- aliases and templates ------------------------------------------------------------------------------------------
@@ -426,12 +484,20 @@ class DataStream(_Object, frozen=True):
 
 
 Object: TypeAlias = (
-    Cluster | Settings | Index | MappingPart | Routing | Node | Alias | Template | Pipeline | Script | DataStream
+    Cluster
+    | Settings
+    | Index
+    | MappingPart
+    | Routing
+    | Node
+    | NodeShutdown
+    | Alias
+    | Template
+    | Pipeline
+    | Script
+    | DataStream
 )
-KINDS: Mapping[str, type[Object]] = {
-    kind.__name__: kind
-    for kind in (Cluster, Settings, Index, MappingPart, Routing, Node, Alias, Template, Pipeline, Script, DataStream)
-}
+KINDS: Mapping[str, type[Object]] = {kind.__name__: kind for kind in get_args(Object)}
 
 
 def metadata_for(true_name: str) -> Metadata:

@@ -1,27 +1,26 @@
 """The cluster state: an immutable snapshot of all objects, with the look-ups that requests need.
 
-A new version shares everything that did not change: `apply` copies only the maps of the kinds it touches, and
-look-ups derived
-from untouched kinds are carried over.
+A new version shares everything that did not change (see `layered`), and look-ups derived from untouched kinds are
+carried over.
 """
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
-from types import MappingProxyType
 from typing import TypeVar, cast
 
 import msgspec
 
 from quidditch.model import errors
+from quidditch.model.layered import Layered
 from quidditch.model.objects import (
     Alias,
     Cluster,
     DataStream,
     Index,
     Node,
+    NodeShutdown,
     Object,
     Pipeline,
     Routing,
@@ -33,7 +32,7 @@ from quidditch.model.objects import (
     template_key,
 )
 
-_EMPTY: Mapping[str, Object] = MappingProxyType({})
+_EMPTY: Layered[Object] = Layered()
 _NO_SETTINGS = Settings(metadata=metadata_for(Settings.NAME))
 _O = TypeVar("_O", bound=Object)
 
@@ -58,20 +57,18 @@ def _copies_asked(index: Index) -> int:
     return index.number_of_shards * (1 + index.number_of_replicas) if index.open else 0
 
 
-def _nodes_of(routing: Routing) -> list[str]:
-    return [copy.node for shard in routing.spec.shards for copy in shard.copies if copy.node is not None]
-
-
 class ClusterState:
     """One version of the cluster. `version` only rises; `cluster_uuid` never changes.
 
-    Members are read-only mappings from true names: `indices`, `routing`, `nodes` (by node id), `aliases`,
-    `templates` (by
-    `template_key`), `pipelines`, `data_streams`.
+    Members are read-only mappings from true names: `indices`, `routing`, `nodes` and `shutdowns` (by node id),
+    `aliases`, `templates` (by `template_key`), `pipelines`, `data_streams`.
     """
 
     def __init__(self, objects: Mapping[str, Mapping[str, Object]] | None = None, version: int = 0) -> None:
-        self._objects: dict[str, Mapping[str, Object]] = dict(objects or {})
+        self._objects: dict[str, Layered[Object]] = {
+            kind: members if isinstance(members, Layered) else Layered(dict(members))
+            for kind, members in (objects or {}).items()
+        }
         self.version = version
 
     # --- members ----------------------------------------------------------------------------------------------------
@@ -91,6 +88,10 @@ class ClusterState:
     @property
     def nodes(self) -> Mapping[str, Node]:
         return self.of(Node)
+
+    @property
+    def shutdowns(self) -> Mapping[str, NodeShutdown]:
+        return self.of(NodeShutdown)
 
     @property
     def aliases(self) -> Mapping[str, Alias]:
@@ -185,56 +186,39 @@ class ClusterState:
         """The copies that all open indices ask for, assigned or not."""
         return sum(_copies_asked(index) for index in self.indices.values())
 
-    @cached_property
-    def node_loads(self) -> Mapping[str, int]:
-        """Copies on each node."""
-        loads: Counter[str] = Counter()
-        for routing in self.routing.values():
-            loads.update(_nodes_of(routing))
-        return loads
-
     # --- change -----------------------------------------------------------------------------------------------------
 
     def apply(self, changes: Iterable[Change], version: int) -> ClusterState:
         """The next snapshot. Later changes of one object win; a deletion of what is not there is nothing."""
-        objects = dict(self._objects)
-        touched: dict[str, dict[str, Object]] = {}
-        keys: dict[str, set[str]] = {}
+        touched: dict[str, dict[str, Object | None]] = {}
         for change in changes:
-            kind = change.kind
-            members = touched.get(kind)
-            if members is None:
-                members = touched[kind] = dict(objects.get(kind, _EMPTY))
-                keys[kind] = set()
-            keys[kind].add(change.key)
-            if isinstance(change, Deleted):
-                members.pop(change.key, None)
-            else:
-                members[change.key] = change
+            members = touched.setdefault(change.kind, {})
+            members[change.key] = None if isinstance(change, Deleted) else change
+        objects = dict(self._objects)
         for kind, members in touched.items():
-            objects[kind] = MappingProxyType(members)
+            written = {key: obj for key, obj in members.items() if obj is not None}
+            gone = [key for key, obj in members.items() if obj is None]
+            objects[kind] = objects.get(kind, _EMPTY).changed(written, gone)
         new = ClusterState(objects, version)
         for name, kinds in _DERIVED.items():
             if name in self.__dict__ and not any(kind in touched for kind in kinds):
                 new.__dict__[name] = self.__dict__[name]
-        self._carry_counts(new, keys)
+        if "open_copies" in self.__dict__:
+            new.__dict__["open_copies"] = self.open_copies + self._grown(new, touched.get("Index", ()))
         return new
 
-    def _carry_counts(self, new: ClusterState, keys: Mapping[str, set[str]]) -> None:
-        """What has been counted of this version is adjusted by what changed, not counted anew."""
-        if "open_copies" in self.__dict__:
-            changed = keys.get("Index", ())
-            before = sum(_copies_asked(self.indices[key]) for key in changed if key in self.indices)
-            after = sum(_copies_asked(new.indices[key]) for key in changed if key in new.indices)
-            new.__dict__["open_copies"] = self.open_copies + after - before
-        if "node_loads" in self.__dict__:
-            loads = Counter(self.node_loads)
-            for key in keys.get("Routing", ()):
-                if key in self.routing:
-                    loads.subtract(_nodes_of(self.routing[key]))
-                if key in new.routing:
-                    loads.update(_nodes_of(new.routing[key]))
-            new.__dict__["node_loads"] = +loads
+    def _grown(self, new: ClusterState, changed: Iterable[str]) -> int:
+        """By how many the copies asked for have grown: what has been counted is not counted anew."""
+        return sum(_copies_asked(new.indices[key]) for key in changed if key in new.indices) - sum(
+            _copies_asked(self.indices[key]) for key in changed if key in self.indices
+        )
+
+    def differs(self, other: ClusterState, kind: str) -> Iterator[str]:
+        """The keys of the objects of a kind that are not the same in both; costs little between versions that follow
+        each other.
+        """
+        mine, theirs = self._objects.get(kind, _EMPTY), other._objects.get(kind, _EMPTY)
+        return iter(()) if mine is theirs else mine.differs(theirs)
 
     def __iter__(self) -> Iterator[Object]:
         for members in self._objects.values():

@@ -174,8 +174,10 @@ def _by_node(state: ClusterState, indices: Sequence[Index]) -> dict[str, Any]:
         routing = state.routing.get(index.name)
         for number, shard in enumerate(routing.spec.shards if routing else ()):
             for copy in shard.copies:
-                shown = copy_json(index.name, number, copy)
-                (unassigned if copy.node is None else nodes.setdefault(copy.node, [])).append(shown)
+                if copy.node is None:
+                    unassigned.append(copy_json(index.name, number, copy))
+            for copy in shard.placed:
+                nodes.setdefault(copy.node or "", []).append(copy_json(index.name, number, copy))
     return {"unassigned": unassigned, "nodes": nodes}
 
 
@@ -194,6 +196,8 @@ def copy_json(index: str, number: int, copy: Copy) -> dict[str, Any]:
         shown["recovery_source"] = {"type": copy.recovery}
     if copy.allocation_id is not None and copy.assigned:
         shown["allocation_id"] = {"id": copy.allocation_id}
+        if copy.relocation_id is not None:
+            shown["allocation_id"]["relocation_id"] = copy.relocation_id
     if copy.unassigned is not None:
         shown["unassigned_info"] = unassigned_json(copy)
     return shown

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from quidditch.controlplane.core.blocks import blocked
-from quidditch.controlplane.core.commands import Acknowledged, Command
+from quidditch.controlplane.core.commands import Acknowledging
 from quidditch.controlplane.core.wait import enough_active, parse_wait
 from quidditch.model import expressions
 from quidditch.model.errors import ApiError
@@ -71,7 +71,7 @@ async def wait_active(request: Request, node: Node, indices: Iterable[str], spec
     return await node.control.wait_for(lambda state: enough_active(state, waited, spec), seconds)
 
 
-async def change(request: Request, node: Node, command: Command) -> tuple[str, ...]:
+async def change(request: Request, node: Node, command: Acknowledging) -> tuple[str, ...]:
     """Has the control plane do it; the concrete indices that it touched."""
     done = await node.control.submit(command, manager_timeout(request))
-    return done.indices if isinstance(done, Acknowledged) else ()
+    return done.indices

@@ -32,6 +32,7 @@ FAMILIES = [
     "cluster_allocation",
     "metrics",
     "nodes_info",
+    "nodes_shutdown",
     "nodes_stats",
     "cat_cluster",
     "cat_indices",

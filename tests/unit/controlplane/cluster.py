@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from quidditch.controlplane.core.allocation.info import UNKNOWN
+from quidditch.controlplane.core.allocation.memory import Memory
 from quidditch.controlplane.core.commands import (
     Command,
     CreateIndex,
@@ -28,6 +30,9 @@ class Cluster:
         self.ids = CountedIds()
         self.checks = checks or Checks()
         self.parsed = ParsedMappings()
+        self.memory = Memory()
+        self.info = UNKNOWN
+        self.copies = True
         self.starting = starting
         self.now = NOW
         self.state = ClusterState()
@@ -37,11 +42,26 @@ class Cluster:
 
     @property
     def env(self) -> Env:
-        return Env(self.now, self.ids, self.checks, parsed=self.parsed)
+        return Env(
+            self.now,
+            self.ids,
+            self.checks,
+            parsed=self.parsed,
+            info=self.info,
+            copies=self.copies,
+            memory=self.memory,
+        )
 
-    def join(self, number: int, ephemeral_id: str = "e") -> None:
+    def join(self, number: int, ephemeral_id: str = "e", **more: Any) -> None:
         spec = NodeSpec(
-            id=f"n{number}", name=f"node-{number}", roles=("data",), ephemeral_id=ephemeral_id, host=f"h{number}"
+            **{
+                "id": f"n{number}",
+                "name": f"node-{number}",
+                "roles": ("data",),
+                "ephemeral_id": ephemeral_id,
+                "host": f"h{number}",
+                **more,
+            }
         )
         self.run(RegisterNode(node=spec))
 
@@ -65,7 +85,7 @@ class Cluster:
     def _next_start(self) -> ShardStarted | None:
         for name, routing in self.state.routing.items():
             for number, shard in enumerate(routing.spec.shards):
-                for copy in shard.copies:
+                for copy in shard.placed:
                     if copy.state == "INITIALIZING":
                         return ShardStarted(
                             index=name, uuid=routing.spec.uuid, shard=number, allocation_id=copy.allocation_id or ""

@@ -3,9 +3,9 @@ from __future__ import annotations
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.unit.controlplane.allocation.support import assert_counted, refusing
 from tests.unit.controlplane.cluster import Cluster
 
-from quidditch.controlplane.core import allocation
 from quidditch.controlplane.core.commands import (
     NodeLeft,
     PutClusterSettings,
@@ -105,9 +105,7 @@ def test_a_copy_that_keeps_failing_is_given_up_until_asked_again() -> None:
         assert (info.failed_attempts, info.reason, info.details) == (attempt, "ALLOCATION_FAILED", "broken")
     assert shard(cluster).primary.state == "UNASSIGNED"
     assert cluster_health(cluster.state).status == "red"
-    problem = allocation.Problem(cluster.state)
-    verdicts = allocation.explain(problem, problem.unassigned()[0], cluster.state.nodes["n0"])
-    assert [verdict.decider for verdict in verdicts if verdict.decision == "NO"] == ["max_retry"]
+    assert refusing(cluster) == {"n0": ["max_retry"]}
     cluster.run(Reroute(retry_failed=True))
     assert shard(cluster).primary.state == "INITIALIZING"
 
@@ -238,7 +236,7 @@ def test_invariants_hold_whatever_happens(events: list[tuple[str, int]]) -> None
         _happen(cluster, event, number, step)
         counted = ClusterState().apply(list(cluster.state), 1)
         assert cluster.state.open_copies == counted.open_copies
-        assert cluster.state.node_loads == counted.node_loads
+        assert_counted(cluster.memory.follow(cluster.state, cluster.env))
         for name, routing in cluster.state.routing.items():
             for at, each in enumerate(routing.spec.shards):
                 _check(cluster, each)

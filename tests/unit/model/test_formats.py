@@ -28,6 +28,8 @@ from quidditch.model.objects import (
     Metadata,
     NamedSpec,
     Node,
+    NodeShutdown,
+    NodeShutdownSpec,
     NodeSpec,
     Object,
     Pipeline,
@@ -102,6 +104,17 @@ SAMPLES: dict[str, Object] = {
             http_address="10.0.0.1:9200",
             attributes={"zone": "a"},
             version="0.1.0",
+        ),
+    ),
+    "nodeshutdown": NodeShutdown(
+        metadata=_meta("n1"),
+        spec=NodeShutdownSpec(
+            node_id="n1",
+            type="restart",
+            reason="kernel update",
+            started_at=1700000000000,
+            allocation_delay="10m",
+            seen=True,
         ),
     ),
     "alias": Alias(

@@ -7,7 +7,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from quidditch.controlplane.core.allocation import allocate
+from quidditch.controlplane.core.allocation.solve import allocate
 from quidditch.controlplane.core.cluster_setting_catalog import STATIC, parser
 from quidditch.controlplane.core.commands import PutClusterSettings, SettingsChanged
 from quidditch.controlplane.core.draft import Draft

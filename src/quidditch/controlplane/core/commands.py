@@ -10,7 +10,7 @@ from typing import Any, Literal, TypeAlias
 import msgspec
 
 from quidditch.model.expressions import STRICT_EXPAND, STRICT_EXPAND_OPEN, IndicesOptions
-from quidditch.model.objects import NodeSpec, TemplateKind
+from quidditch.model.objects import NodeSpec, Routing, TemplateKind
 
 _ALIAS_OPTIONS = IndicesOptions(allow_no_indices=False, expand_closed=True, ignore_aliases=True)
 
@@ -215,15 +215,79 @@ class ShardFailed(_Command, frozen=True, kw_only=True):
     mark_stale: bool = False
 
 
-class Reroute(_Command, frozen=True, kw_only=True):
-    """Looks again at the allocation of all shards; `retry_failed` forgets how often copies failed."""
+class AllocationCommand(msgspec.Struct, frozen=True):
+    """One command of `_cluster/reroute`. `node` is where the copy is (move, cancel) or shall be; `flag` is
+    `allow_primary` or `accept_data_loss`.
+    """
 
+    kind: Literal["move", "cancel", "allocate_replica", "allocate_stale_primary", "allocate_empty_primary"]
+    index: str
+    shard: int
+    node: str
+    to_node: str = ""
+    flag: bool = False
+
+
+class Reroute(_Command, frozen=True, kw_only=True):
+    """Carries out commands and looks again at the allocation of all shards; `retry_failed` forgets how often copies
+    failed. `explain`: a command that cannot be is told rather than an error. `dry_run` changes nothing.
+    Result: :class:`Rerouted`.
+    """
+
+    commands: tuple[AllocationCommand, ...] = ()
     retry_failed: bool = False
+    explain: bool = False
+    dry_run: bool = False
+
+
+class PutShutdown(_Command, frozen=True, kw_only=True):
+    """Announces that a node (by id or name) goes away; what was announced before is replaced. `kind`: remove, restart
+    or replace.
+    """
+
+    node: str
+    kind: str | None = None
+    reason: str | None = None
+    allocation_delay: str | None = None
+    target_node_name: str | None = None
+
+
+class DeleteShutdown(_Command, frozen=True, kw_only=True):
+    """Takes it back. Nothing announced: 404."""
+
+    node: str
 
 
 class Upkeep(_Command, frozen=True, kw_only=True):
     """Brings everything in order that is not; the control plane asks itself for it from time to time."""
 
+
+# --- questions that only the leader can answer ----------------------------------------------------------------------
+
+
+class ExplainAllocation(_Command, frozen=True, kw_only=True):
+    """Why a copy is where it is, or nowhere. No `index`: the first unassigned copy."""
+
+    index: str | None = None
+    shard: int | None = None
+    primary: bool | None = None
+    current_node: str | None = None
+    yes_decisions: bool = False
+    disk_info: bool = False
+
+
+class DesiredBalance(_Command, frozen=True, kw_only=True):
+    """Where every shard shall be, beside where it is."""
+
+
+class ShutdownStatus(_Command, frozen=True, kw_only=True):
+    """How far the announced shutdowns are; `node` by id or name, None for all."""
+
+    node: str | None = None
+
+
+Query: TypeAlias = ExplainAllocation | DesiredBalance | ShutdownStatus
+"""Commands that change nothing; the result is :class:`Told`."""
 
 Acknowledging: TypeAlias = (
     DeleteIndices
@@ -242,11 +306,12 @@ Acknowledging: TypeAlias = (
     | NodeLeft
     | ShardStarted
     | ShardFailed
-    | Reroute
+    | PutShutdown
+    | DeleteShutdown
     | Upkeep
 )
 """Commands whose result is :class:`Acknowledged`."""
-Command: TypeAlias = CreateIndex | PutClusterSettings | Acknowledging
+Command: TypeAlias = CreateIndex | PutClusterSettings | Reroute | Query | Acknowledging
 
 
 # --- results --------------------------------------------------------------------------------------------------------
@@ -276,4 +341,17 @@ class SettingsChanged(msgspec.Struct, frozen=True, tag=True):
     transient: dict[str, Any]
 
 
-Result: TypeAlias = Acknowledged | IndexCreated | SettingsChanged
+class Rerouted(msgspec.Struct, frozen=True, tag=True):
+    """`explanations` of the commands, as JSON shows them; `routing`: what a dry run would have changed."""
+
+    explanations: tuple[dict[str, Any], ...] = ()
+    routing: tuple[Routing, ...] = ()
+
+
+class Told(msgspec.Struct, frozen=True, tag=True):
+    """The answer to a question, as JSON shows it."""
+
+    body: dict[str, Any]
+
+
+Result: TypeAlias = Acknowledged | IndexCreated | SettingsChanged | Rerouted | Told

@@ -7,7 +7,7 @@ from typing import Any
 
 from quidditch.controlplane.core import routing, template_resolution
 from quidditch.controlplane.core.aliases import NewAlias, add_members, parse_alias_bodies
-from quidditch.controlplane.core.allocation import allocate
+from quidditch.controlplane.core.allocation.solve import allocate
 from quidditch.controlplane.core.auto_create import check_auto_create
 from quidditch.controlplane.core.blocks import cluster_blocks
 from quidditch.controlplane.core.commands import CreateIndex, IndexCreated
@@ -74,7 +74,6 @@ def _metadata(name: str) -> Metadata:
 
 def _allocate_first(draft: Draft, index: Index) -> None:
     """Places the new copies before the index is there, so that index and first routing are two writes and no more."""
-    _ = draft.state.node_loads  # counted on the state that is kept, so that it is carried on from version to version
     ahead = Draft(draft.state.apply([index], draft.state.version), draft.env)
     allocate(ahead, [index.name])
     draft.put(ahead.state.routing[index.name])

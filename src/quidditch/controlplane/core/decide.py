@@ -10,11 +10,15 @@ from quidditch.controlplane.core import (
     cluster_settings,
     commands,
     create,
+    flood,
     indices,
     named,
     nodes,
+    reroute,
+    shutdown,
     templates,
 )
+from quidditch.controlplane.core.allocation import report
 from quidditch.controlplane.core.commands import Command
 from quidditch.controlplane.core.draft import Decision, Draft, Env
 from quidditch.controlplane.core.repair import repair
@@ -23,6 +27,7 @@ from quidditch.model.state import ClusterState
 
 
 def _upkeep(draft: Draft, _command: commands.Upkeep) -> commands.Acknowledged:
+    flood.apply_flood_stage(draft)
     repair(draft)
     return commands.Acknowledged()
 
@@ -46,7 +51,12 @@ _HANDLERS: Mapping[type, Callable[[Draft, Any], commands.Result]] = {
     commands.NodeLeft: nodes.node_left,
     commands.ShardStarted: nodes.shard_started,
     commands.ShardFailed: nodes.shard_failed,
-    commands.Reroute: nodes.reroute,
+    commands.Reroute: reroute.reroute,
+    commands.PutShutdown: shutdown.put_shutdown,
+    commands.DeleteShutdown: shutdown.delete_shutdown,
+    commands.ExplainAllocation: report.explain_allocation,
+    commands.DesiredBalance: report.desired_balance,
+    commands.ShutdownStatus: shutdown.shutdown_status,
     commands.Upkeep: _upkeep,
 }
 

@@ -12,6 +12,8 @@ from typing import Any, Literal, Protocol
 
 import msgspec
 
+from quidditch.controlplane.core.allocation.info import UNKNOWN, ClusterInfo
+from quidditch.controlplane.core.allocation.memory import Memory
 from quidditch.controlplane.core.commands import Acknowledged, Result
 from quidditch.mapping import RootMapping
 from quidditch.model.objects import Alias, Index, Object, Routing
@@ -64,7 +66,8 @@ class ParsedMappings:
 
 class Env(msgspec.Struct, frozen=True):
     """Everything a decision takes besides state and command. `config` are the node's own settings, flat
-    (`action.auto_create_index`).
+    (`action.auto_create_index`); `info` is what nodes measured; `copies` says whether nodes can copy shards from each
+    other: where they cannot, replicas stay unassigned and nothing moves.
     """
 
     now_ms: int
@@ -72,6 +75,9 @@ class Env(msgspec.Struct, frozen=True):
     checks: Checks = Checks()
     config: Mapping[str, Any] = {}
     parsed: ParsedMappings = msgspec.field(default_factory=ParsedMappings)
+    info: ClusterInfo = UNKNOWN
+    copies: bool = False
+    memory: Memory = msgspec.field(default_factory=Memory)
 
 
 class Op(msgspec.Struct, frozen=True):

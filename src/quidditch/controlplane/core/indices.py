@@ -7,7 +7,7 @@ from typing import Any
 
 from quidditch.controlplane.core import routing
 from quidditch.controlplane.core.aliases import delete_index
-from quidditch.controlplane.core.allocation import allocate
+from quidditch.controlplane.core.allocation.solve import allocate
 from quidditch.controlplane.core.blocks import check_metadata_write
 from quidditch.controlplane.core.commands import (
     Acknowledged,

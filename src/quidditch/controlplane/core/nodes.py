@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
+from msgspec.structs import replace
+
 from quidditch.controlplane.core import routing
-from quidditch.controlplane.core.allocation import allocate
+from quidditch.controlplane.core.allocation.rules import index_rules
+from quidditch.controlplane.core.allocation.solve import allocate
 from quidditch.controlplane.core.commands import (
     Acknowledged,
     NodeLeft,
     RegisterNode,
-    Reroute,
     ShardFailed,
     ShardStarted,
 )
@@ -26,85 +30,113 @@ def register_node(draft: Draft, command: RegisterNode) -> Acknowledged:
         _take_copies(draft, spec.id, "CLUSTER_RECOVERED")
     metadata = known.metadata if known else metadata_for(spec.id)
     draft.put(Node(metadata=metadata, spec=spec))
+    _note_seen(draft, spec.id)
     apply_auto_expand(draft)
     allocate(draft)
     return Acknowledged()
+
+
+def _note_seen(draft: Draft, id: str) -> None:
+    shutdown = draft.state.shutdowns.get(id)
+    if shutdown is not None and not shutdown.spec.seen:
+        draft.put(replace(shutdown, spec=replace(shutdown.spec, seen=True)))
 
 
 def node_left(draft: Draft, command: NodeLeft) -> Acknowledged:
     known = draft.state.nodes.get(command.node_id)
     if known is None:
         return Acknowledged()
+    shutdown = draft.state.shutdowns.get(command.node_id)
+    restarting = shutdown is not None and shutdown.spec.type == "restart"
     draft.remove(known)
-    _take_copies(draft, command.node_id, "NODE_LEFT", f"node_left [{command.node_id}]")
+    reason = "NODE_RESTARTING" if restarting else "NODE_LEFT"
+    details = f"node_left [{command.node_id}]"
+    _take_copies(draft, command.node_id, reason, details, waits=restarting or shutdown is None)
     apply_auto_expand(draft)
     allocate(draft)
     return Acknowledged()
 
 
-def _take_copies(draft: Draft, node: str, reason: str, details: str | None = None) -> None:
+def _take_copies(draft: Draft, node: str, reason: str, details: str | None = None, waits: bool = False) -> None:
+    """`waits`: the node may come back, and replicas wait for it as their indices say."""
     changed = []
     for known in draft.state.routing.values():
-        if not any(copy.node == node for shard in known.spec.shards for copy in shard.copies):
+        if not any(node in (copy.node, copy.relocating_node) for shard in known.spec.shards for copy in shard.copies):
             continue
-        shards = tuple(routing.restarted(shard, node, draft.env.now_ms, reason, details) for shard in known.spec.shards)
+        delayed = waits and _delay_ms(draft, known.spec.index, reason) > 0
+        shards = tuple(
+            routing.restarted(shard, node, draft.env.now_ms, reason, details, delayed) for shard in known.spec.shards
+        )
         changed.append(routing.with_shards(known, shards))
     draft.put_all(changed)
 
 
-def _located(draft: Draft, index: str, uuid: str, shard: int, allocation_id: str) -> tuple[Routing, int] | None:
-    """The routing and position of a reported copy; None for a report about what is no more."""
+def _delay_ms(draft: Draft, name: str, reason: str) -> int:
+    index = draft.state.indices.get(name)
+    own = index_rules(index).delay_ms if index is not None else 0
+    return max(own, 1) if reason == "NODE_RESTARTING" else own
+
+
+class _Report(NamedTuple):
+    """The copy that a report is about: its place, and whether the target of its move is meant."""
+
+    known: Routing
+    position: int
+    target: bool
+
+
+def _located(draft: Draft, index: str, uuid: str, shard: int, allocation_id: str) -> _Report | None:
+    """None for a report about what is no more."""
     known = draft.state.routing.get(index)
     if known is None or known.spec.uuid != uuid or not 0 <= shard < len(known.spec.shards):
         return None
     position = routing.find(known.spec.shards[shard], allocation_id)
-    return None if position is None else (known, position)
+    if position is not None:
+        return _Report(known, position, False)
+    position = routing.find_target(known.spec.shards[shard], allocation_id)
+    return None if position is None else _Report(known, position, True)
 
 
 def shard_started(draft: Draft, command: ShardStarted) -> Acknowledged:
     found = _located(draft, command.index, command.uuid, command.shard, command.allocation_id)
     if found is None:
         return Acknowledged()
-    known, position = found
-    shard = known.spec.shards[command.shard]
-    if shard.copies[position].state != "INITIALIZING" or command.primary_term not in (0, shard.primary_term):
+    shard = found.known.spec.shards[command.shard]
+    if command.primary_term not in (0, shard.primary_term):
         return Acknowledged()
-    draft.put(routing.with_shard(known, command.shard, routing.started(shard, position)))
-    if shard.copies[position].primary:
-        allocate(draft, [command.index])
+    if found.target:
+        after = routing.relocated(shard, found.position)
+    elif shard.copies[found.position].state == "INITIALIZING":
+        after = routing.started(shard, found.position)
+    else:
+        return Acknowledged()
+    draft.put(routing.with_shard(found.known, command.shard, after))
+    allocate(draft, (), [(command.index, command.shard)])
     return Acknowledged((command.index,))
 
 
 def shard_failed(draft: Draft, command: ShardFailed) -> Acknowledged:
-    """The copy is taken from its node and placed anew, until it has failed too often."""
+    """The copy is taken from its node and placed anew, until it has failed too often. A copy whose move fails stays."""
     found = _located(draft, command.index, command.uuid, command.shard, command.allocation_id)
     if found is None:
         return Acknowledged()
-    known, position = found
-    shard = known.spec.shards[command.shard]
-    copy = shard.copies[position]
+    shard = found.known.spec.shards[command.shard]
+    copy = shard.copies[found.position]
     if command.primary_term not in (0, shard.primary_term):
         raise stale_primary(command, shard)
-    if copy.assigned:
+    if found.target:
+        shard = routing.stay(shard, found.position, failed=True)
+    elif copy.assigned:
         before = copy.unassigned.failed_attempts if copy.unassigned else 0
         info = UnassignedInfo(
             reason="ALLOCATION_FAILED", at=draft.env.now_ms, details=command.reason, failed_attempts=before + 1
         )
-        shard = routing.unassign(shard, position, info)
-    if command.mark_stale:
+        shard = routing.unassign(shard, found.position, info)
+    if command.mark_stale and not found.target:
         shard = routing.out_of_sync(shard, command.allocation_id)
-    draft.put(routing.with_shard(known, command.shard, shard))
-    allocate(draft, [command.index])
+    draft.put(routing.with_shard(found.known, command.shard, shard))
+    allocate(draft, (), [(command.index, command.shard)])
     return Acknowledged((command.index,))
-
-
-def reroute(draft: Draft, command: Reroute) -> Acknowledged:
-    if command.retry_failed:
-        for known in list(draft.state.routing.values()):
-            shards = tuple(routing.forgive(shard) for shard in known.spec.shards)
-            draft.put(routing.with_shards(known, shards))
-    allocate(draft)
-    return Acknowledged()
 
 
 def stale_primary(command: ShardFailed, shard: ShardRouting) -> ApiError:

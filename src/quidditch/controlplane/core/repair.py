@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from quidditch.controlplane.core import routing as transitions
 from quidditch.controlplane.core.aliases import drop_members, finish_deletion
-from quidditch.controlplane.core.allocation import allocate
+from quidditch.controlplane.core.allocation.solve import allocate
 from quidditch.controlplane.core.draft import Draft
 from quidditch.model.objects import Index
 

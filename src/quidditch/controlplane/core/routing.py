@@ -37,11 +37,12 @@ def with_shard(routing: Routing, number: int, shard: ShardRouting) -> Routing:
 
 
 def with_replicas(shard: ShardRouting, replicas: int, now_ms: int) -> ShardRouting:
-    """More or fewer replicas; unassigned ones go first, then the last."""
+    """More or fewer replicas; unassigned ones go first, then those that are being built, then the last."""
     copies = list(shard.copies)
     while len(copies) - 1 > replicas:
         spare = [position for position in range(1, len(copies)) if not copies[position].assigned]
-        copies.pop(spare[-1] if spare else len(copies) - 1)
+        building = [position for position in range(1, len(copies)) if not copies[position].active]
+        copies.pop((spare or building or [len(copies) - 1])[-1])
     info = UnassignedInfo(reason="REPLICA_ADDED", at=now_ms)
     while len(copies) - 1 < replicas:
         copies.append(Copy(primary=False, unassigned=info, recovery="PEER"))
@@ -61,6 +62,24 @@ def assign(shard: ShardRouting, position: int, node: str, ids: Ids) -> ShardRout
     return replace(shard, copies=_with(shard.copies, position, assigned), primary_term=term)
 
 
+def forced_primary(shard: ShardRouting, node: str, ids: Ids, info: UnassignedInfo, *, stale: bool) -> ShardRouting:
+    """A user gives up what the in-sync copies hold: the primary starts on the node, from what lies there (`stale`) or
+    from nothing, under a new allocation id that alone is in sync.
+    """
+    allocation_id = ids.uuid()
+    primary = Copy(
+        primary=True,
+        state="INITIALIZING",
+        node=node,
+        allocation_id=allocation_id,
+        recovery="EXISTING_STORE" if stale else "EMPTY_STORE",
+        unassigned=info,
+    )
+    rest = tuple(copy if copy.assigned else replace(copy, allocation_id=None) for copy in shard.copies[1:])
+    in_sync = (allocation_id,) if stale else ()
+    return replace(shard, copies=(primary, *rest), in_sync=in_sync, primary_term=shard.primary_term + 1)
+
+
 def _with_data_of(shard: ShardRouting, position: int, node: str) -> ShardRouting:
     """The primary takes over the in-sync data that lies on the node, also where a replica left it."""
     for at, other in enumerate(shard.copies):
@@ -69,9 +88,18 @@ def _with_data_of(shard: ShardRouting, position: int, node: str) -> ShardRouting
             primary = shard.copies[position]
             if primary.unassigned is not None and primary.unassigned.last_node == node and primary.allocation_id:
                 return shard
-            copies = _with(shard.copies, position, replace(primary, allocation_id=other.allocation_id))
-            return replace(shard, copies=_with(copies, at, replace(other, allocation_id=primary.allocation_id)))
+            taken = _data_of(primary, other)
+            copies = _with(shard.copies, position, taken)
+            return replace(shard, copies=_with(copies, at, _data_of(other, primary)))
     return shard
+
+
+def _data_of(copy: Copy, other: Copy) -> Copy:
+    """The copy, with what another left behind as its own: the allocation id, and the node where it lies."""
+    info, left = copy.unassigned, other.unassigned
+    if info is not None:
+        info = replace(info, last_node=left.last_node if left is not None else None)
+    return replace(copy, allocation_id=other.allocation_id, unassigned=info)
 
 
 def started(shard: ShardRouting, position: int) -> ShardRouting:
@@ -82,21 +110,57 @@ def started(shard: ShardRouting, position: int) -> ShardRouting:
     return _consistent(replace(shard, copies=_with(shard.copies, position, ready), in_sync=in_sync))
 
 
+# --- moves --------------------------------------------------------------------------------------------------------------
+
+
+def relocate(shard: ShardRouting, position: int, node: str, ids: Ids) -> ShardRouting:
+    """A started copy begins to move: it serves on until its target has started."""
+    moving = replace(shard.copies[position], state="RELOCATING", relocating_node=node, relocation_id=ids.uuid())
+    return replace(shard, copies=_with(shard.copies, position, moving))
+
+
+def relocated(shard: ShardRouting, position: int) -> ShardRouting:
+    """The target has started: it takes the place of its source, also in the in-sync set, in one write. The primary
+    hands over what it knows, so that its term goes on.
+    """
+    copy = shard.copies[position]
+    there = Copy(primary=copy.primary, state="STARTED", node=copy.relocating_node, allocation_id=copy.relocation_id)
+    in_sync = tuple(each for each in shard.in_sync if each != copy.allocation_id)
+    in_sync = (*in_sync, copy.relocation_id or "")
+    return _consistent(replace(shard, copies=_with(shard.copies, position, there), in_sync=in_sync))
+
+
+def stay(shard: ShardRouting, position: int, *, failed: bool = False) -> ShardRouting:
+    """A move is given up: the source was never away. `failed`: not for want of wanting."""
+    copy = shard.copies[position]
+    moves = copy.failed_moves + failed
+    copy = replace(copy, state="STARTED", relocating_node=None, relocation_id=None, failed_moves=moves)
+    return replace(shard, copies=_with(shard.copies, position, copy))
+
+
+def find_target(shard: ShardRouting, allocation_id: str) -> int | None:
+    """The position of the relocating copy whose target has this allocation id."""
+    return next((n for n, copy in enumerate(shard.copies) if copy.relocation_id == allocation_id), None)
+
+
+# --- losses -------------------------------------------------------------------------------------------------------------
+
+
 def unassign(shard: ShardRouting, position: int, info: UnassignedInfo) -> ShardRouting:
     """Takes a copy from its node. Of an active primary the best in-sync active replica is promoted, with a new term."""
     copy = shard.copies[position]
     info = replace(info, last_node=copy.node)
     kept = copy.allocation_id if copy.allocation_id in shard.in_sync else None
     if not copy.primary:
-        gone = Copy(primary=False, unassigned=info, recovery="PEER", allocation_id=kept)
+        gone = _onward(copy) or Copy(primary=False, unassigned=info, recovery="PEER", allocation_id=kept)
         return _consistent(replace(shard, copies=_with(shard.copies, position, gone)))
+    shard = _without_source(shard, info.at)
     heir = next((n for n, c in enumerate(shard.copies) if n and c.active and c.allocation_id in shard.in_sync), None)
     if heir is not None:
         promoted = replace(shard.copies[heir], primary=True)
         demoted = Copy(primary=False, unassigned=info, recovery="PEER", allocation_id=kept)
         rest = [c for n, c in enumerate(shard.copies) if n not in (position, heir)]
         return _consistent(replace(shard, copies=(promoted, *rest, demoted), primary_term=shard.primary_term + 1))
-    kept = copy.allocation_id if copy.allocation_id in shard.in_sync else None
     gone = Copy(
         primary=True,
         unassigned=info,
@@ -106,15 +170,55 @@ def unassign(shard: ShardRouting, position: int, info: UnassignedInfo) -> ShardR
     return replace(shard, copies=_with(shard.copies, position, gone))
 
 
-def restarted(shard: ShardRouting, node: str, now_ms: int, reason: str, details: str | None = None) -> ShardRouting:
-    """The node's copies lose their process, not their data: unassigned, to be opened again."""
+def _onward(copy: Copy) -> Copy | None:
+    """A replica that was lost while it moved: what it is copied to comes from the primary, and goes on being built."""
+    target = copy.target
+    return None if target is None else replace(target, relocating_node=None, relocation_id=None)
+
+
+def _without_source(shard: ShardRouting, now_ms: int) -> ShardRouting:
+    """The primary is lost, and with it what was being copied from it."""
+    copies = list(shard.copies)
+    for position, copy in enumerate(copies):
+        if copy.state == "RELOCATING":
+            copies[position] = replace(copy, state="STARTED", relocating_node=None, relocation_id=None)
+        elif position and copy.state == "INITIALIZING":
+            before = copy.unassigned
+            info = UnassignedInfo(
+                reason="PRIMARY_FAILED",
+                at=now_ms,
+                details="primary failed while replica initializing",
+                failed_attempts=before.failed_attempts if before else 0,
+                last_node=copy.node,
+            )
+            kept = copy.allocation_id if copy.allocation_id in shard.in_sync else None
+            copies[position] = Copy(primary=False, unassigned=info, recovery="PEER", allocation_id=kept)
+    return replace(shard, copies=tuple(copies))
+
+
+def restarted(
+    shard: ShardRouting, node: str, now_ms: int, reason: str, details: str | None = None, delayed: bool = False
+) -> ShardRouting:
+    """The node's copies lose their process, not their data: unassigned, to be opened again. `delayed`: replicas wait
+    for the node to come back.
+    """
+    for position, copy in enumerate(shard.copies):
+        if copy.relocating_node == node:
+            shard = stay(shard, position)
     for allocation_id in [copy.allocation_id for copy in shard.copies if copy.node == node]:
-        position = next(n for n, copy in enumerate(shard.copies) if copy.node and copy.allocation_id == allocation_id)
+        found = (n for n, copy in enumerate(shard.copies) if copy.node == node and copy.allocation_id == allocation_id)
+        position = next(found, -1)
+        if position < 0:  # went with the primary
+            continue
         before = shard.copies[position].unassigned
-        failed = before.failed_attempts if before else 0
-        shard = unassign(
-            shard, position, UnassignedInfo(reason=reason, at=now_ms, details=details, failed_attempts=failed)
+        info = UnassignedInfo(
+            reason=reason,
+            at=now_ms,
+            details=details,
+            failed_attempts=before.failed_attempts if before else 0,
+            delayed=delayed,
         )
+        shard = unassign(shard, position, info)
     return shard
 
 
@@ -125,10 +229,12 @@ def out_of_sync(shard: ShardRouting, allocation_id: str) -> ShardRouting:
 
 
 def forgive(shard: ShardRouting) -> ShardRouting:
-    """Forgets how often unassigned copies failed."""
+    """Forgets how often copies failed to start or to move."""
     copies = tuple(
         replace(copy, unassigned=replace(copy.unassigned, failed_attempts=0))
         if copy.unassigned and copy.unassigned.failed_attempts and not copy.assigned
+        else replace(copy, failed_moves=0)
+        if copy.failed_moves
         else copy
         for copy in shard.copies
     )

@@ -131,6 +131,7 @@ _STATIC = [
     Setting("index.force_memory_term_dictionary", boolean, "false"),
     Setting("index.optimize_auto_generated_id", boolean, "true"),
     Setting("index.allocation.existing_shards_allocator", text, "gateway_allocator"),
+    Setting("index.routing.allocation.initial_recovery.*", anything),
     Setting("index.number_of_virtual_shards", integer(-1), "-1"),
     Setting("index.data_path", text, ""),
     Setting("index.similarity.*", anything),

@@ -1,112 +1,90 @@
-"""The solver: each unassigned copy to the lightest node that no decider refuses.
-
-Balance is OpenSearch's weight of a node for an index: θ_shard·(copies − average) + θ_index·(copies of the index −
-average of the index).
-"""
+"""`solve(problem, ids, names) -> Plan`: goals, and the steps towards them that are possible now."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping
 
 import msgspec
 
-from quidditch.controlplane.core import routing as transitions
-from quidditch.controlplane.core.allocation.deciders import judge
-from quidditch.controlplane.core.allocation.problem import Problem, ShardCopy
-from quidditch.controlplane.core.draft import Draft
-from quidditch.model.objects import Node, Routing, ShardRouting
+from quidditch.controlplane.core.allocation.delay import end_delays
+from quidditch.controlplane.core.allocation.goals import Planner
+from quidditch.controlplane.core.allocation.problem import Key, Problem
+from quidditch.controlplane.core.allocation.steps import Step, Walker
+from quidditch.controlplane.core.draft import Draft, Ids
+from quidditch.model.objects import Routing
 
-
-class Assignment(msgspec.Struct, frozen=True):
-    index: str
-    shard: int
-    position: int
-    node: str
+_ROUNDS = 20
+"""How often a plan is adapted to what the steps found; it takes one, and more only where copies are in each other's way."""
 
 
 class Plan(msgspec.Struct, frozen=True):
-    """What is to be placed now, and for the copies that are not the last allocation status (`deciders_no`,
-    `throttled`, …).
+    """`goals`: where the shards that are not there yet shall be (nodes by id). `steps`: what begins now, already taken in
+    `routing`, the new routing of the indices that change.
     """
 
-    assignments: Sequence[Assignment]
-    refused: Sequence[tuple[str, int, int, str]]
+    goals: Mapping[Key, tuple[str, ...]]
+    steps: tuple[Step, ...]
+    routing: tuple[Routing, ...]
 
 
-def solve(problem: Problem, names: Iterable[str] | None = None) -> Plan:
-    """Places the unassigned copies (of the named indices). Deterministic: ties go to the smaller node id."""
-    assignments: list[Assignment] = []
-    refused: list[tuple[str, int, int, str]] = []
-    placed: dict[tuple[str, int], set[str]] = {}
-    for each in problem.unassigned(names):
-        taken = placed.setdefault((each.index.name, each.number), set())
-        node, status = _place(problem, each, taken)
-        if node is None:
-            refused.append((each.index.name, each.number, each.position, status))
-            continue
-        taken.add(node.id)
-        problem.count(each.index.name, node.id)
-        assignments.append(Assignment(each.index.name, each.number, each.position, node.id))
-    return Plan(assignments, refused)
+def solve(problem: Problem, ids: Ids, names: Iterable[str] | None = None, shards: Iterable[Key] = ()) -> Plan:
+    """Plans and takes what can be taken: for the named indices and single shards (None: for all), and for what waited for
+    something that has ended. The problem holds the goals of the plan before; on return it stands after the steps.
+
+    Deterministic but for the ids. Solving again what is solved takes no steps.
+    """
+    walker = _solve(problem, ids, names, shards)
+    return Plan(problem.exported(), tuple(walker.steps), tuple(row.routing for row in walker.changed.values()))
 
 
-def _place(problem: Problem, each: ShardCopy, taken: set[str]) -> tuple[Node | None, str]:
-    best: tuple[float, str] | None = None
-    throttled = False
-    for node in problem.nodes.values():
-        if node.id in taken:
-            continue
-        verdict = judge(problem, each, node)
-        throttled |= verdict.decision == "THROTTLE"
-        if verdict.decision == "YES":
-            candidate = (_weight(problem, each, node.id), node.id)
-            best = candidate if best is None else min(best, candidate)
-    if best is not None:
-        return problem.nodes[best[1]], ""
-    if throttled:
-        return None, "throttled"
-    return None, "no_valid_shard_copy" if each.copy.primary and each.shard.in_sync else "deciders_no"
+def _solve(problem: Problem, ids: Ids, names: Iterable[str] | None, shards: Iterable[Key]) -> Walker:
+    everything = names is None or problem.doubtful
+    walker = Walker(problem, ids)
+    if everything:
+        end_delays(problem, walker)
+    planner = Planner(problem)
+    if names is None or everything:
+        for _ in range(_ROUNDS):
+            walker.wavered = False
+            planner.everything()
+            for queue in (problem.blocked, problem.freed, problem.refused):
+                queue.clear()
+            walker.walk(_waiting(problem))
+            if not planner.give_up() and not walker.wavered:
+                break
+        return walker
+    keys = dict.fromkeys((name, n) for name in names if name in problem.rows for n in range(_count(problem, name)))
+    keys.update(dict.fromkeys((name, n) for name, n in shards if name in problem.rows and n < _count(problem, name)))
+    planner.some([(problem.rows[name], number) for name, number in keys])
+    pending = len(problem.goals)
+    planner.settle()
+    walker.walk(_waiting(problem) if len(problem.goals) > pending else keys)
+    walker.wake()
+    return walker
 
 
-def _weight(problem: Problem, each: ShardCopy, node: str) -> float:
-    shard_factor = float(problem.setting("cluster.routing.allocation.balance.shard", 0.45))
-    index_factor = float(problem.setting("cluster.routing.allocation.balance.index", 0.55))
-    return shard_factor * problem.loads[node] + index_factor * problem.index_load(each.index.name, node)
+def _count(problem: Problem, name: str) -> int:
+    return len(problem.rows[name].routing.spec.shards)
 
 
-def allocate(draft: Draft, names: Iterable[str] | None = None) -> None:
-    """Solves for the named indices (None: all) and puts the outcome into the draft."""
-    wanted = None if names is None else list(names)
-    if not any(_needs(draft, name) for name in (draft.state.routing if wanted is None else wanted)):
-        return
-    plan = solve(Problem(draft.state), wanted)
-    changed: dict[str, dict[int, ShardRouting]] = {}
-
-    def shard_of(name: str, number: int) -> ShardRouting:
-        return changed.get(name, {}).get(number) or draft.state.routing[name].spec.shards[number]
-
-    for each in plan.assignments:
-        shard = transitions.assign(shard_of(each.index, each.shard), each.position, each.node, draft.env.ids)
-        changed.setdefault(each.index, {})[each.shard] = shard
-    for name, number, position, status in plan.refused:
-        shard = shard_of(name, number)
-        info = shard.copies[position].unassigned
-        if info is None or not shard.copies[position].primary or info.last_allocation_status == status:
-            continue
-        copy = msgspec.structs.replace(
-            shard.copies[position], unassigned=msgspec.structs.replace(info, last_allocation_status=status)
-        )
-        copies = (*shard.copies[:position], copy, *shard.copies[position + 1 :])
-        changed.setdefault(name, {})[number] = msgspec.structs.replace(shard, copies=copies)
-    draft.put_all([_merged(draft, name, shards) for name, shards in changed.items()])
+def _waiting(problem: Problem) -> list[Key]:
+    """All shards that are not where they shall be."""
+    keys = dict.fromkeys(problem.goals)
+    for name, row in problem.open.items():
+        for number, shard in enumerate(row.routing.spec.shards):
+            if any(copy.node is None for copy in shard.copies):
+                keys[name, number] = None
+    return list(keys)
 
 
-def _merged(draft: Draft, name: str, shards: dict[int, ShardRouting]) -> Routing:
-    routing = draft.state.routing[name]
-    merged = (shards.get(number, shard) for number, shard in enumerate(routing.spec.shards))
-    return transitions.with_shards(routing, tuple(merged))
-
-
-def _needs(draft: Draft, name: str) -> bool:
-    routing = draft.state.routing.get(name)
-    return routing is not None and any(copy.node is None for shard in routing.spec.shards for copy in shard.copies)
+def allocate(draft: Draft, names: Iterable[str] | None = None, shards: Iterable[Key] = ()) -> None:
+    """Solves for the named indices and single shards (None: all) and puts the outcome into the draft."""
+    memory = draft.env.memory
+    problem = memory.follow(draft.state, draft.env)
+    try:
+        walker = _solve(problem, draft.env.ids, names, shards)
+        draft.put_all(row.routing for row in walker.changed.values())
+        memory.follow(draft.state, draft.env)
+    except BaseException:
+        memory.forget()
+        raise

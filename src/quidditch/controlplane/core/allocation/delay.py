@@ -1,0 +1,66 @@
+"""Replicas of a node that left wait for it a while (`index.unassigned.node_left.delayed_timeout`), for it may come back
+with their data.
+"""
+
+from __future__ import annotations
+
+from msgspec.structs import replace
+
+from quidditch.controlplane.core.allocation.problem import Problem, Row
+from quidditch.controlplane.core.allocation.steps import Walker
+from quidditch.mapping.settings.units import parse_time
+from quidditch.model.objects import Copy, NodeShutdown
+from quidditch.model.state import ClusterState
+
+RESTART_DELAY = "5m"
+"""How long a node that said it would restart is waited for, unless it said how long."""
+
+
+def restart_delay_ms(shutdown: NodeShutdown | None) -> int:
+    """What the shutdown of a node adds: 0 unless it is a restart."""
+    if shutdown is None or shutdown.spec.type != "restart":
+        return 0
+    return max(0, int(parse_time(shutdown.spec.allocation_delay or RESTART_DELAY, "allocation_delay")))
+
+
+def delay_ms(state: ClusterState, row: Row, copy: Copy) -> int:
+    """How long this copy waits in all. The longer of the index's and the restart's delay counts."""
+    info = copy.unassigned
+    if info is None or not info.delayed:
+        return 0
+    shutdown = state.shutdowns.get(info.last_node or "") if info.reason == "NODE_RESTARTING" else None
+    return max(row.rules.delay_ms, restart_delay_ms(shutdown))
+
+
+def remaining_ms(problem: Problem, row: Row, copy: Copy) -> int:
+    """How long the copy still waits; 0 if it does not."""
+    info = copy.unassigned
+    if info is None or not info.delayed:
+        return 0
+    return max(0, info.at + delay_ms(problem.state, row, copy) - problem.now_ms)
+
+
+def end_delays(problem: Problem, walker: Walker) -> None:
+    """Copies that have waited long enough may go anywhere."""
+    for row in list(problem.open.values()):
+        for number, shard in enumerate(row.routing.spec.shards):
+            copies = tuple(
+                replace(copy, unassigned=replace(copy.unassigned, delayed=False))
+                if copy.unassigned and copy.unassigned.delayed and not remaining_ms(problem, row, copy)
+                else copy
+                for copy in shard.copies
+            )
+            if copies != shard.copies:
+                walker.take(row, number, replace(shard, copies=copies))
+
+
+def next_look_ms(problem: Problem) -> int | None:
+    """In how many milliseconds a delay ends; None if none is running."""
+    waits = [
+        remaining_ms(problem, row, copy)
+        for row in problem.open.values()
+        for shard in row.routing.spec.shards
+        for copy in shard.copies
+        if copy.unassigned and copy.unassigned.delayed and copy.node is None
+    ]
+    return min(waits, default=None)
