@@ -66,7 +66,7 @@ def test_solving_again_changes_nothing_and_following_counts_as_counting_anew(wor
         again = world.solve()
         assert not again.steps
         assert not again.routing
-        assert again.goals == plan.goals
+        assert again.goals.items() <= plan.goals.items()  # one that the steps have made impossible may be given up
         cold = Problem.of(world.state, world.info, now_ms=NOW, goals=again.goals)
         fresh = solve(cold, CountedIds()).steps
         assert world.info.disks or all(step.source is not None for step in fresh)
