@@ -15,6 +15,7 @@ fn analyzers_agree_with_lucene() {
     for (analyzer, text, expected) in [
         ("standard", "The QUICK fox's", "the@0 quick@1 fox's@2"),
         ("simple", "The 2 QUICK", "the@0 quick@1"),
+        ("simple", "_ตระกูล: सही Ⅷa", "ตระก@0 ล@1 सह@2 a@3"),
         ("whitespace", "The-2 QUICK", "The-2@0 QUICK@1"),
         ("stop", "the quick of fox", "quick@1 fox@3"),
         ("keyword", "New York", "New York@0"),

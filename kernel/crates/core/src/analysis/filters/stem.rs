@@ -23,7 +23,7 @@ pub enum Stem {
     /// By the rules of an older Snowball, where Lucene has those.
     Older(rust_stemmers::Algorithm),
     /// Changes the word in place, as letters.
-    Letters(fn(&mut Vec<char>)),
+    Letters(Change),
     Porter,
 }
 
@@ -90,8 +90,11 @@ fn replace(tokens: &mut Tokens, i: usize, stem: &str) {
     }
 }
 
+/// Changes the letters of a word.
+type Change = fn(&mut Vec<char>);
+
 /// Stemmers that change letters, by the `language` of `stemmer`.
-const BY_LETTERS: [(&str, fn(&mut Vec<char>)); 25] = [
+const BY_LETTERS: [(&str, Change); 25] = [
     ("arabic", endings::arabic),
     ("bengali", endings::bengali),
     ("brazilian", brazilian),

@@ -46,14 +46,13 @@ pub fn is_whitespace(c: char) -> bool {
     }
 }
 
-/// As Java's `Character.isLetter`, closely.
+/// As Java's `Character.isLetter`: the categories of letters, no marks or numbers.
 pub fn is_letter(c: char) -> bool {
-    c.is_alphabetic() && !is_letter_number(c)
-}
-
-/// Alphabetic by property, yet a number or a mark by category.
-fn is_letter_number(c: char) -> bool {
-    matches!(c as u32, 0x2160..=0x2188 | 0x3007 | 0x3021..=0x3029 | 0x24B6..=0x24E9 | 0x345)
+    if c.is_ascii() {
+        c.is_ascii_alphabetic()
+    } else {
+        c.is_alphabetic() && super::category(c, super::Category::Letter)
+    }
 }
 
 pub fn whitespace(max: usize) -> impl Tokenizer {
