@@ -380,6 +380,21 @@ def test_leases_and_fences(run: Run) -> None:
     run(test)
 
 
+def test_a_leader_may_ask_for_a_later_epoch(run: Run) -> None:
+    async def test(store: api.Store) -> None:
+        assert await store.epoch() == 0
+        one = await store.acquire("one", 0, 10, least=1000)
+        assert one == api.Lease("one", 1000)
+        assert await store.acquire("one", 1, 10, least=2000) == one
+        await store.release(one)
+        assert await store.epoch() == 1000
+        two = await store.acquire("two", 2, 10, least=7)
+        assert two == api.Lease("two", 1001)
+        assert await store.epoch() == 1001
+
+    run(test)
+
+
 def test_a_lease_that_ran_out_comes_back_with_a_new_epoch(run: Run) -> None:
     async def test(store: api.Store) -> None:
         first = await store.acquire("one", 0, 10)

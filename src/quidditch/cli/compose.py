@@ -13,6 +13,7 @@ import orjson
 import quidditch_kernel
 from quidditch import __version__
 from quidditch.cli.config import Config, memory_bytes
+from quidditch.cli.stores import STATE_FILE
 from quidditch.controlplane.api import ControlPlane
 from quidditch.controlplane.core.commands import RegisterNode
 from quidditch.controlplane.core.draft import Checks
@@ -59,7 +60,7 @@ class Parts:
 
 async def open_embedded(config: Config, folder: DataFolder, http_address: str) -> Parts:
     """All in one process: opens the store, takes the lead, opens the shards that belong here."""
-    store = await SqliteStore.open(folder.path / "cluster.sqlite")
+    store = await SqliteStore.open(folder.path / STATE_FILE)
     metrics = Metrics()
     leader = Leader(
         store,

@@ -51,6 +51,9 @@ SETTINGS: dict[str, Setting] = {
     "raft.heartbeat_interval": Setting("100ms", "how often etcd's leader is heard"),
     "raft.election_timeout": Setting("1s", "after how much silence etcd's members elect another leader"),
     "raft.etcd": Setting("", "the etcd binary; empty for the one on PATH or built by make etcd"),
+    "raft.await_restore": Setting(
+        "false", "wait for `quidditch state restore` instead of founding a cluster where etcd holds none"
+    ),
     "raft.tls.ca": Setting("", "the authority of etcd's certificates, a PEM file"),
     "raft.tls.cert": Setting("", "this master's certificate for etcd, a PEM file"),
     "raft.tls.key": Setting("", "the key of that certificate, a PEM file"),
@@ -119,6 +122,11 @@ class Config:
     def words(self, name: str) -> list[str]:
         """The members of a list separated by commas."""
         return [word for word in (part.strip() for part in self.values[name].split(",")) if word]
+
+    def flag(self, name: str) -> bool:
+        if self.values[name] not in ("true", "false"):
+            raise ConfigError(f"[{name}] must be true or false, not [{self.values[name]}]")
+        return self.values[name] == "true"
 
     def milliseconds(self, name: str) -> int:
         try:

@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from quidditch.cli import cluster
+from quidditch.cli import cluster, state
 
 STARTED = time.monotonic()
 app = typer.Typer(
@@ -21,6 +21,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(cluster.app, name="cluster")
+app.add_typer(state.app, name="state")
 
 DataDir = Annotated[Path | None, typer.Option("--data-dir", help="Folder of all data (path.data).")]
 Host = Annotated[str | None, typer.Option("--http-host", help="Address to listen on (http.host).")]
@@ -93,11 +94,16 @@ def master(
     transport_port: TransportPort = None,
     seed_hosts: Seeds = None,
     peers: Peers = None,
+    await_restore: Annotated[
+        bool, typer.Option("--await-restore", help="Found no cluster: wait for `state restore` (raft.await_restore).")
+    ] = False,
 ) -> None:
     """Start a master: an etcd member and a candidate for the lead; it holds no documents."""
     flags = _flags(
         data_dir, http_host, http_port, sets, node_name=name, transport_port=transport_port, raft_peers=peers
     )
+    if await_restore:
+        flags["raft.await_restore"] = "true"
     _serve(config, {**flags, **_member("cluster_manager", seed_hosts)})
 
 

@@ -8,10 +8,13 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import structlog
+
 from quidditch.cli.compose import CHECKS, Parts, assemble, node_spec
 from quidditch.cli.config import Config, ConfigError
 from quidditch.cli.etcd_member import EtcdMember, Plan, find_binary, parse_peers
 from quidditch.cli.listen import transport_ports
+from quidditch.cli.stores import open_etcd, own_endpoint, tls_files
 from quidditch.controlplane import wire
 from quidditch.controlplane.leader import Leader
 from quidditch.controlplane.remote import RemoteControl
@@ -25,9 +28,11 @@ from quidditch.model.objects import Cluster
 from quidditch.store import api
 from quidditch.transport.tcp import TcpTransport
 
+_log = structlog.get_logger(__name__)
+
 JOIN_SECONDS = 2.0
 """How long a starting node waits for the cluster before it answers requests with what it has."""
-_STORE_SECONDS = 120.0
+_RESTORE_POLL_SECONDS = 0.2
 _LEASE_SECONDS = 5.0
 
 
@@ -99,8 +104,8 @@ class _Master:
     ) -> _Master:
         etcd, endpoints = await _etcd(config, folder)
         try:
-            store = await _store(config, endpoints)
-            await _check_bootstrap(store, folder)
+            store = await open_etcd(config, endpoints)
+            await _check_bootstrap(config, store, folder)
         except BaseException:
             if etcd is not None:
                 await etcd.stop()
@@ -146,7 +151,7 @@ async def _etcd(config: Config, folder: DataFolder) -> tuple[EtcdMember | None, 
             "second cluster; bring the data back, or empty the whole folder and join as a new master"
         )
     client = f"{host}:{config.number('raft.client_port')}"
-    tls = {part: config[f"raft.tls.{part}"] for part in ("ca", "cert", "key") if config[f"raft.tls.{part}"]}
+    tls = tls_files(config)
     if tls and len(tls) != 3:
         raise ConfigError("[raft.tls.ca], [raft.tls.cert] and [raft.tls.key] go together")
     member = EtcdMember(
@@ -164,39 +169,48 @@ async def _etcd(config: Config, folder: DataFolder) -> tuple[EtcdMember | None, 
         )
     )
     await member.start()
-    return member, [f"https://{client}" if tls else client]
+    return member, [own_endpoint(config)]
 
 
-async def _store(config: Config, endpoints: list[str]) -> api.Store:
-    """Waits for a quorum of etcd: the other masters may start later."""
-    from quidditch.store import etcd
+async def _check_bootstrap(config: Config, store: api.Store, folder: DataFolder) -> None:
+    """A master that belonged to a cluster neither founds another nor joins one; one that awaits a restore founds none.
 
-    files = {part: Path(config[f"raft.tls.{part}"]) for part in ("ca", "cert", "key") if config[f"raft.tls.{part}"]}
-    tls = etcd.Tls(**files) if files else None
-    deadline = asyncio.get_running_loop().time() + _STORE_SECONDS
-    while True:
-        try:
-            return await etcd.open(endpoints, prefix=f"/quidditch/{config['cluster.name']}", tls=tls)
-        except api.Unavailable as error:
-            if asyncio.get_running_loop().time() > deadline:
-                raise ConfigError(f"etcd at {', '.join(endpoints)} does not answer: {error}") from None
-            await asyncio.sleep(0.1)
-        except (api.StoreError, ValueError, OSError) as error:
-            raise ConfigError(f"etcd at {', '.join(endpoints)} cannot be used: {error}") from None
-
-
-async def _check_bootstrap(store: api.Store, folder: DataFolder) -> None:
-    """A master that belonged to a cluster neither founds another nor joins one. Raises :class:`ConfigError`."""
+    Raises :class:`ConfigError`.
+    """
     known = folder.cluster_uuid
-    if not known:
-        return
-    try:
-        cluster = await store.get("Cluster", Cluster.NAME)
-    except api.NotFound:
+    cluster = await _restored(store) if config.flag("raft.await_restore") else await _cluster(store)
+    if cluster is None and known:
         raise ConfigError(
             f"etcd knows no cluster, but {folder.path} belongs to the one with the uuid {known}: restore its state "
             "(quidditch state restore), or empty the folder to begin anew"
-        ) from None
-    assert isinstance(cluster, Cluster)
-    if cluster.spec.uuid != known:
+        )
+    if cluster is None and (await store.list()).objects:
+        raise ConfigError("etcd holds a state that is restored in part: run the same `quidditch state restore` again")
+    if cluster is not None and known and cluster.spec.uuid != known:
         raise ConfigError(f"{folder.path} belongs to the cluster with the uuid {known}, etcd to {cluster.spec.uuid}")
+
+
+async def _cluster(store: api.Store) -> Cluster | None:
+    try:
+        cluster = await store.get("Cluster", Cluster.NAME)
+    except api.NotFound:
+        return None
+    assert isinstance(cluster, Cluster)
+    return cluster
+
+
+async def _restored(store: api.Store) -> Cluster:
+    """Waits until the store holds a cluster."""
+    told = False
+    while True:
+        try:
+            cluster = await _cluster(store)
+        except api.Unavailable as error:
+            _log.warning("etcd does not answer", error=str(error))
+            cluster = None
+        if cluster is not None:
+            return cluster
+        if not told:
+            print("etcd holds no cluster; waiting for `quidditch state restore`", flush=True)
+            told = True
+        await asyncio.sleep(_RESTORE_POLL_SECONDS)

@@ -50,6 +50,7 @@ class DataNode:
         self._slow = ThreadPoolExecutor(2, thread_name_prefix="shard-slow")
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._dirty: set[str] = set()
+        self._kept: set[str] = set()
         self._closing = False
 
     # --- applying the cluster state ---------------------------------------------------------------------------------
@@ -62,6 +63,9 @@ class DataNode:
         old, self.state = self.state, state
         if self._closing or (old.indices is state.indices and old.routing is state.routing):
             return
+        if _restored(old) != _restored(state):
+            # What a restored state does not know was made after its backup, not deleted.
+            self._kept |= {each.uuid for each in old.indices.values() if state.index_by_uuid(each.uuid) is None}
         for name, index in state.indices.items():
             before = old.indices.get(name)
             if before is not index:
@@ -205,7 +209,10 @@ class DataNode:
         if local is not None:
             for shard in local.shards.values():
                 await self._in_pool(self._slow, shard.kernel.close)
-        await self._in_pool(self._slow, self.folder.remove, uuid)
+        if uuid in self._kept:
+            log.warning("index [%s] is not in the restored state of the cluster, its data stays on disk", uuid)
+        else:
+            await self._in_pool(self._slow, self.folder.remove, uuid)
 
     async def settled(self, timeout: float) -> None:
         """Until all shards that belong here are open (or failed), at most `timeout` seconds."""
@@ -306,3 +313,7 @@ class DataNode:
 
 def _sentence(error: BaseException) -> str:
     return str(error.args[1]) if isinstance(error, KernelError) and len(error.args) > 1 else str(error)
+
+
+def _restored(state: ClusterState) -> int:
+    return state.cluster.status.restored if state.cluster is not None else 0

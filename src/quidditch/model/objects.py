@@ -58,10 +58,13 @@ class ClusterSpec(_Part, frozen=True):
 
 
 class ClusterStatus(_Part, frozen=True):
-    """`epoch` counts leaders; a write by the leader of an older epoch is refused."""
+    """`epoch` counts leaders; a write by the leader of an older epoch is refused. `restored` is the epoch in which this state was
+    restored from a backup, 0 if it never was: what is missing since then was not deleted.
+    """
 
     epoch: int = 0
     leader: str = ""
+    restored: int = 0
 
 
 class Cluster(_Object, frozen=True):

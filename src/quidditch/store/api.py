@@ -133,9 +133,10 @@ class Store(abc.ABC):
         """Every change after `version`, in order, without end; bookmarks in between. Raises :class:`Expired`."""
 
     @abc.abstractmethod
-    async def acquire(self, holder: str, now: float, duration: float) -> Lease | None:
+    async def acquire(self, holder: str, now: float, duration: float, least: int = 0) -> Lease | None:
         """Takes or renews the leader lease for `duration` seconds; None while another holds it. Renewal keeps the
-        epoch, a new holder gets a higher one (also the same holder after its lease ran out or was released).
+        epoch, a new holder gets a higher one (also the same holder after its lease ran out or was released), and at
+        least `least`.
 
         A store without a clock of its own goes by `now` (seconds); one that has one (etcd) lets the lease run out by
         that, and may do so later than asked, never earlier.
@@ -144,6 +145,10 @@ class Store(abc.ABC):
     @abc.abstractmethod
     async def leader(self) -> Lease | None:
         """The lease as it was last taken and not released; its time may be over."""
+
+    @abc.abstractmethod
+    async def epoch(self) -> int:
+        """Of the newest lease, held or not: what fences are compared with. 0 before the first."""
 
     @abc.abstractmethod
     async def release(self, lease: Lease) -> None:

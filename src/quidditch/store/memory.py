@@ -93,18 +93,21 @@ class MemoryStore(api.Store):
                 yield api.Event("bookmark", str(at))
             await self._feed.wait(at)
 
-    async def acquire(self, holder: str, now: float, duration: float) -> api.Lease | None:
+    async def acquire(self, holder: str, now: float, duration: float, least: int = 0) -> api.Lease | None:
         held = self._lease if now < self._lease_until else None
         if held is not None and held.holder != holder:
             return None
         if held is None:
-            self._epoch += 1
+            self._epoch = max(self._epoch + 1, least)
             held = self._lease = api.Lease(holder, self._epoch)
         self._lease_until = now + duration
         return held
 
     async def leader(self) -> api.Lease | None:
         return self._lease
+
+    async def epoch(self) -> int:
+        return self._epoch
 
     async def release(self, lease: api.Lease) -> None:
         if self._lease == lease:

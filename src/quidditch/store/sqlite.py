@@ -129,13 +129,14 @@ class SqliteStore(api.Store):
                 yield api.Event("bookmark", str(at))
             await self._feed.wait(at)
 
-    async def acquire(self, holder: str, now: float, duration: float) -> api.Lease | None:
+    async def acquire(self, holder: str, now: float, duration: float, least: int = 0) -> api.Lease | None:
         def job() -> api.Lease | None:
             current, epoch, until = self._db.execute("SELECT holder, epoch, until FROM lease").fetchone()
             held = current if now < until else ""
             if held not in ("", holder):
                 return None
-            epoch += held == ""
+            if held == "":
+                epoch = max(epoch + 1, least)
             self._db.execute("UPDATE lease SET holder = ?, epoch = ?, until = ?", (holder, epoch, now + duration))
             return api.Lease(holder, epoch)
 
@@ -144,6 +145,9 @@ class SqliteStore(api.Store):
     async def leader(self) -> api.Lease | None:
         holder, epoch = await self._run(lambda: self._db.execute("SELECT holder, epoch FROM lease").fetchone())
         return api.Lease(holder, epoch) if holder else None
+
+    async def epoch(self) -> int:
+        return await self._run(self._epoch)
 
     async def release(self, lease: api.Lease) -> None:
         sql = "UPDATE lease SET holder = '', until = 0 WHERE holder = ? AND epoch = ?"
@@ -196,9 +200,13 @@ class SqliteStore(api.Store):
     def _check(self, fence: int | None) -> None:
         if fence is None:
             return
-        (epoch,) = self._db.execute("SELECT epoch FROM lease").fetchone()
+        epoch = self._epoch()
         if fence != epoch:
             raise api.Fenced(f"epoch {fence} is over, the store is at {epoch}")
+
+    def _epoch(self) -> int:
+        (epoch,) = self._db.execute("SELECT epoch FROM lease").fetchone()
+        return int(epoch)
 
     def _write(self, type: _ChangeType, obj: Object) -> Object:
         self._revision += 1

@@ -34,7 +34,7 @@ class Leadership:
         self._client = client
         self._keys = keys
 
-    async def acquire(self, holder: str, duration: float) -> api.Lease | None:
+    async def acquire(self, holder: str, duration: float, least: int = 0) -> api.Lease | None:
         """As the contract says. `duration` is in seconds."""
         for _ in range(_ATTEMPTS):
             seen = await self._client.call(
@@ -42,7 +42,7 @@ class Leadership:
             )
             leader, epoch = (found(op) for op in seen.responses)
             if leader is None:
-                lease = await self._take(holder, duration, epoch)
+                lease = await self._take(holder, duration, epoch, least)
                 if lease is not None:
                     return lease
                 continue
@@ -61,6 +61,11 @@ class Leadership:
         held = _decoded(leader.value)
         return api.Lease(held.holder, held.epoch)
 
+    async def epoch(self) -> int:
+        answer = await self._client.call(TXN, pb.TxnRequest(success=[read(self._keys.epoch)]), repeatable=True)
+        epoch = found(answer.responses[0])
+        return 0 if epoch is None else int(epoch.value)
+
     async def release(self, lease: api.Lease) -> None:
         value = _encoded(lease.holder, lease.epoch)
         request = pb.TxnRequest(
@@ -71,10 +76,10 @@ class Leadership:
         if answer.succeeded and (leader := found(answer.responses[0])) is not None:
             await self._revoke(leader.lease)
 
-    async def _take(self, holder: str, duration: float, epoch: pb.KeyValue | None) -> api.Lease | None:
+    async def _take(self, holder: str, duration: float, epoch: pb.KeyValue | None, least: int) -> api.Lease | None:
         """Becomes the leader of a new epoch; None if somebody was faster."""
         granted = await self._client.call(GRANT, pb.LeaseGrantRequest(TTL=max(1, math.ceil(duration))))
-        number = 1 + (0 if epoch is None else int(epoch.value))
+        number = max(least, 1 + (0 if epoch is None else int(epoch.value)))
         request = pb.TxnRequest(
             compare=[
                 unchanged(self._keys.leader, 0),

@@ -135,11 +135,14 @@ class EtcdStore(api.Store):
                 if not batch.events:
                     yield api.Event("bookmark", str(batch.revision))
 
-    async def acquire(self, holder: str, now: float, duration: float) -> api.Lease | None:  # noqa: ARG002
-        return await self._leadership.acquire(holder, duration)
+    async def acquire(self, holder: str, now: float, duration: float, least: int = 0) -> api.Lease | None:  # noqa: ARG002
+        return await self._leadership.acquire(holder, duration, least)
 
     async def leader(self) -> api.Lease | None:
         return await self._leadership.leader()
+
+    async def epoch(self) -> int:
+        return await self._leadership.epoch()
 
     async def release(self, lease: api.Lease) -> None:
         await self._leadership.release(lease)

@@ -1,0 +1,86 @@
+"""Opens the store that a configuration names: etcd, or the SQLite file of an embedded node."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+
+from quidditch.cli.config import Config, ConfigError
+from quidditch.datanode.folder import DataFolder, FolderError
+from quidditch.store import api
+from quidditch.store.sqlite import SqliteStore
+
+QUORUM_SECONDS = 120.0
+"""How long a starting master waits for the others' etcd."""
+STATE_FILE = "cluster.sqlite"
+
+
+def tls_files(config: Config) -> dict[str, str]:
+    """The files of etcd's TLS that are configured: `ca`, `cert`, `key`."""
+    return {part: config[f"raft.tls.{part}"] for part in ("ca", "cert", "key") if config[f"raft.tls.{part}"]}
+
+
+def own_endpoint(config: Config) -> str:
+    """Where the etcd of a master with this configuration listens for clients."""
+    client = f"{config['transport.host']}:{config.number('raft.client_port')}"
+    return f"https://{client}" if tls_files(config) else client
+
+
+async def open_etcd(config: Config, endpoints: Sequence[str], patience: float = QUORUM_SECONDS) -> api.Store:
+    """Waits for a quorum of etcd, `patience` seconds: the other masters may start later. Raises :class:`ConfigError`."""
+    from quidditch.store import etcd
+
+    files = {part: Path(path) for part, path in tls_files(config).items()}
+    tls = etcd.Tls(**files) if files else None
+    deadline = asyncio.get_running_loop().time() + patience
+    while True:
+        try:
+            return await etcd.open(endpoints, prefix=f"/quidditch/{config['cluster.name']}", tls=tls)
+        except api.Unavailable as error:
+            if asyncio.get_running_loop().time() > deadline:
+                raise ConfigError(f"etcd at {', '.join(endpoints)} does not answer: {error}") from None
+            await asyncio.sleep(0.1)
+        except (api.StoreError, ValueError, OSError) as error:
+            raise ConfigError(f"etcd at {', '.join(endpoints)} cannot be used: {error}") from None
+
+
+@contextlib.asynccontextmanager
+async def opened_folder(path: Path) -> AsyncIterator[api.Store]:
+    """The state of an embedded node, to be read; the node may run. Raises :class:`ConfigError`."""
+    file = _state_file(path)
+    if not file.exists():
+        raise ConfigError(f"there is no state of a cluster in {path}: {STATE_FILE} is missing")
+    store = await SqliteStore.open(file)
+    try:
+        yield store
+    finally:
+        await store.close()
+
+
+@contextlib.asynccontextmanager
+async def opened_to_fill(path: Path, uuid: str) -> AsyncIterator[api.Store]:
+    """The state of an embedded node that does not run, to be filled with that of the cluster `uuid`. Raises :class:`ConfigError`."""
+    file = _state_file(path)
+    try:
+        folder = DataFolder(path)
+    except FolderError as error:
+        raise ConfigError(str(error)) from None
+    try:
+        known = folder.cluster_uuid
+        if known and known != uuid:
+            raise ConfigError(f"{path} belongs to the cluster with the uuid {known}, the backup is of {uuid}")
+        store = await SqliteStore.open(file)
+        try:
+            yield store
+        finally:
+            await store.close()
+    finally:
+        folder.close()
+
+
+def _state_file(path: Path) -> Path:
+    if (path / "etcd").exists():
+        raise ConfigError(f"{path} is the folder of a master, whose state is in etcd: name that by --endpoints")
+    return path / STATE_FILE
