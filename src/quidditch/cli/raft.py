@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,7 +24,7 @@ from quidditch.datanode.folder import DataFolder
 from quidditch.lib.clock import SystemClock
 from quidditch.lib.ids import RandomIds
 from quidditch.lib.metrics import Metrics
-from quidditch.model.objects import Cluster
+from quidditch.model.objects import Cluster, Object
 from quidditch.store import api
 from quidditch.transport.tcp import TcpTransport
 
@@ -184,10 +184,15 @@ async def _check_bootstrap(config: Config, store: api.Store, folder: DataFolder)
             f"etcd knows no cluster, but {folder.path} belongs to the one with the uuid {known}: restore its state "
             "(quidditch state restore), or empty the folder to begin anew"
         )
-    if cluster is None and (await store.list()).objects:
+    if cluster is None and _in_part((await store.list()).objects):
         raise ConfigError("etcd holds a state that is restored in part: run the same `quidditch state restore` again")
     if cluster is not None and known and cluster.spec.uuid != known:
         raise ConfigError(f"{folder.path} belongs to the cluster with the uuid {known}, etcd to {cluster.spec.uuid}")
+
+
+def _in_part(objects: Sequence[Object]) -> bool:
+    """Whether there are objects of no cluster. Another master may have founded one just now: that comes first."""
+    return bool(objects) and not any(isinstance(obj, Cluster) for obj in objects)
 
 
 async def _cluster(store: api.Store) -> Cluster | None:
