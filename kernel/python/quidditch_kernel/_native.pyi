@@ -102,7 +102,8 @@ class SliceResult:
         """The answer of one item, {"index": {…, "status": 201}}."""
     def to_bytes(self) -> bytes: ...
     @staticmethod
-    def from_bytes(data: bytes) -> SliceResult: ...
+    def from_bytes(data: bytes, slice: Slice | None = None) -> SliceResult:
+        """`slice`: what it is the result of; without it no item can be rejected."""
 
 def split_bulk(body: bytes, default_index: str | None, defaults: bytes) -> Bulk:
     """`defaults`: {routing?, pipeline?, require_alias?, _source?…} of the URL. Raises for a body that is no bulk at
@@ -212,13 +213,20 @@ def search(
     with a cursor count everything as on the first page.
     """
 
-def query(reader: Reader, plan: Plan) -> bytes: ...
-def merge(plan: Plan, blocks: Sequence[bytes]) -> bytes: ...
+def query(reader: Reader, plan: Plan, cursor: bytes | None = None, place: int = 0) -> bytes:
+    """A block: what one shard found. `cursor` as in `search`; `place` is the shard's among all that the cursor knows."""
+
+def merge(plan: Plan, blocks: Sequence[bytes], cursor: bytes | None = None) -> bytes: ...
 def fetch_refs(merged: bytes) -> list[tuple[int, bytes]]:
     """Of a merged block: what each shard (its place among the blocks) has to fetch, as `refs` of `fetch`."""
 
-def fetch(index: str, shard: int, reader: Reader, plan: Plan, refs: bytes) -> bytes: ...
-def render(plan: Plan, merged: bytes, hits: Sequence[bytes]) -> Outcome: ...
+def fetch(index: str, shard: int, reader: Reader, plan: Plan, refs: bytes, node: str = "") -> bytes: ...
+def render(
+    plan: Plan, merged: bytes, hits: Sequence[bytes], places: Sequence[int] | None = None, cursor: bytes | None = None
+) -> Outcome:
+    """`places`: where among all shards of a scroll those of the merged blocks stand, for the next cursor; `cursor`: that of
+    the page before."""
+
 def count(readers: Sequence[Reader], plan: Plan) -> int: ...
 def format_number(value: float, pattern: str) -> str:
     """A number by a pattern of Java's `DecimalFormat`."""

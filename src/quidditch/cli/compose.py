@@ -18,13 +18,14 @@ from quidditch.controlplane.api import ControlPlane
 from quidditch.controlplane.core.commands import RegisterNode
 from quidditch.controlplane.core.draft import Checks
 from quidditch.controlplane.leader import Leader
-from quidditch.coordinator.errors import from_kernel
 from quidditch.coordinator.get import Getter
 from quidditch.coordinator.mappings import Mappings
+from quidditch.coordinator.nodes import Nodes
 from quidditch.coordinator.search_plans import Plans
 from quidditch.coordinator.search_service import SearchService
 from quidditch.coordinator.shards import Shards
 from quidditch.coordinator.write import Writer
+from quidditch.datanode import service
 from quidditch.datanode.folder import DataFolder
 from quidditch.datanode.node import DataNode
 from quidditch.lib.clock import SystemClock
@@ -37,9 +38,14 @@ from quidditch.model.errors import ApiError
 from quidditch.model.objects import Index, NodeSpec
 from quidditch.model.state import ClusterState
 from quidditch.query.plan import compile_query
+from quidditch.rest import node_answers
 from quidditch.rest.node import Node
 from quidditch.rest.pressure import Pressure
 from quidditch.store.sqlite import SqliteStore
+from quidditch.transport.api import Transport
+from quidditch.transport.errors import from_kernel
+from quidditch.transport.memory import Network
+from quidditch.transport.searches import Searches
 from quidditch_kernel import KernelError, Runtime
 
 OPENING_SECONDS = 0.4
@@ -72,7 +78,7 @@ async def open_embedded(config: Config, folder: DataFolder, http_address: str) -
         metrics=metrics,
     )
     await leader.start()
-    node = assemble(config, folder, leader, http_address, metrics)
+    node = assemble(config, folder, leader, Network().join(folder.node_id), http_address, metrics)
     spec = node_spec(config, folder.node_id, http_address, http_address)
     await leader.submit(RegisterNode(node=spec, fresh=True))
     await node.data.settled(OPENING_SECONDS)
@@ -80,32 +86,44 @@ async def open_embedded(config: Config, folder: DataFolder, http_address: str) -
     return Parts(node, [node.data.close, leader.stop, store.close])
 
 
-def assemble(config: Config, folder: DataFolder, control: ControlPlane, http_address: str, metrics: Metrics) -> Node:
-    """The parts that every process has, whatever its roles, around a control plane."""
+def assemble(
+    config: Config,
+    folder: DataFolder,
+    control: ControlPlane,
+    transport: Transport,
+    http_address: str,
+    metrics: Metrics,
+) -> Node:
+    """The parts that every process has, whatever its roles, around a control plane and the way to the other nodes."""
     clock = SystemClock()
     mappings = Mappings()
     data = DataNode(folder, _runtime(config), mappings.kernel, control, _threads(config))
     control.subscribe(data.apply)
     data.apply(data.state, control.state)
-    shards = Shards(control, data, data.id)
+    service.serve(data, transport, clock)
+    nodes = Nodes(transport)
+    shards = Shards(control, data, data.id, transport)
     getter = Getter(control, shards, mappings)
-    return Node(
+    node = Node(
         name=config.node_name,
         id=data.id,
         config=config,
         clock=clock,
         control=control,
         data=data,
+        nodes=nodes,
         shards=shards,
         mappings=mappings,
         write=Writer(control, shards, mappings, decide_growth),
         get=getter,
-        search=SearchService(control, data, mappings, getter, clock),
+        search=SearchService(control, data, mappings, getter, Searches(transport), nodes, clock),
         pressure=_pressure(config),
         http_address=http_address,
         started_ms=clock.now_ms(),
         extra={"checks": CHECKS, "metrics": metrics},
     )
+    node_answers.serve(node)
+    return node
 
 
 def _runtime(config: Config) -> Runtime:

@@ -64,7 +64,7 @@ async def open_raft(config: Config, folder: DataFolder, http_address: str) -> Pa
         joined=folder.join,
         load=lambda: _load(folder.path),
     )
-    node = assemble(config, folder, control, http_address, metrics)
+    node = assemble(config, folder, control, transport, http_address, metrics)
     if await control.start(JOIN_SECONDS):
         await node.data.settled(JOIN_SECONDS)
     endings: list[Callable[[], Awaitable[None]]] = [node.data.close, control.stop]

@@ -28,7 +28,7 @@ class Pages(Protocol):
 
     async def start(self, ask: Ask, scroll: str) -> bytes: ...
     async def page(self, id: str, scroll: str | None, total_as_int: bool) -> bytes: ...
-    def clear(self, ids: Sequence[str]) -> int: ...
+    async def clear(self, ids: Sequence[str]) -> int: ...
 
 
 class Bulks(Protocol):
@@ -168,7 +168,7 @@ async def run(
     try:
         await _walk(job, page, pages, bulks, progress, stop)
     finally:
-        pages.clear([page.scroll_id])
+        await pages.clear([page.scroll_id])
     if job.refreshes and progress.written:
         await refresh(progress.written)
     return progress.answer(job.kind, int((time.monotonic() - started) * 1000), job.per_second), progress.status

@@ -1,4 +1,4 @@
-"""Errors between their forms: the kernel's, the API's, and the objects that stand in the items of answers."""
+"""Errors between their forms: the API's, and the objects that stand in the items of answers."""
 
 from __future__ import annotations
 
@@ -7,15 +7,6 @@ from typing import Any
 import orjson
 
 from quidditch.model.errors import ApiError
-from quidditch_kernel import KernelError
-
-
-def from_kernel(error: KernelError) -> ApiError:
-    """The kernel's error as the API's."""
-    args = (*error.args, None, None, None, None)
-    details = orjson.loads(args[3]) if args[3] else {}
-    reason = None if args[1] is None else str(args[1])
-    return ApiError(int(args[2] or 500), str(args[0]), reason, details if isinstance(details, dict) else {})
 
 
 def error_object(error: ApiError) -> bytes:

@@ -93,7 +93,7 @@ class Getter:
             request["version_type"] = options.version_type or "internal"
         if options.stored_fields is not None:
             request["stored_fields"] = options.stored_fields
-        members = self._shards.get(index, number, orjson.dumps(request))
+        members = await self._shards.get(index, number, orjson.dumps(request), options.preference)
         return Found(index.name, id, members)
 
 

@@ -11,12 +11,14 @@ from quidditch.controlplane.api import ControlPlane
 from quidditch.controlplane.core.commands import GrowMapping
 from quidditch.coordinator.errors import error_object
 from quidditch.coordinator.mappings import Mappings
+from quidditch.coordinator.options import WriteOptions
 from quidditch.coordinator.shards import Shards
 from quidditch.mapping import RootMapping
 from quidditch.mapping.dynamic import UnknownField
 from quidditch.model.errors import ApiError
 from quidditch.model.objects import Index
-from quidditch_kernel import Slice, SliceResult
+from quidditch.transport.errors import api_error
+from quidditch_kernel import KernelError, Slice, SliceResult
 
 Grow = Callable[[RootMapping, list[UnknownField]], dict[str, Any] | None]
 """Decides what unknown fields become: the body of a mapping update, or None if nothing changes."""
@@ -34,21 +36,28 @@ class Growth:
         self._shards = shards
         self._mappings = mappings
 
-    async def settle(self, index: Index, number: int, slice: Slice, result: SliceResult) -> None:
-        """Until no item is stopped any more; items whose fields are refused fail with the reason."""
+    async def settle(
+        self, index: Index, number: int, slice: Slice, result: SliceResult, options: WriteOptions
+    ) -> SliceResult:
+        """The result once no item is stopped any more; items whose fields are refused fail with the reason."""
         for _ in range(_MAX_ROUNDS):
             unknown = result.unknown()
             if not unknown:
-                return
+                return result
             if not await self._grow_all(index, unknown):
                 for item, fields in unknown:
                     try:
                         await self._grow(index, orjson.loads(fields))
                     except ApiError as error:
                         result.reject(item, error_object(error))
-            await self._shards.retry(index, number, slice, result)
+            try:
+                result = await self._shards.retry(index, number, slice, result, options)
+            except (ApiError, KernelError) as error:
+                for item, _ in result.unknown():
+                    result.reject(item, error_object(api_error(error)))
         for item, _ in result.unknown():
             result.reject(item, error_object(_endless(index)))
+        return result
 
     async def _grow_all(self, index: Index, unknown: list[tuple[int, bytes]]) -> bool:
         """One change of the mapping for all items; the first to bring a field decides its type."""

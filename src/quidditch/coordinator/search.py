@@ -1,25 +1,24 @@
-"""The way of a search: names to shards, body to plans, one kernel call over the local shards, one answer."""
+"""The way of a search: names to shards, body to plans, one kernel call where all shards are here, one answer."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, cast
 
 import orjson
 
 import quidditch_kernel
 from quidditch.controlplane.api import ControlPlane
-from quidditch.coordinator import search_lookups, search_prefilter, search_targets
-from quidditch.coordinator.errors import from_kernel
+from quidditch.coordinator import copies, search_lookups, search_prefilter, search_targets
 from quidditch.coordinator.get import Getter
 from quidditch.coordinator.mappings import Mappings
-from quidditch.coordinator.search_contexts import LocalReader
-from quidditch.coordinator.search_counts import SearchCounts
 from quidditch.coordinator.search_errors import ShardFailure, phase_failed, shards_section
 from quidditch.coordinator.search_pipelines import with_pipelines
 from quidditch.coordinator.search_plans import MAX_CACHED_BODY, CompiledPlan, Plans, Shape, kernel_plan
+from quidditch.coordinator.search_prepared import Elsewhere, LocalShards, Prepared, ShardReader
+from quidditch.coordinator.search_scatter import Scatter
 from quidditch.coordinator.search_targets import SearchTarget
 from quidditch.model.errors import ApiError
 from quidditch.model.json_text import parse_json
@@ -29,52 +28,15 @@ from quidditch.query.errors import ShardError
 from quidditch.query.plan import read_search
 from quidditch.query.request import SearchRequest
 from quidditch.query.uri import flag
+from quidditch.transport.errors import CallFailed, from_kernel
+from quidditch.transport.searches import INLINE_COST, Answered, Explain, Searches, Wanted
 from quidditch.transport.shards import ShardMissing
 from quidditch_kernel import KernelError
 
 if TYPE_CHECKING:
-    from quidditch_kernel import Outcome, Plan, Reader
+    from quidditch_kernel import Reader
 
-T = TypeVar("T")
-INLINE_COST = 20_000
-"""Plans that visit fewer documents than this run on the event loop's thread: a thread of their own would cost more."""
-
-
-class LocalShards(Protocol):
-    """The node's own shards."""
-
-    id: str
-
-    def reader(self, uuid: str, number: int) -> Reader:
-        """A point in time of one shard. Raises :class:`ShardMissing`."""
-
-    def call(self, function: Callable[..., T], *args: Any) -> Awaitable[T]:
-        """Runs a kernel call in a thread."""
-
-
-@dataclass(slots=True)
-class Prepared:
-    """A search ready to run: readers, their plans where they differ, what failed on the way."""
-
-    readers: list[LocalReader]
-    plan: CompiledPlan | None
-    plans: list[Plan] | None
-    failures: list[ShardFailure]
-    total: int
-    skipped: int = 0
-    bodies: list[dict[str, Any]] = field(default_factory=list)
-
-    batch: int = 512
-
-    @property
-    def reduce_phases(self) -> int:
-        """How often OpenSearch would reduce the results of so many shards, taken in batches."""
-        count = len(self.readers)
-        return 1 if count <= self.batch else 1 + -(-(count - self.batch) // (self.batch - 1))
-
-    @property
-    def sections(self) -> dict[str, Any]:
-        return shards_section(self.total, self.failures, self.skipped)
+    LocalReader = tuple[str, int, str, Reader]
 
 
 @dataclass(slots=True)
@@ -92,20 +54,16 @@ class Ask:
 class Searcher:
     """Answers `_search`; `search_scroll`, `search_pit` and `search_count` build on it."""
 
-    def __init__(self, control: ControlPlane, local: LocalShards, mappings: Mappings, getter: Getter) -> None:
+    def __init__(
+        self, control: ControlPlane, local: LocalShards, mappings: Mappings, getter: Getter, searches: Searches
+    ) -> None:
         self.control = control
         self.local = local
         self.mappings = mappings
         self.getter = getter
         self.plans = Plans(mappings)
-        self.counts = SearchCounts()
-        control.subscribe(self._applied)
-
-    def _applied(self, old: ClusterState, new: ClusterState) -> None:
-        """Statistics of indices that are gone go with them."""
-        if old.indices is not new.indices:
-            gone = [name for name in self.counts.indices() if _uuid(old, name) != _uuid(new, name)]
-            self.counts.forget(gone)
+        self.searches = searches
+        self.scatter = Scatter(searches, local)
 
     @property
     def state(self) -> ClusterState:
@@ -123,7 +81,7 @@ class Searcher:
             known = self.plans.cached(state, index, key)
             if known is not None:
                 target = search_targets.resolve(state, ask.expression, ask.params, 0)
-                prepared = self.open(target, [known.plan])
+                prepared = self.open(target, [known.plan], ask.params.get("preference"))
                 return await self.run(prepared, ask, known.shape, started)
         request, shape = self.read(ask)
         targets = self.targets(ask, request)
@@ -169,14 +127,14 @@ class Searcher:
             plans.append(plan)
             if reusable and key is not None and len(targets) == 1 and len(request.raw) <= MAX_CACHED_BODY:
                 self.plans.remember(state, target.index, key, request, shape, plan)
-        prepared = self.open(targets, plans)
+        prepared = self.open(targets, plans, ask.params.get("preference"))
         if "batched_reduce_size" in ask.params:
             prepared.batch = int(ask.params["batched_reduce_size"])
         if len(targets) > 1 and request.sort:
             self._check_sorts(request, targets)
         limit = int(ask.params.get("pre_filter_shard_size") or search_prefilter.DEFAULT_SHARDS)
         if len(prepared.readers) > limit and not shape.scroll and not search_prefilter.visits_everything(request.aggs):
-            self._prefilter(prepared)
+            await self._prefilter(prepared)
         return prepared
 
     def _check_sorts(self, request: SearchRequest, targets: Sequence[SearchTarget]) -> None:
@@ -195,62 +153,84 @@ class Searcher:
                     first = targets[0]
                     raise phase_failed([ShardFailure(first.index.name, 0, self.local.id, wrong)])
 
-    def _prefilter(self, prepared: Prepared) -> None:
+    async def _prefilter(self, prepared: Prepared) -> None:
         """Leaves out shards that cannot match; one stays, to give the empty answer its form."""
-        matching = [at for at, reader in enumerate(prepared.readers) if self._can_match(reader, prepared.bodies[at])]
-        kept = matching or [0]
+        probes: list[CompiledPlan] = []
+        for at in range(len(prepared.readers)):
+            needed = search_prefilter.demanded(prepared.plan_of(at).body["query"]) or {"all": {}}
+            body = {"query": needed, "size": 0}
+            probes.append(CompiledPlan(kernel_plan(orjson.dumps(body)), body))
+        away = await self.scatter.count(prepared, probes) if prepared.away else {}
+        kept = [at for at, probe in enumerate(probes) if self._can_match(prepared.readers[at][3], probe, away.get(at))]
+        kept = kept or [0]
         prepared.skipped = len(prepared.readers) - len(kept)
         prepared.readers = [prepared.readers[at] for at in kept]
         if prepared.plans is not None:
             prepared.plans = [prepared.plans[at] for at in kept]
 
-    def _can_match(self, reader: LocalReader, body: dict[str, Any]) -> bool:
-        needed = search_prefilter.demanded(body["query"])
-        if needed is None:
-            return True
-        probe = kernel_plan(orjson.dumps({"query": needed, "size": 0}))
-        return quidditch_kernel.count([reader[3]], probe) > 0
+    def _can_match(self, reader: Reader | Elsewhere, probe: CompiledPlan, away: int | ApiError | None) -> bool:
+        """Whether the shard matches what is demanded; one that does not tell may."""
+        if isinstance(reader, Elsewhere):
+            return away != 0
+        return "all" in probe.body["query"] or quidditch_kernel.count([reader], probe.kernel) > 0
 
-    def open(self, targets: Sequence[SearchTarget], plans: Sequence[CompiledPlan | ApiError]) -> Prepared:
+    def open(
+        self,
+        targets: Sequence[SearchTarget],
+        plans: Sequence[CompiledPlan | ApiError],
+        preference: str | None = None,
+    ) -> Prepared:
         """Readers of all shards that can be asked."""
         prepared = Prepared([], None, None, [], 0)
-        each: list[Plan] = []
+        each: list[CompiledPlan] = []
         for target, plan in zip(targets, plans, strict=True):
             prepared.total += len(target.shards)
             for number in target.shards:
                 if isinstance(plan, ApiError):
-                    prepared.failures.append(ShardFailure(target.index.name, number, self.local.id, plan))
+                    nodes = copies.readable(self.state, target.index, number, self.local.id, preference)
+                    node = nodes[0] if nodes else self.local.id
+                    prepared.failures.append(ShardFailure(target.index.name, number, node, plan))
                     continue
-                reader = self._reader(target.index, number)
-                if reader is None:
-                    prepared.failures.append(
-                        ShardFailure(target.index.name, number, None, _no_copy(target.index, number))
-                    )
-                    continue
-                prepared.readers.append((target.index.name, number, self.local.id, reader))
-                each.append(plan.kernel)
-                prepared.bodies.append(plan.body)
-                if prepared.plan is None:
-                    prepared.plan = plan
-        if prepared.plan is not None and any(plan is not prepared.plan.kernel for plan in each):
+                reader = self._reader(prepared, target.index, number, preference)
+                if reader is not None:
+                    prepared.readers.append(reader)
+                    each.append(plan)
+                    if prepared.plan is None:
+                        prepared.plan = plan
+        if prepared.plan is not None and any(plan is not prepared.plan for plan in each):
             prepared.plans = each
         return prepared
 
-    def open_readers(self, targets: Sequence[SearchTarget]) -> Prepared:
+    def open_readers(self, targets: Sequence[SearchTarget], preference: str | None = None) -> Prepared:
         """Readers of all shards that can be asked, for plans to come."""
         prepared = Prepared([], None, None, [], 0)
         for target in targets:
             prepared.total += len(target.shards)
             for number in target.shards:
-                reader = self._reader(target.index, number)
-                if reader is None:
-                    missing = _no_copy(target.index, number)
-                    prepared.failures.append(ShardFailure(target.index.name, number, None, missing))
-                else:
-                    prepared.readers.append((target.index.name, number, self.local.id, reader))
+                reader = self._reader(prepared, target.index, number, preference)
+                if reader is not None:
+                    prepared.readers.append(reader)
         return prepared
 
-    def _reader(self, index: Index, number: int) -> Reader | None:
+    def _reader(self, prepared: Prepared, index: Index, number: int, preference: str | None) -> ShardReader | None:
+        """A reader of the first copy to ask, which without a preference is this node's; of no copy the failure is noted."""
+        if not preference:
+            reader = self._here(index, number)
+            if reader is not None:
+                return index.name, number, self.local.id, reader
+        nodes = list(copies.readable(self.state, index, number, self.local.id, preference))
+        while nodes:
+            node = nodes.pop(0)
+            if node != self.local.id:
+                prepared.away = True
+                return index.name, number, node, Elsewhere(index.uuid, tuple(nodes))
+            reader = self._here(index, number)
+            if reader is not None:
+                return index.name, number, node, reader
+        prepared.failures.append(ShardFailure(index.name, number, None, _no_copy(index, number)))
+        return None
+
+    def _here(self, index: Index, number: int) -> Reader | None:
         try:
             return self.local.reader(index.uuid, number)
         except ShardMissing:
@@ -270,18 +250,34 @@ class Searcher:
         self.complain(prepared, ask.params)
         return answer(outcome, prepared, started)
 
-    async def execute(self, prepared: Prepared, plan: Plan | None = None, cursor: bytes | None = None) -> Outcome:
-        """The kernel's answer; failures of single shards are added to those of the preparation."""
+    async def execute(
+        self, prepared: Prepared, plan: CompiledPlan | None = None, cursor: bytes | None = None, hold_ms: float = 0
+    ) -> Answered:
+        """The kernel's answer; failures of single shards are added to those of the preparation. `hold_ms`: how long readers of
+        other nodes are kept there for pages to come.
+        """
         assert prepared.plan is not None
-        main = plan or prepared.plan.kernel
-        readers = prepared.readers
+        main = plan or prepared.plan
+        if prepared.away:
+            outcome = await self.scatter.execute(prepared, main, cursor, hold_ms)
+        else:
+            outcome = await self._execute_here(prepared, main, cursor)
+        for at, kind, reason, status in outcome.failures:
+            index, shard, node, _ = prepared.readers[at]
+            prepared.failures.append(ShardFailure(index, shard, node, self._failure(index, kind, reason, status)))
+        return outcome
+
+    async def _execute_here(self, prepared: Prepared, plan: CompiledPlan, cursor: bytes | None) -> Answered:
+        """One call of the kernel: all shards are on this node."""
+        readers = cast("list[LocalReader]", prepared.readers)
+        plans = None if prepared.plans is None else [each.kernel for each in prepared.plans]
         started = time.perf_counter()
         try:
-            cost = main.cost([reader for _, _, _, reader in readers])
+            cost = plan.kernel.cost([reader for _, _, _, reader in readers])
             if cost < INLINE_COST:
-                outcome = quidditch_kernel.search(readers, main, prepared.plans, cursor)
+                outcome = quidditch_kernel.search(readers, plan.kernel, plans, cursor)
             else:
-                outcome = await self.local.call(quidditch_kernel.search, readers, main, prepared.plans, cursor)
+                outcome = await self.local.call(quidditch_kernel.search, readers, plan.kernel, plans, cursor)
         except KernelError as error:
             failed = from_kernel(error)
             every = [
@@ -291,11 +287,52 @@ class Searcher:
                 for index, shard, node, _ in readers
             ]
             raise phase_failed([*prepared.failures, *every]) from None
-        self.counts.add(readers, (time.perf_counter() - started) * 1000, prepared.plan.groups)
-        for at, kind, reason, status in outcome.failures:
-            index, shard, node, _ = readers[at]
-            prepared.failures.append(ShardFailure(index, shard, node, self._failure(index, kind, reason, status)))
+        millis = (time.perf_counter() - started) * 1000
+        self.local.searched([(index, shard) for index, shard, _, _ in readers], millis, plan.groups)
         return outcome
+
+    async def counts(self, prepared: Prepared, plans: Sequence[CompiledPlan]) -> list[int | ApiError]:
+        """The number of matches of every shard, each with its plan."""
+        away = await self.scatter.count(prepared, plans) if prepared.away else {}
+        groups: dict[int, list[int]] = {}
+        found: list[int | ApiError] = [0] * len(prepared.readers)
+        for at, (_, _, _, reader) in enumerate(prepared.readers):
+            if isinstance(reader, Elsewhere):
+                found[at] = away[at]
+            else:
+                groups.setdefault(id(plans[at]), []).append(at)
+        for places in groups.values():
+            readers = [cast("LocalReader", prepared.readers[at])[3] for at in places]
+            found[places[0]] = await self._count_here(readers, plans[places[0]])
+        return found
+
+    async def _count_here(self, readers: Sequence[Reader], plan: CompiledPlan) -> int:
+        """Of all the readers together. Raises the kernel's error."""
+        if plan.kernel.cost(readers) < INLINE_COST:
+            return quidditch_kernel.count(readers, plan.kernel)
+        return await self.local.call(quidditch_kernel.count, readers, plan.kernel)
+
+    async def explain(
+        self, index: Index, number: int, plan: CompiledPlan, id: str, preference: str | None
+    ) -> bytes | None:
+        """How a document of this shard is scored; None if it is not there. Raises :class:`ApiError`."""
+        prepared = Prepared([], None, None, [], 1)
+        found = self._reader(prepared, index, number, preference)
+        if found is None:
+            raise _no_copy(index, number)
+        _, _, node, reader = found
+        if not isinstance(reader, Elsewhere):
+            try:
+                return quidditch_kernel.explain(reader, plan.kernel, id)
+            except KernelError as error:
+                raise from_kernel(error) from None
+        for each in (node, *reader.others):
+            try:
+                shard = Wanted(index.name, number, index.uuid)
+                return await self.searches.explain(each, Explain(shard, orjson.dumps(plan.body), id))
+            except (ShardMissing, CallFailed):
+                continue
+        raise _no_copy(index, number)
 
     def _failure(self, index: str, kind: str, reason: str, status: int) -> ApiError:
         """A shard's failure as the kernel told it; one about a query names the index, and what its text wraps."""
@@ -325,11 +362,6 @@ class Searcher:
         return orjson.dumps({**head, "hits": hits})
 
 
-def _uuid(state: ClusterState, name: str) -> str | None:
-    index = state.indices.get(name)
-    return None if index is None else index.uuid
-
-
 def _no_copy(index: Index, number: int) -> ApiError:
     return ApiError(
         503,
@@ -343,7 +375,7 @@ def took_ms(started: float) -> int:
     return int((time.perf_counter() - started) * 1000)
 
 
-def answer(outcome: Outcome, prepared: Prepared, started: float, head: Mapping[str, Any] | None = None) -> bytes:
+def answer(outcome: Answered, prepared: Prepared, started: float, head: Mapping[str, Any] | None = None) -> bytes:
     """Took, flags and `_shards` before what the kernel wrote."""
     took = took_ms(started)
     body = outcome.body

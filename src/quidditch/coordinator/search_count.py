@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import Any
 
 import orjson
 
-import quidditch_kernel
 from quidditch.coordinator import search_lookups
-from quidditch.coordinator.errors import from_kernel
 from quidditch.coordinator.get import GetOptions
-from quidditch.coordinator.search import INLINE_COST, Ask, Searcher
-from quidditch.coordinator.search_errors import phase_failed
+from quidditch.coordinator.search import Ask, Searcher
+from quidditch.coordinator.search_errors import ShardFailure, phase_failed
 from quidditch.coordinator.search_plans import Lookups, Shape, kernel_plan
 from quidditch.coordinator.search_targets import SearchTarget
 from quidditch.coordinator.write import shard_of
@@ -24,10 +22,8 @@ from quidditch.query.errors import Malformed, ShardError
 from quidditch.query.plan import compile_query
 from quidditch.query.request import SearchRequest
 from quidditch.query.uri import flag, number, query_of
+from quidditch.transport.errors import from_kernel
 from quidditch_kernel import KernelError
-
-if TYPE_CHECKING:
-    from quidditch_kernel import Plan, Reader
 
 
 class Queries:
@@ -83,19 +79,20 @@ class Queries:
                     "terminated_early": bool(outcome.terminated_early),
                     "_shards": prepared.sections,
                 }
-            plans = prepared.plans or [prepared.plan.kernel] * len(prepared.readers)
+            plans = prepared.plans or [prepared.plan] * len(prepared.readers)
             try:
-                for plan in dict.fromkeys(plans):
-                    readers = [reader[3] for reader, own in zip(prepared.readers, plans, strict=True) if own is plan]
-                    total += await self._count(readers, plan)
+                counts = await searcher.counts(prepared, plans)
             except KernelError as error:
                 raise from_kernel(error) from None
+            for (index, shard, node, _), found in zip(prepared.readers, counts, strict=True):
+                if isinstance(found, ApiError):
+                    prepared.failures.append(ShardFailure(index, shard, node, found))
+                else:
+                    total += found
+            if all(isinstance(found, ApiError) for found in counts):
+                raise phase_failed(prepared.failures)
+            searcher.complain(prepared, ask.params)
         return {"count": total, "_shards": prepared.sections}
-
-    async def _count(self, readers: Sequence[Reader], plan: Plan) -> int:
-        if plan.cost(readers) < INLINE_COST:
-            return quidditch_kernel.count(readers, plan)
-        return await self._searcher.local.call(quidditch_kernel.count, readers, plan)
 
     # --- _explain ---------------------------------------------------------------------------------------------------
 
@@ -114,11 +111,7 @@ class Queries:
         target = SearchTarget(index, (), None if filters is None else tuple(dict(item) for item in filters))
         plan, _ = searcher.plans.compile(state, target, request, Shape(), await self.lookups(request))
         routing = expressions.index_routing(state, name, ask.params.get("routing"))
-        reader = searcher.local.reader(index.uuid, shard_of(index, id, routing))
-        try:
-            found = quidditch_kernel.explain(reader, plan.kernel, id)
-        except KernelError as error:
-            raise from_kernel(error) from None
+        found = await searcher.explain(index, shard_of(index, id, routing), plan, id, ask.params.get("preference"))
         head = {"_index": index.name, "_id": id}
         if found is None:
             return 404, {**head, "matched": False}

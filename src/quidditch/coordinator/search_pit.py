@@ -7,34 +7,52 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from quidditch.coordinator import search_targets
-from quidditch.coordinator.search import Ask, Prepared, Searcher, answer
-from quidditch.coordinator.search_contexts import Contexts, PointInTime, keep_alive
+from quidditch.coordinator.nodes import Nodes
+from quidditch.coordinator.search import Ask, Searcher, answer
+from quidditch.coordinator.search_contexts import PointInTime, keep_alive
 from quidditch.coordinator.search_errors import ShardFailure, phase_failed
 from quidditch.coordinator.search_plans import CompiledPlan, Shape
+from quidditch.coordinator.search_prepared import Prepared, is_away
+from quidditch.coordinator.search_scatter import kept_elsewhere
 from quidditch.coordinator.search_targets import SearchTarget
 from quidditch.lib.clock import Clock
+from quidditch.lib.contexts import Contexts
 from quidditch.model.errors import ApiError, illegal_argument
 from quidditch.query.errors import ShardError
 from quidditch.query.request import SearchRequest
+from quidditch.transport.errors import CallFailed
 
 PREFIX = b"\x46pit"
 _SETTING = "point_in_time.max_keep_alive"
 DEFAULT_MAX_OPEN = 300
+_SEARCH = "pit/search"
+_DELETE = "pit/delete"
+_LIST = "pit/list"
+_SEARCH_SECONDS = 300.0
 
 
 class PointsInTime:
-    """Opens points in time, searches and closes them."""
+    """Opens points in time, searches and closes them. An id says which node has the point in time: every node passes searches
+    on to it.
+    """
 
-    def __init__(self, searcher: Searcher, clock: Clock) -> None:
+    def __init__(self, searcher: Searcher, clock: Clock, nodes: Nodes) -> None:
         self._searcher = searcher
         self._clock = clock
-        self.contexts: Contexts[PointInTime] = Contexts(clock, PREFIX)
+        self._nodes = nodes
+        self.contexts: Contexts[PointInTime] = Contexts(clock, PREFIX, nodes.id, self._ended)
+        nodes.serve(_SEARCH, self._search_for)
+        nodes.serve(_DELETE, self._delete_for)
+        nodes.serve(_LIST, self._list_for)
+
+    def _ended(self, context: PointInTime) -> None:
+        self._searcher.scatter.free(kept_elsewhere(context.readers))
 
     def _keep_alive(self, text: str) -> float:
         limit = self._searcher.state.settings.get(_SETTING) or "24h"
         return keep_alive(text, "keep_alive", _SETTING, limit)
 
-    def create(self, expression: str | None, params: Mapping[str, str], alive: str) -> dict[str, Any]:
+    async def create(self, expression: str | None, params: Mapping[str, str], alive: str) -> dict[str, Any]:
         """The answer with the new id. Raises :class:`ApiError`."""
         searcher = self._searcher
         milliseconds = self._keep_alive(alive)
@@ -47,7 +65,9 @@ class PointsInTime:
                 "changing the [search.max_open_pit_context] setting.",
             )
         targets = search_targets.resolve(searcher.state, expression, params, self._clock.now_ms())
-        prepared = searcher.open_readers(targets)
+        prepared = searcher.open_readers(targets, params.get("preference"))
+        if prepared.away:
+            await searcher.scatter.hold(prepared, milliseconds)
         if prepared.total and not prepared.readers:
             raise phase_failed(prepared.failures)
         created = self._clock.now_ms()
@@ -63,9 +83,25 @@ class PointsInTime:
 
     async def search(self, ask: Ask, request: SearchRequest, shape: Shape) -> bytes:
         """A search within a point in time."""
-        started = time.perf_counter()
         id = str(request.pit_id)
         self._check(ask, id)
+        owner = self.contexts.owner_of(id)
+        if owner == self._nodes.id:
+            return await self._search(ask, request, shape)
+        try:
+            message = {"params": dict(ask.params), "raw": ask.raw}
+            found: bytes = await self._nodes.ask(owner, _SEARCH, message, _SEARCH_SECONDS)
+            return found
+        except CallFailed:
+            raise missing_point(id) from None
+
+    async def _search_for(self, message: dict[str, Any]) -> bytes:
+        ask = Ask(None, message["params"], message["raw"])
+        return await self._search(ask, *self._searcher.read(ask))
+
+    async def _search(self, ask: Ask, request: SearchRequest, shape: Shape) -> bytes:
+        started = time.perf_counter()
+        id = str(request.pit_id)
         alive = None if request.pit_keep_alive is None else self._keep_alive(request.pit_keep_alive)
         context = self.contexts.get(id, alive)
         if context is None:
@@ -76,7 +112,8 @@ class PointsInTime:
             if prepared.total:
                 raise phase_failed(prepared.failures)
             return self._searcher.empty(shape, started)
-        outcome = await self._searcher.execute(prepared)
+        prepared.away = is_away(prepared.readers)
+        outcome = await self._searcher.execute(prepared, hold_ms=context.keep_alive_ms)
         self._searcher.complain(prepared, ask.params)
         return answer(outcome, prepared, started, head)
 
@@ -110,25 +147,39 @@ class PointsInTime:
                 prepared.failures.append(ShardFailure(reader[0], reader[1], reader[2], plan))
                 continue
             prepared.readers.append(reader)
-            chosen.append(plan.kernel)
+            chosen.append(plan)
             prepared.plan = prepared.plan or plan
-        if prepared.plan is not None and any(plan is not prepared.plan.kernel for plan in chosen):
+        if prepared.plan is not None and any(plan is not prepared.plan for plan in chosen):
             prepared.plans = chosen
         return prepared
 
-    def delete(self, ids: Sequence[str]) -> list[dict[str, Any]]:
+    async def delete(self, ids: Sequence[str]) -> list[dict[str, Any]]:
         """Closes points in time; ones already gone count as closed."""
+        by_owner: dict[str, list[str]] = {}
         for id in ids:
             if not self.contexts.is_id(id):
                 raise illegal_argument(f"invalid id: [{id}]")
-        self.contexts.remove(ids)
+            by_owner.setdefault(self.contexts.owner_of(id), []).append(id)
+        for owner, owned in by_owner.items():
+            if owner == self._nodes.id:
+                self.contexts.remove(owned)
+            else:
+                await self._nodes.gather([owner], _DELETE, owned)
         return [{"successful": True, "pit_id": id} for id in ids]
 
-    def delete_all(self) -> list[dict[str, Any]]:
-        ids = [id for id, _ in self.contexts.items()]
-        return self.delete(ids)
+    async def delete_all(self) -> list[dict[str, Any]]:
+        """Closes every one of the cluster."""
+        return await self.delete([str(found["pit_id"]) for found in await self.open_points()])
 
-    def list(self) -> list[dict[str, Any]]:
+    async def open_points(self) -> list[dict[str, Any]]:
+        """Those of all nodes."""
+        gathered = await self._nodes.gather(sorted(self._searcher.state.nodes), _LIST, None)
+        return [found for answer in gathered.answers.values() for found in answer]
+
+    async def _delete_for(self, ids: list[str]) -> int:
+        return self.contexts.remove(ids)
+
+    async def _list_for(self, _message: None) -> list[dict[str, Any]]:
         return [
             {"pit_id": id, "creation_time": context.created_ms, "keep_alive": int(context.keep_alive_ms)}
             for id, context in self.contexts.items()

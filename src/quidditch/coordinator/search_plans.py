@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 import quidditch_kernel
-from quidditch.coordinator.errors import from_kernel
 from quidditch.coordinator.mappings import IndexMapping, Mappings
 from quidditch.coordinator.search_targets import SearchTarget
 from quidditch.mapping import parse
@@ -23,6 +22,7 @@ from quidditch.query.errors import ShardError
 from quidditch.query.ops import Op, any_of
 from quidditch.query.plan import compile_query, compile_request, parse_failure
 from quidditch.query.request import SearchRequest
+from quidditch.transport.errors import from_kernel
 from quidditch_kernel import KernelError
 
 if TYPE_CHECKING:

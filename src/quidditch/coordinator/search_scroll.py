@@ -5,30 +5,41 @@ from __future__ import annotations
 import base64
 import time
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import orjson
 
-from quidditch.coordinator.search import Ask, Prepared, Searcher, answer
-from quidditch.coordinator.search_contexts import Contexts, ScrollContext, keep_alive, too_many_scrolls
+from quidditch.coordinator.nodes import Nodes
+from quidditch.coordinator.search import Ask, Searcher, answer
+from quidditch.coordinator.search_contexts import ScrollContext, keep_alive, too_many_scrolls
 from quidditch.coordinator.search_errors import ShardFailure, phase_failed
 from quidditch.coordinator.search_plans import CompiledPlan, kernel_plan
+from quidditch.coordinator.search_prepared import Prepared, is_away
+from quidditch.coordinator.search_scatter import kept_elsewhere
 from quidditch.lib.clock import Clock
+from quidditch.lib.contexts import Contexts
 from quidditch.model.errors import ApiError
-
-if TYPE_CHECKING:
-    from quidditch_kernel import Plan
+from quidditch.transport.errors import CallFailed
 
 PREFIX = b"\x16scroll"
 DEFAULT_MAX_OPEN = 500
+_PAGE = "scroll/page"
+_CLEAR = "scroll/clear"
+_PAGE_SECONDS = 300.0
 
 
 class Scrolls:
-    """Starts scrolls, turns their pages, ends them."""
+    """Starts scrolls, turns their pages, ends them. An id says which node has the scroll: every node passes pages on."""
 
-    def __init__(self, searcher: Searcher, clock: Clock) -> None:
+    def __init__(self, searcher: Searcher, clock: Clock, nodes: Nodes) -> None:
         self._searcher = searcher
-        self.contexts: Contexts[ScrollContext] = Contexts(clock, PREFIX)
+        self._nodes = nodes
+        self.contexts: Contexts[ScrollContext] = Contexts(clock, PREFIX, nodes.id, self._ended)
+        nodes.serve(_PAGE, self._page_for)
+        nodes.serve(_CLEAR, self._clear_for)
+
+    def _ended(self, context: ScrollContext) -> None:
+        self._searcher.scatter.free(kept_elsewhere(context.readers))
 
     async def start(self, ask: Ask, scroll: str) -> bytes:
         """The first page. Raises :class:`ApiError`."""
@@ -52,7 +63,7 @@ class Scrolls:
             nothing = CompiledPlan(kernel_plan(b'{"query":{"none":{}}}'), {"query": {"none": {}}})
             id = self.contexts.add(ScrollContext([], nothing, None, prepared.sections, alive))
             return b'{"_scroll_id":' + orjson.dumps(id) + b"," + searcher.empty(shape, started)[1:]
-        outcome = await searcher.execute(prepared)
+        outcome = await searcher.execute(prepared, hold_ms=alive)
         searcher.complain(prepared, ask.params)
         context = ScrollContext(prepared.readers, prepared.plan, prepared.plans, prepared.sections, alive)
         context.cursor = outcome.scroll
@@ -60,9 +71,23 @@ class Scrolls:
 
     async def page(self, id: str, scroll: str | None, total_as_int: bool) -> bytes:
         """The next page. Raises search_context_missing_exception."""
-        started = time.perf_counter()
         self.check_id(id)
         alive = None if scroll is None else self._keep_alive(scroll, self._limit())
+        owner = self.contexts.owner_of(id)
+        if owner == self._nodes.id:
+            return await self._page(id, alive, total_as_int)
+        try:
+            message = {"id": id, "alive": alive, "total_as_int": total_as_int}
+            page: bytes = await self._nodes.ask(owner, _PAGE, message, _PAGE_SECONDS)
+            return page
+        except CallFailed:
+            raise missing_context(id) from None
+
+    async def _page_for(self, message: dict[str, Any]) -> bytes:
+        return await self._page(message["id"], message["alive"], message["total_as_int"])
+
+    async def _page(self, id: str, alive: float | None, total_as_int: bool) -> bytes:
+        started = time.perf_counter()
         context = self.contexts.get(id, alive)
         if context is None:
             raise missing_context(id)
@@ -75,28 +100,42 @@ class Scrolls:
             empty = {"total": shape_total, "max_score": 0.0, "hits": []}
             head = {"_scroll_id": id, "took": 0, "timed_out": False, "_shards": context.shards}
             return orjson.dumps({**head, "hits": empty})
-        outcome = await self._searcher.execute(prepared, plan, context.cursor)
+        prepared.away = is_away(prepared.readers)
+        outcome = await self._searcher.execute(prepared, plan, context.cursor, context.keep_alive_ms)
         if outcome.scroll is not None:
             context.cursor = outcome.scroll
         return answer(outcome, prepared, started, {"_scroll_id": id})
 
-    def _variant(self, context: ScrollContext, total_as_int: bool) -> Plan:
+    def _variant(self, context: ScrollContext, total_as_int: bool) -> CompiledPlan:
         """The plan of later pages: without aggregations, totals as this page wants them."""
         found = context.variants.get(total_as_int)
         if found is None:
             body = {key: value for key, value in context.plan.body.items() if key not in ("aggs", "total_as_int")}
             if total_as_int:
                 body["total_as_int"] = True
-            found = context.variants[total_as_int] = kernel_plan(orjson.dumps(body))
+            found = context.variants[total_as_int] = CompiledPlan(kernel_plan(orjson.dumps(body)), body)
         return found
 
-    def clear(self, ids: Sequence[str]) -> int:
-        """Ends scrolls; `_all` means every one. Answers how many there were."""
+    async def clear(self, ids: Sequence[str]) -> int:
+        """Ends scrolls; `_all` means every one of the cluster. Answers how many there were."""
         if list(ids) == ["_all"]:
-            return self.contexts.clear()
+            gathered = await self._nodes.gather(self._searcher.state.nodes, _CLEAR, None)
+            return sum(gathered.answers.values())
         for id in ids:
             self.check_id(id)
-        return self.contexts.remove(ids)
+        by_owner: dict[str, list[str]] = {}
+        for id in ids:
+            by_owner.setdefault(self.contexts.owner_of(id), []).append(id)
+        freed = 0
+        for owner, owned in by_owner.items():
+            if owner == self._nodes.id:
+                freed += self.contexts.remove(owned)
+            else:
+                freed += sum((await self._nodes.gather([owner], _CLEAR, owned)).answers.values())
+        return freed
+
+    async def _clear_for(self, ids: list[str] | None) -> int:
+        return self.contexts.clear() if ids is None else self.contexts.remove(ids)
 
     def check_id(self, id: str) -> None:
         if not self.contexts.is_id(id):

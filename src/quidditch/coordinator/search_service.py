@@ -7,16 +7,17 @@ from typing import Any
 
 import orjson
 
-import quidditch_kernel
 from quidditch.controlplane.api import ControlPlane
 from quidditch.coordinator import search_prefilter
 from quidditch.coordinator.get import Getter
 from quidditch.coordinator.mappings import Mappings
-from quidditch.coordinator.search import Ask, LocalShards, Searcher
+from quidditch.coordinator.nodes import Nodes
+from quidditch.coordinator.search import Ask, Searcher
 from quidditch.coordinator.search_count import Queries
 from quidditch.coordinator.search_fields import field_caps
 from quidditch.coordinator.search_pit import PointsInTime
-from quidditch.coordinator.search_plans import kernel_plan
+from quidditch.coordinator.search_plans import CompiledPlan, kernel_plan
+from quidditch.coordinator.search_prepared import LocalShards
 from quidditch.coordinator.search_scroll import Scrolls
 from quidditch.coordinator.search_targets import SearchTarget
 from quidditch.lib.clock import Clock, SystemClock
@@ -24,18 +25,26 @@ from quidditch.model import expressions
 from quidditch.model.objects import Index
 from quidditch.query.plan import compile_query
 from quidditch.query.uri import flag
+from quidditch.transport.searches import Searches
 
 
 class SearchService:
     """Searches, scrolls, points in time, counts, explanations and field capabilities."""
 
     def __init__(
-        self, control: ControlPlane, local: LocalShards, mappings: Mappings, getter: Getter, clock: Clock | None = None
+        self,
+        control: ControlPlane,
+        local: LocalShards,
+        mappings: Mappings,
+        getter: Getter,
+        searches: Searches,
+        nodes: Nodes,
+        clock: Clock | None = None,
     ) -> None:
         clock = clock or SystemClock()
-        self.searcher = Searcher(control, local, mappings, getter)
-        self.scrolls = Scrolls(self.searcher, clock)
-        self.points = PointsInTime(self.searcher, clock)
+        self.searcher = Searcher(control, local, mappings, getter, searches)
+        self.scrolls = Scrolls(self.searcher, clock, nodes)
+        self.points = PointsInTime(self.searcher, clock, nodes)
         self.queries = Queries(self.searcher)
         self._mappings = mappings
 
@@ -50,25 +59,29 @@ class SearchService:
                 return await self.points.search(ask, request, shape)
         return await self.searcher.search(ask)
 
-    def field_caps(self, ask: Ask, patterns: list[str], index_filter: dict[str, Any] | None = None) -> dict[str, Any]:
+    async def field_caps(
+        self, ask: Ask, patterns: list[str], index_filter: dict[str, Any] | None = None
+    ) -> dict[str, Any]:
         """`_field_caps`; `index_filter` leaves out indices that cannot match it."""
         state = self.searcher.state
         options = expressions.parse_options(ask.params, expressions.STRICT_EXPAND_OPEN)
         indices = expressions.resolve(state, expressions.split(ask.expression), options, time.time_ns() // 1_000_000)
         if index_filter is not None:
-            indices = [index for index in indices if self._can_match(index, index_filter)]
+            indices = [index for index in indices if await self._can_match(index, index_filter)]
         mapped = [(index.name, self._mappings.get(index).root) for index in indices]
         return field_caps(mapped, patterns, flag(ask.params, "include_unmapped"))
 
-    def _can_match(self, index: Index, query: dict[str, Any]) -> bool:
+    async def _can_match(self, index: Index, query: dict[str, Any]) -> bool:
+        """Whether some shard may match; one that does not tell may."""
         searcher = self.searcher
         ctx = searcher.plans.context(searcher.state, index, time.time_ns() // 1_000_000)
         needed = search_prefilter.demanded(compile_query(query, ctx))
         if needed is None:
             return True
         opened = searcher.open_readers([SearchTarget(index, tuple(range(index.number_of_shards)))])
-        plan = kernel_plan(orjson.dumps({"query": needed, "size": 0}))
-        return quidditch_kernel.count([reader[3] for reader in opened.readers], plan) > 0
+        body = {"query": needed, "size": 0}
+        plan = CompiledPlan(kernel_plan(orjson.dumps(body)), body)
+        return any(found != 0 for found in await searcher.counts(opened, [plan] * len(opened.readers)))
 
     def search_shards(self, ask: Ask) -> dict[str, Any]:
         """`_search_shards`: which shards a search would ask, and through which filters."""

@@ -3,60 +3,101 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
-from collections.abc import Awaitable, Callable, Sequence
-from typing import Any
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
 
 from quidditch.controlplane.api import ControlPlane
+from quidditch.coordinator import copies
 from quidditch.coordinator.options import WriteOptions
 from quidditch.model.errors import ApiError
-from quidditch.model.objects import Index
+from quidditch.model.objects import Copy, Index
 from quidditch.model.state import ClusterState
-from quidditch.transport.shards import ShardCalls, ShardMissing
+from quidditch.transport.api import NotSent, Transport, TransportError, UnknownAction
+from quidditch.transport.errors import CallFailed, api_error, from_transport
+from quidditch.transport.remote_shards import RemoteShards
+from quidditch.transport.shards import WRITE, Description, OneShard, ShardCalls, ShardMissing
 from quidditch_kernel import KernelError, Slice, SliceResult
+
+log = logging.getLogger("quidditch.coordinator")
+
+
+_WRITE_SECONDS = 60.0
+"""What a node that got a write has at least to answer: before that it is not given up, its outcome would be unknown."""
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """One copy of a shard, and what its node tells of it."""
+
+    index: Index
+    number: int
+    copy: Copy
+    about: Description | None
 
 
 class Shards:
-    """Calls to shards by index and number."""
+    """Calls to shards by index and number. `local` are those of this process."""
 
-    def __init__(self, control: ControlPlane, local: ShardCalls, node_id: str) -> None:
+    def __init__(self, control: ControlPlane, local: ShardCalls, node_id: str, transport: Transport) -> None:
         self._control = control
         self._local = local
         self._node_id = node_id
+        self._transport = transport
+
+    def at(self, node: str) -> ShardCalls:
+        """The shards of a node."""
+        if node == self._node_id:
+            return self._local
+        return RemoteShards(self._transport, node)
 
     def primary(self, state: ClusterState, index: Index, number: int) -> ShardCalls | None:
         """Who has the primary; None while it has no started copy."""
-        routing = state.routing.get(index.name)
-        if routing is None or routing.spec.uuid != index.uuid or number >= len(routing.spec.shards):
-            return None
-        copy = routing.spec.shards[number].primary
-        if not copy.active:
-            return None
-        if copy.node != self._node_id:
-            raise ApiError(503, "node_not_connected_exception", f"[{copy.node}] Node not connected")
-        return self._local
+        node = copies.primary(state, index, number)
+        return None if node is None else self.at(node)
 
     # --- writes -----------------------------------------------------------------------------------------------------
 
     async def write(self, index: Index, number: int, slice: Slice, options: WriteOptions) -> SliceResult:
         """Applies a slice on the primary, which is waited for up to the timeout. Raises :class:`ApiError`."""
+        return await self._on_primary(
+            index, number, options, lambda target, left: target.write(index.uuid, number, slice, left)
+        )
+
+    async def retry(
+        self, index: Index, number: int, slice: Slice, result: SliceResult, options: WriteOptions
+    ) -> SliceResult:
+        """Applies the items again that stopped at unknown fields, with the mapping that this node has now."""
+
+        def again(target: ShardCalls, _left: float) -> Awaitable[SliceResult]:
+            current = self._control.state.index_by_uuid(index.uuid) or index
+            return target.retry(index.uuid, number, slice, result, current.spec.mapping_version)
+
+        return await self._on_primary(index, number, options, again)
+
+    async def _on_primary(
+        self, index: Index, number: int, options: WriteOptions, call: Callable[[ShardCalls, float], Awaitable[T]]
+    ) -> T:
+        """Calls the primary, anew where it is certain that nothing was applied. Where that is not known the error says so:
+        a second try could apply an operation twice, or refuse what the first one did.
+        """
         deadline = time.monotonic() + options.timeout_ms / 1000
         while True:
             target = await self._ready(index, number, options, deadline)
             try:
-                return await target.write(index.uuid, number, slice)
-            except ShardMissing:
-                await self._moved(index, number, options, deadline)
-            except KernelError as error:
-                if error.args[0] != "already_closed_exception":
+                return await call(target, max(deadline - time.monotonic(), _WRITE_SECONDS))
+            except (ShardMissing, NotSent, UnknownAction):
+                pass
+            except TransportError as error:
+                node = copies.primary(self._control.state, index, number) or "_na_"
+                raise from_transport(error, node, WRITE) from None
+            except (KernelError, ApiError) as error:
+                if api_error(error).type != "already_closed_exception":
                     raise
-                await self._moved(index, number, options, deadline)
-
-    async def retry(self, index: Index, number: int, slice: Slice, result: SliceResult) -> None:
-        target = self.primary(self._control.state, index, number)
-        if target is None:
-            raise ShardMissing
-        await target.retry(index.uuid, number, slice, result)
+            await self._moved(index, number, options, deadline)
 
     async def _ready(self, index: Index, number: int, options: WriteOptions, deadline: float) -> ShardCalls:
         state = self._control.state
@@ -104,14 +145,13 @@ class Shards:
 
     # --- reads and broadcasts ---------------------------------------------------------------------------------------
 
-    def get(self, index: Index, number: int, request: bytes) -> bytes | None:
+    async def get(self, index: Index, number: int, request: bytes, preference: str | None = None) -> bytes | None:
         """One document of a started copy. Raises no_shard_available_action_exception."""
-        target = self.primary(self._control.state, index, number)
-        if target is not None:
+        for node in copies.readable(self._control.state, index, number, self._node_id, preference):
             try:
-                return target.get(index.uuid, number, request)
-            except ShardMissing:
-                pass
+                return await self.at(node).get(index.uuid, number, request)
+            except (ShardMissing, CallFailed):
+                continue
         raise ApiError(
             503, "no_shard_available_action_exception", f"No shard available for [get [{index.name}][{number}]]"
         )
@@ -129,7 +169,7 @@ class Shards:
     async def broadcast(
         self, indices: Sequence[Index], call: Callable[[ShardCalls, str, int], Awaitable[Any]]
     ) -> dict[str, Any]:
-        """Runs a call on every shard of the indices; the `_shards` section of the answer.
+        """Runs a call on every started copy of the indices; the `_shards` section of the answer.
 
         `total` counts all copies that the indices should have, as OpenSearch does.
         """
@@ -137,13 +177,12 @@ class Shards:
         calls = []
         places = []
         for index in indices:
-            copies = 1 + index.number_of_replicas
-            total += copies * index.number_of_shards
+            total += (1 + index.number_of_replicas) * index.number_of_shards
             for number in range(index.number_of_shards):
-                target = self.primary(self._control.state, index, number)
-                if target is not None:
-                    places.append((index, number))
-                    calls.append(call(target, index.uuid, number))
+                for copy in copies.of(self._control.state, index, number):
+                    if copy.active and copy.node is not None:
+                        places.append((index, number))
+                        calls.append(call(self.at(copy.node), index.uuid, number))
         results = await asyncio.gather(*calls, return_exceptions=True)
         successful = 0
         for (index, number), outcome in zip(places, results, strict=True):
@@ -157,7 +196,7 @@ class Shards:
                         "shard": number,
                         "index": index.name,
                         "status": "INTERNAL_SERVER_ERROR",
-                        "reason": _reason(outcome),
+                        "reason": api_error(outcome).body(),
                     }
                 )
             else:
@@ -167,18 +206,38 @@ class Shards:
             answer["failures"] = failures
         return answer
 
+    async def describe(self, indices: Iterable[Index], segments: bool = False, only: str | None = None) -> list[Place]:
+        """All copies of the indices in order, with what their nodes tell; one call for each node. `segments`: with those.
+        `only`: the copies of this node.
+        """
+        places: list[tuple[Index, int, Copy]] = []
+        asked: dict[str, list[int]] = {}
+        for index in indices:
+            for number in range(index.number_of_shards):
+                for copy in copies.of(self._control.state, index, number):
+                    if only is not None and copy.node != only:
+                        continue
+                    if copy.node is not None:
+                        asked.setdefault(copy.node, []).append(len(places))
+                    places.append((index, number, copy))
+        told: dict[int, Description | None] = {}
 
-def _reason(error: BaseException) -> dict[str, Any]:
-    if isinstance(error, ApiError):
-        return error.body()
-    return {"type": str(error.args[0]), "reason": str(error.args[1])}
+        async def ask(node: str, wanted: list[int]) -> None:
+            shards = [OneShard(places[at][0].uuid, places[at][1]) for at in wanted]
+            try:
+                told.update(zip(wanted, await self.at(node).describe(shards, segments), strict=True))
+            except ApiError as error:
+                log.info("node [%s] does not tell of its shards: %s", node, error)
+
+        if list(asked) == [self._node_id]:
+            await ask(self._node_id, asked[self._node_id])
+        else:
+            await asyncio.gather(*(ask(node, wanted) for node, wanted in asked.items()))
+        return [Place(*place, told.get(at)) for at, place in enumerate(places)]
 
 
 def _active(state: ClusterState, index: Index, number: int) -> int:
-    routing = state.routing.get(index.name)
-    if routing is None or number >= len(routing.spec.shards):
-        return 0
-    return sum(copy.active for copy in routing.spec.shards[number].copies)
+    return sum(copy.active for copy in copies.of(state, index, number))
 
 
 def _active_needed(index: Index, options: WriteOptions) -> int:

@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 
 from quidditch.controlplane.api import ControlPlane
-from quidditch.coordinator.errors import error_object, from_kernel, from_object
+from quidditch.coordinator.errors import error_object, from_object
 from quidditch.coordinator.growth import Grow, Growth
 from quidditch.coordinator.mappings import Mappings
 from quidditch.coordinator.options import WriteOptions
@@ -18,6 +18,7 @@ from quidditch.coordinator.targets import Targets, partition_size
 from quidditch.model import expressions
 from quidditch.model.errors import ApiError, illegal_argument
 from quidditch.model.objects import Index
+from quidditch.transport.errors import from_kernel
 from quidditch.transport.shards import ShardMissing
 from quidditch_kernel import Bulk, KernelError, Slice, SliceResult, make_id, shard_for, split_bulk
 
@@ -103,14 +104,11 @@ class Writer:
         """Writes one slice; what hinders the whole slice becomes the answer of its items."""
         try:
             result = await self._shards.write(index, number, slice, options)
-            await self._growth.settle(index, number, slice, result)
+            result = await self._growth.settle(index, number, slice, result, options)
         except ApiError as error:
             result = slice.fail(error_object(error))
         except KernelError as error:
             result = slice.fail(error_object(from_kernel(error)))
-        except ShardMissing:
-            moved = ApiError(503, "unavailable_shards_exception", f"[{index.name}][{number}] the shard has moved")
-            result = slice.fail(error_object(moved))
         return index, number, slice, result
 
     async def _refresh(self, written: list[_Written], options: WriteOptions) -> bool:
@@ -150,7 +148,7 @@ class Writer:
         number = shard_of(index, op["id"], op["routing"])
         slice = Slice.single(orjson.dumps(op), source)
         result = await self._shards.write(index, number, slice, options)
-        await self._growth.settle(index, number, slice, result)
+        result = await self._growth.settle(index, number, slice, result, options)
         answer: dict[str, Any] = next(iter(orjson.loads(result.item(0)).values()))
         if "error" in answer:
             raise from_object(answer["error"], answer["status"])

@@ -10,21 +10,28 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any, TypeVar
+
+import orjson
 
 from quidditch.controlplane.api import ControlPlane
 from quidditch.controlplane.core.commands import ShardFailed, ShardStarted
 from quidditch.datanode.folder import DataFolder
 from quidditch.datanode.local import LocalIndex, LocalShard
+from quidditch.datanode.search_counts import SearchCounts
 from quidditch.datanode.settings import shard_config
+from quidditch.model.errors import ApiError
 from quidditch.model.objects import Copy, Index
 from quidditch.model.state import ClusterState
-from quidditch.transport.shards import ShardMissing
+from quidditch.transport.shards import Description, OneShard, ShardMissing
 from quidditch_kernel import KernelError, Mapping, Reader, Runtime, Shard, Slice, SliceResult
 
 log = logging.getLogger("quidditch.datanode")
+_MAPPING_SECONDS = 30.0
+"""How long a write waits for this node to have a mapping that another node has already."""
 T = TypeVar("T")
 
 
@@ -44,6 +51,7 @@ class DataNode:
         self.runtime = runtime
         self.indices: dict[str, LocalIndex] = {}
         self.state = ClusterState()
+        self.counts = SearchCounts()
         self._compile = compile_mapping
         self._control = control
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="shard")
@@ -76,8 +84,11 @@ class DataNode:
             elif old.routing.get(name) is not state.routing.get(name):
                 self._touch(index.uuid)
         for name, index in old.indices.items():
-            if name not in state.indices:
+            now = state.indices.get(name)
+            if now is None:
                 self._touch(index.uuid)
+            if now is None or now.uuid != index.uuid:
+                self.counts.forget([name])
 
     def _configure(self, index: Index) -> None:
         local = self.indices.get(index.uuid)
@@ -237,15 +248,33 @@ class DataNode:
         local = self.indices.get(uuid)
         return local is not None and number in local.shards
 
-    async def write(self, uuid: str, number: int, slice: Slice) -> SliceResult:
-        """Applies a slice of a bulk; it is durable on return if the index says so."""
+    async def write(self, uuid: str, number: int, slice: Slice, timeout: float = 0) -> SliceResult:
+        """Applies a slice of a bulk; it is durable on return if the index says so. `timeout` is for calls between nodes."""
+        del timeout
         return await self._in_pool(self._pool, self.shard(uuid, number).bulk, slice)
 
-    async def retry(self, uuid: str, number: int, slice: Slice, result: SliceResult) -> None:
-        """Applies the items again that stopped at unknown fields."""
+    async def retry(
+        self, uuid: str, number: int, slice: Slice, result: SliceResult, mapping_version: int
+    ) -> SliceResult:
+        """Applies the items again that stopped at unknown fields, once the mapping has this version here."""
+        await self._mapped(uuid, number, mapping_version)
         await self._in_pool(self._pool, self.shard(uuid, number).retry, slice, result)
+        return result
 
-    def get(self, uuid: str, number: int, request: bytes) -> bytes | None:
+    async def _mapped(self, uuid: str, number: int, version: int) -> None:
+        local = self.indices.get(uuid)
+        if local is not None and local.index.spec.mapping_version >= version:
+            return
+
+        def applied(state: ClusterState) -> bool:
+            index = state.index_by_uuid(uuid)
+            return index is None or index.spec.mapping_version >= version
+
+        if not await self._control.wait_for(applied, _MAPPING_SECONDS):
+            reason = f"[{uuid}][{number}] version [{version}] of the mapping has not come within {_MAPPING_SECONDS:g} s"
+            raise ApiError(503, "unavailable_shards_exception", reason)
+
+    async def get(self, uuid: str, number: int, request: bytes) -> bytes | None:
         return self.shard(uuid, number).get(request)
 
     def reader(self, uuid: str, number: int) -> Reader:
@@ -279,11 +308,31 @@ class DataNode:
     async def force_merge(self, uuid: str, number: int, segments: int, only_expunge: bool, flush: bool) -> None:
         await self._in_pool(self._slow, self.shard(uuid, number).force_merge, segments, only_expunge, flush)
 
-    def stats(self, uuid: str, number: int) -> bytes:
-        return self.shard(uuid, number).stats()
+    async def describe(self, shards: Sequence[OneShard], segments: bool) -> list[Description | None]:
+        """What is known of the copies that are here."""
+        return [self._describe(shard.uuid, shard.number, segments) for shard in shards]
 
-    def segments(self, uuid: str, number: int) -> bytes:
-        return self.shard(uuid, number).segments()
+    def _describe(self, uuid: str, number: int, segments: bool) -> Description | None:
+        local = self.indices.get(uuid)
+        found = local.shards.get(number) if local is not None else None
+        folder = self.folder.shard(uuid, number)
+        if local is None or found is None:
+            on_disk = _count_folders(folder / "segments")
+            return Description(None, None, b"{}", 0, str(folder), on_disk, "", 0, 0) if folder.is_dir() else None
+        try:
+            stats = found.kernel.stats()
+            parts = found.kernel.segments() if segments else None
+            visible = found.kernel.reader().doc_count()
+        except KernelError:
+            return None
+        searches = orjson.dumps(self.counts.of(local.index.name, number).section())
+        return Description(
+            stats, parts, searches, visible, str(folder), 0, found.recovery, found.opened_at_ms, found.opening_ms
+        )
+
+    def searched(self, shards: Iterable[tuple[str, int]], millis: float, groups: Sequence[str] = ()) -> None:
+        """Counts one search over these shards of this node, by name of index and number."""
+        self.counts.add(shards, millis, groups)
 
     def call(self, function: Callable[..., T], *args: Any) -> Awaitable[T]:
         """Runs a kernel call in the pool."""
@@ -309,6 +358,10 @@ class DataNode:
         self.runtime.close()
         self._pool.shutdown(wait=True)
         self._slow.shutdown(wait=True)
+
+
+def _count_folders(path: Path) -> int:
+    return sum(entry.is_dir() for entry in path.iterdir()) if path.is_dir() else 0
 
 
 def _sentence(error: BaseException) -> str:

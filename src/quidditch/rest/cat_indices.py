@@ -18,8 +18,6 @@ from quidditch.rest.node import Node
 from quidditch.rest.request import Request
 from quidditch.rest.route import Route
 from quidditch.rest.stats_cells import fill
-from quidditch.transport.shards import ShardMissing
-from quidditch_kernel import KernelError
 
 
 async def indices(request: Request, node: Node) -> list[Row]:
@@ -30,9 +28,13 @@ async def indices(request: Request, node: Node) -> list[Row]:
     if status and status not in ("green", "yellow", "red"):
         raise illegal_argument(f"unknown health status [{status}]")
     found = expressions.resolve(state, names, options, node.clock.now_ms())
+    found = sorted(found, key=lambda each: each.name)
+    shards: dict[str, list[shard_stats.ShardStats]] = {}
+    for each in await shard_stats.collect(node, [index for index in found if index.open]):
+        shards.setdefault(each.index.name, []).append(each)
     rows = []
-    for index in sorted(found, key=lambda each: each.name):
-        row = _row(node, index)
+    for index in found:
+        row = _row(node, index, shards.get(index.name, []))
         if not status or row["health"] == status:
             if request.flag("pri"):
                 row["store.size"] = row.get("pri.store.size")
@@ -40,7 +42,7 @@ async def indices(request: Request, node: Node) -> list[Row]:
     return rows
 
 
-def _row(node: Node, index: Index) -> Row:
+def _row(node: Node, index: Index, shards: list[shard_stats.ShardStats]) -> Row:
     created = int(index.setting("index.creation_date", "0"))
     health = index_health(index, node.control.state.routing.get(index.name))
     row: Row = {
@@ -54,7 +56,6 @@ def _row(node: Node, index: Index) -> Row:
         "creation.date.string": iso_time(created),
         "search.throttled": index.setting("index.search.throttled", "false"),
     }
-    shards = shard_stats.collect(node, [index]) if index.open else []
     if any(each.stats is not None for each in shards):
         everything, primaries = shard_stats.everything(shards), shard_stats.primaries(shards)
         row["docs.count"] = primaries["docs"]["count"]
@@ -84,15 +85,9 @@ async def count(request: Request, node: Node) -> list[Row]:
     """Documents that searches see."""
     names = expressions.split(request.param("index"))
     found = expressions.resolve(node.control.state, names, STRICT_EXPAND_OPEN_FORBID_CLOSED, node.clock.now_ms())
-    total = sum(_visible(node, index, number) for index in found for number in range(index.number_of_shards))
+    places = await node.shards.describe(found)
+    total = sum(place.about.visible for place in places if place.about is not None and place.copy.primary)
     return [{**clock_cells(request, node), "count": total}]
-
-
-def _visible(node: Node, index: Index, number: int) -> int:
-    try:
-        return node.data.reader(index.uuid, number).doc_count()
-    except (ShardMissing, KernelError):
-        return 0
 
 
 _PARAMS = (*PARAMS, "health", "pri", "expand_wildcards", "include_unloaded_segments", "ignore_unavailable")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Mapping
+from typing import Any
 
 from quidditch import __version__
 from quidditch.lib import machine
@@ -30,51 +32,61 @@ _LETTERS = {
 }
 
 
+CELLS = "nodes/cat"
+POOLS = "nodes/cat_thread_pool"
+
+
 async def nodes(request: Request, node: Node) -> list[Row]:
     full = request.flag("full_id")
-    return [_row(node, known, full) for _, known in sorted(node.control.state.nodes.items())]
+    known = [each for _, each in sorted(node.control.state.nodes.items())]
+    told = await node.nodes.gather([each.id for each in known], CELLS, None)
+    return [_row(node, each, full, told.answers.get(each.id)) for each in known]
 
 
-def _row(node: Node, known: ClusterNode, full_id: bool) -> Row:
+def _row(node: Node, known: ClusterNode, full_id: bool, told: Mapping[str, Any] | None) -> Row:
     spec = known.spec
     row: Row = {
         "id": spec.id if full_id else spec.id[:4],
         "ip": spec.ip,
         "port": spec.transport_address.rpartition(":")[2] or "-",
-        "http_address": spec.http_address or (node.http_address if known.id == node.id else "-"),
+        "http_address": spec.http_address or "-",
         "version": spec.version or COMPATIBLE_VERSION,
         "type": "quidditch",
         "build": __version__,
         "jdk": machine_stats.jvm_version()["version"],
         "node.role": "".join(sorted(_LETTERS.get(role, "") for role in spec.roles)) or "-",
         "node.roles": ",".join(sorted(spec.roles)) or "-",
-        "cluster_manager": "*" if known.id == node.id else "-",
+        "cluster_manager": "*" if known.id == node.manager else "-",
         "name": spec.name,
     }
-    if known.id == node.id:
-        row.update(_machine(node))
-        open_indices = [index for index in node.control.state.indices.values() if index.open]
-        fill(row, NODES, shard_stats.everything(shard_stats.collect(node, open_indices)))
+    if told is not None:
+        row.update(_machine_cells(told["machine"]))
+        fill(row, NODES, told["stats"])
     return row
 
 
-def _machine(node: Node) -> Row:
-    memory, disk = machine.memory(), machine.disk(node.data.folder.path)
+async def tell(node: Node, _message: None) -> dict[str, Any]:
+    """What this node contributes to its row."""
+    return {"machine": _machine(node), "stats": shard_stats.everything(await shard_stats.collect_here(node))}
+
+
+def _machine(node: Node) -> dict[str, Any]:
+    memory, disk = machine.memory(), machine.disk(node.data_path)
     used, most = machine.resident_bytes(), machine_stats.heap_max()
     one, five, fifteen = machine.load()
     files, most_files = machine.open_files(), machine.max_files()
     return {
         "pid": os.getpid(),
-        "disk.total": Bytes(disk.total),
-        "disk.used": Bytes(disk.used),
-        "disk.avail": Bytes(disk.available),
+        "disk.total": disk.total,
+        "disk.used": disk.used,
+        "disk.avail": disk.available,
         "disk.used_percent": f"{100 * disk.used / disk.total:.2f}",
-        "heap.current": Bytes(used),
+        "heap.current": used,
         "heap.percent": round(100 * used / most) if most else 0,
-        "heap.max": Bytes(most),
-        "ram.current": Bytes(memory.used),
+        "heap.max": most,
+        "ram.current": memory.used,
         "ram.percent": memory.used_percent,
-        "ram.max": Bytes(memory.total),
+        "ram.max": memory.total,
         "file_desc.current": files,
         "file_desc.percent": round(100 * files / most_files) if most_files > 0 else 0,
         "file_desc.max": most_files,
@@ -82,44 +94,69 @@ def _machine(node: Node) -> Row:
         "load_1m": f"{one:.2f}",
         "load_5m": f"{five:.2f}",
         "load_15m": f"{fifteen:.2f}",
-        "uptime": Millis(machine_stats.uptime_ms(node)),
+        "uptime": machine_stats.uptime_ms(node),
         "script.compilations": 0,
         "script.cache_evictions": 0,
         "script.compilation_limit_triggered": 0,
     }
 
 
+_IN_BYTES = ("disk.total", "disk.used", "disk.avail", "heap.current", "heap.max", "ram.current", "ram.max")
+
+
+def _machine_cells(values: Mapping[str, Any]) -> Row:
+    sizes: Row = {name: Bytes(values[name]) for name in _IN_BYTES}
+    return {**values, **sizes, "uptime": Millis(values["uptime"])}
+
+
 async def thread_pool(request: Request, node: Node) -> list[Row]:
     patterns = request.list("thread_pools")
-    known = node.control.state.nodes.get(node.id)
+    state = node.control.state
+    told = await node.nodes.gather(sorted(state.nodes), POOLS, None)
     rows: list[Row] = []
-    for name, (size, queue) in sorted(thread_pools(node).items()):
-        if patterns and not wildcard.matches_any(patterns, name):
-            continue
-        searches = name == "search"
-        rows.append(
-            {
-                "node_name": node.name,
-                "node_id": node.id,
-                "ephemeral_node_id": known.spec.ephemeral_id if known else None,
-                "pid": os.getpid(),
-                "host": known.spec.host if known else "127.0.0.1",
-                "ip": known.spec.ip if known else "127.0.0.1",
-                "port": (known.spec.transport_address.rpartition(":")[2] if known else None) or "-",
-                "name": name,
-                "type": "fixed",
-                "active": node.pressure.searches if searches else 0,
-                "pool_size": size,
-                "queue": 0,
-                "queue_size": queue,
-                "rejected": node.pressure.rejected_searches if searches else 0,
-                "largest": size,
-                "completed": 0,
-                "total_wait_time": "-1" if name == "generic" else Millis(0),
-                "size": size,
-            }
-        )
+    for id, pools in told.answers.items():
+        spec = state.nodes[id].spec
+        for name, pool in sorted(pools["pools"].items()):
+            if patterns and not wildcard.matches_any(patterns, name):
+                continue
+            rows.append(
+                {
+                    "node_name": spec.name,
+                    "node_id": id,
+                    "ephemeral_node_id": spec.ephemeral_id,
+                    "pid": pools["pid"],
+                    "host": spec.host,
+                    "ip": spec.ip,
+                    "port": spec.transport_address.rpartition(":")[2] or "-",
+                    "name": name,
+                    "type": "fixed",
+                    "active": pool["active"],
+                    "pool_size": pool["size"],
+                    "queue": 0,
+                    "queue_size": pool["queue"],
+                    "rejected": pool["rejected"],
+                    "largest": pool["size"],
+                    "completed": 0,
+                    "total_wait_time": "-1" if name == "generic" else Millis(0),
+                    "size": pool["size"],
+                }
+            )
     return rows
+
+
+async def tell_pools(node: Node, _message: None) -> dict[str, Any]:
+    """The thread pools of this node."""
+    pressure = node.pressure
+    pools = {
+        name: {
+            "size": size,
+            "queue": queue,
+            "active": pressure.searches if name == "search" else 0,
+            "rejected": pressure.rejected_searches if name == "search" else 0,
+        }
+        for name, (size, queue) in thread_pools(node).items()
+    }
+    return {"pid": os.getpid(), "pools": pools}
 
 
 async def fielddata(_request: Request, _node: Node) -> list[Row]:

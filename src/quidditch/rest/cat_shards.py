@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import PurePath
 from typing import Any
 
 import orjson
@@ -17,13 +18,12 @@ from quidditch.rest.cat_columns_stats import SHARDS
 from quidditch.rest.cat_indices import iso_time
 from quidditch.rest.cat_table import PARAMS, Bytes, Millis, Row, endpoint
 from quidditch.rest.node import Node
-from quidditch.rest.node_filter import select_nodes
 from quidditch.rest.request import Request
 from quidditch.rest.route import Route
 from quidditch.rest.shard_stats import ShardStats
 from quidditch.rest.stats_cells import fill
-from quidditch.transport.shards import ShardMissing
-from quidditch_kernel import KernelError
+
+DISK = "nodes/disk"
 
 
 def _found(request: Request, node: Node, options: expressions.IndicesOptions) -> list[Index]:
@@ -34,7 +34,8 @@ def _found(request: Request, node: Node, options: expressions.IndicesOptions) ->
 
 
 async def shards(request: Request, node: Node) -> list[Row]:
-    return [_shard_row(node, each) for each in shard_stats.collect(node, _found(request, node, STRICT_EXPAND_HIDDEN))]
+    found = await shard_stats.collect(node, _found(request, node, STRICT_EXPAND_HIDDEN))
+    return [_shard_row(node, each) for each in found]
 
 
 def _shard_row(node: Node, each: ShardStats) -> Row:
@@ -60,9 +61,8 @@ def _shard_row(node: Node, each: ShardStats) -> Row:
     row["seq_no.max"] = each.seq_no.get("max_seq_no")
     row["seq_no.local_checkpoint"] = each.seq_no.get("local_checkpoint")
     row["seq_no.global_checkpoint"] = each.seq_no.get("global_checkpoint")
-    path = node.data.folder.shard(each.index.uuid, each.number)
-    row["path.data"] = str(path.parent.parent)
-    row["path.state"] = str(path.parent.parent)
+    if each.about is not None:
+        row["path.data"] = row["path.state"] = str(PurePath(each.about.path).parent.parent)
     fill(row, SHARDS, each.stats)
     return row
 
@@ -80,16 +80,14 @@ async def segments(request: Request, node: Node) -> list[Row]:
         error = blocked(node.control.state, index, "metadata_read")
         if error is not None:
             raise error
-    return [row for each in shard_stats.collect(node, found) for row in _segment_rows(node, each)]
+    collected = await shard_stats.collect(node, found, segments=True)
+    return [row for each in collected for row in _segment_rows(node, each)]
 
 
 def _segment_rows(node: Node, each: ShardStats) -> list[Row]:
-    if each.stats is None:
+    if each.stats is None or each.about is None or each.about.segments is None:
         return []
-    try:
-        found: dict[str, Any] = orjson.loads(node.data.segments(each.index.uuid, each.number))["segments"]
-    except (ShardMissing, KernelError):
-        return []
+    found: dict[str, Any] = orjson.loads(each.about.segments)["segments"]
     place = _place(node, each.copy)
     return [
         {
@@ -115,41 +113,48 @@ def _segment_rows(node: Node, each: ShardStats) -> list[Row]:
 
 async def allocation(request: Request, node: Node) -> list[Row]:
     state = node.control.state
-    wanted = select_nodes(state, request.param("node_id"), node.id)
+    wanted = node.select(request.param("node_id"))
     held: dict[str | None, int] = {}
     for routing in state.routing.values():
         for shard in routing.spec.shards:
             for copy in shard.copies:
                 held[copy.node] = held.get(copy.node, 0) + 1
     rows: list[Row] = []
-    for known in wanted:
-        if not known.holds_data:
-            continue
+    holders = [known for known in wanted if known.holds_data]
+    disks = await node.nodes.gather([known.id for known in holders], DISK, None)
+    for known in holders:
         row: Row = {"shards": held.get(known.id, 0), "host": known.spec.host, "ip": known.spec.ip, "node": known.name}
-        if known.id == node.id:
-            row.update(_disk(node))
+        row.update(_disk(disks.answers.get(known.id)))
         rows.append(row)
     if held.get(None) and request.param("node_id") is None:
         rows.append({"shards": held[None], "node": "UNASSIGNED"})
     return rows
 
 
-def _disk(node: Node) -> Row:
-    usage = machine.disk(node.data.folder.path)
-    stats = shard_stats.everything(shard_stats.collect(node, node.control.state.indices.values()))
+async def disk(node: Node, _message: Any) -> dict[str, int]:
+    """What the disk of this node holds, in bytes."""
+    usage = machine.disk(node.data_path)
+    stats = shard_stats.everything(await shard_stats.collect_here(node))
+    held = int(stats["store"]["size_in_bytes"])
+    return {"indices": held, "used": usage.used, "available": usage.available, "total": usage.total}
+
+
+def _disk(usage: dict[str, int] | None) -> Row:
+    if usage is None:
+        return {}
     return {
-        "disk.indices": Bytes(int(stats["store"]["size_in_bytes"])),
-        "disk.used": Bytes(usage.used),
-        "disk.avail": Bytes(usage.available),
-        "disk.total": Bytes(usage.total),
-        "disk.percent": round(100 * usage.used / usage.total),
+        "disk.indices": Bytes(usage["indices"]),
+        "disk.used": Bytes(usage["used"]),
+        "disk.avail": Bytes(usage["available"]),
+        "disk.total": Bytes(usage["total"]),
+        "disk.percent": round(100 * usage["used"] / usage["total"]),
     }
 
 
 async def recovery(request: Request, node: Node) -> list[Row]:
     """The recovery of each copy that is on a node. Local recoveries move no files."""
     rows = []
-    for each in shard_stats.collect(node, _found(request, node, STRICT_EXPAND_OPEN)):
+    for each in await shard_stats.collect(node, _found(request, node, STRICT_EXPAND_OPEN)):
         if each.copy.assigned and not (request.flag("active_only") and each.copy.active):
             rows.append(_recovery_row(node, each))
     return rows

@@ -65,7 +65,7 @@ def state_json(
         shown["state_uuid"] = state_uuid(state)
     for name in ("master_node", "cluster_manager_node"):
         if name in wanted:
-            shown[name] = node.id
+            shown[name] = node.manager
     if "blocks" in wanted:
         shown["blocks"] = _blocks(state, indices)
     if "nodes" in wanted:

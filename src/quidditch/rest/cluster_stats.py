@@ -14,33 +14,35 @@ from quidditch.rest import human, shard_stats
 from quidditch.rest.info import COMPATIBLE_VERSION
 from quidditch.rest.machine_stats import heap_max, jvm_version, percent, uptime_ms
 from quidditch.rest.node import Node
-from quidditch.rest.node_filter import select_nodes
 from quidditch.rest.request import Request
 from quidditch.rest.response import Response
 from quidditch.rest.route import Route
 
+MACHINE = "nodes/machine"
 _SECTIONS = ("docs", "store", "fielddata", "query_cache", "completion", "segments")
 _ANALYSIS = ("char_filter", "tokenizer", "filter", "analyzer")
 
 
 async def stats(request: Request, node: Node) -> Response:
     state = node.control.state
-    nodes = select_nodes(state, request.param("node_id"), node.id)
+    nodes = node.select(request.param("node_id"))
+    gathered = await node.nodes.gather([known.id for known in nodes], MACHINE, None)
+    shown = [known for known in nodes if known.id in gathered.answers]
     body: dict[str, Any] = {
-        "_nodes": {"total": len(nodes), "successful": len(nodes), "failed": 0},
+        "_nodes": gathered.header(),
         "cluster_name": state.cluster_name,
         "cluster_uuid": state.cluster_uuid,
         "timestamp": node.clock.now_ms(),
         "status": cluster_health(state).status,
-        "indices": _indices(node),
-        "nodes": _nodes(node, [known.spec.roles for known in nodes]),
+        "indices": await _indices(node),
+        "nodes": _nodes(node, [known.spec.roles for known in shown], list(gathered.answers.values())),
     }
     return Response.json(human.with_units(body) if request.flag("human") else body)
 
 
-def _indices(node: Node) -> dict[str, Any]:
+async def _indices(node: Node) -> dict[str, Any]:
     indices = list(node.control.state.indices.values())
-    collected = shard_stats.collect(node, [index for index in indices if index.open])
+    collected = await shard_stats.collect(node, [index for index in indices if index.open])
     numbers = shard_stats.everything(collected)
     return {
         "count": len(indices),
@@ -112,12 +114,37 @@ def _analysis(indices: Sequence[Index]) -> dict[str, Any]:
     return found | {f"built_in_{kind}s": [] for kind in _ANALYSIS}
 
 
-def _nodes(node: Node, roles: Sequence[Sequence[str]]) -> dict[str, Any]:
-    total = len(roles)
-    memory, disk = machine.memory(), machine.disk(node.data.folder.path)
+async def tell(node: Node, _message: None) -> dict[str, Any]:
+    """The numbers of this node's machine and process."""
+    memory, disk = machine.memory(), machine.disk(node.data_path)
     name, pretty, _, _ = machine.system()
-    files = machine.open_files()
+    return {
+        "names": [name, pretty],
+        "processors": [machine.processors(), machine.allowed_processors()],
+        "memory": [memory.total, memory.available, memory.used],
+        "disk": [disk.total, disk.free, disk.available],
+        "files": machine.open_files(),
+        "cpu": percent(node)[1],
+        "uptime": uptime_ms(node),
+        "heap": [machine.resident_bytes(), heap_max()],
+        "threads": machine.threads(),
+    }
+
+
+def _nodes(node: Node, roles: Sequence[Sequence[str]], told: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    total = len(roles)
     managers = sum("cluster_manager" in each for each in roles)
+    files = [int(each["files"]) for each in told] or [0]
+
+    def summed(name: str, at: int) -> int:
+        return sum(int(each[name][at]) for each in told)
+
+    def named(at: int, key: str) -> list[dict[str, Any]]:
+        counted = Counter(str(each["names"][at]) for each in told)
+        return [{key: name, "count": count} for name, count in counted.items()]
+
+    memory, used = summed("memory", 0), summed("memory", 2)
+    used_percent = round(100 * used / memory) if memory else 0
     return {
         "count": {
             "total": total,
@@ -132,32 +159,32 @@ def _nodes(node: Node, roles: Sequence[Sequence[str]]) -> dict[str, Any]:
         },
         "versions": [COMPATIBLE_VERSION],
         "os": {
-            "available_processors": machine.processors() * total,
-            "allocated_processors": machine.allowed_processors() * total,
-            "names": [{"name": name, "count": total}],
-            "pretty_names": [{"pretty_name": pretty, "count": total}],
+            "available_processors": summed("processors", 0),
+            "allocated_processors": summed("processors", 1),
+            "names": named(0, "name"),
+            "pretty_names": named(1, "pretty_name"),
             "mem": {
-                "total_in_bytes": memory.total,
-                "free_in_bytes": memory.available,
-                "used_in_bytes": memory.used,
-                "free_percent": 100 - memory.used_percent,
-                "used_percent": memory.used_percent,
+                "total_in_bytes": memory,
+                "free_in_bytes": summed("memory", 1),
+                "used_in_bytes": used,
+                "free_percent": 100 - used_percent,
+                "used_percent": used_percent,
             },
         },
         "process": {
-            "cpu": {"percent": percent(node)[1]},
-            "open_file_descriptors": {"min": files, "max": files, "avg": files},
+            "cpu": {"percent": sum(int(each["cpu"]) for each in told)},
+            "open_file_descriptors": {"min": min(files), "max": max(files), "avg": sum(files) // len(files)},
         },
         "jvm": {
-            "max_uptime_in_millis": uptime_ms(node),
+            "max_uptime_in_millis": max((int(each["uptime"]) for each in told), default=0),
             "versions": [{**jvm_version(), "bundled_jdk": False, "using_bundled_jdk": None, "count": total}],
-            "mem": {"heap_used_in_bytes": machine.resident_bytes(), "heap_max_in_bytes": heap_max()},
-            "threads": machine.threads(),
+            "mem": {"heap_used_in_bytes": summed("heap", 0), "heap_max_in_bytes": summed("heap", 1)},
+            "threads": sum(int(each["threads"]) for each in told),
         },
         "fs": {
-            "total_in_bytes": disk.total,
-            "free_in_bytes": disk.free,
-            "available_in_bytes": disk.available,
+            "total_in_bytes": summed("disk", 0),
+            "free_in_bytes": summed("disk", 1),
+            "available_in_bytes": summed("disk", 2),
             "cache_reserved_in_bytes": 0,
         },
         "plugins": [],

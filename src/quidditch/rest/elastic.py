@@ -50,7 +50,7 @@ async def close_pit(request: Request, node: Node) -> Response:
         id = value
     if not id:
         raise validation("id is missing")
-    closed = [found for found in node.search.points.delete([id]) if found["successful"]]
+    closed = [found for found in await node.search.points.delete([id]) if found["successful"]]
     return Response.json({"succeeded": bool(closed), "num_freed": len(closed)}, 200 if closed else 404)
 
 

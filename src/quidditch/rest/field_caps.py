@@ -27,7 +27,7 @@ async def field_caps(request: Request, node: Node) -> Response:
         patterns = items
     if not patterns:
         raise illegal_argument("specified fields can't be null or empty")
-    return Response.json(node.search.field_caps(ask_of(request), patterns, index_filter))
+    return Response.json(await node.search.field_caps(ask_of(request), patterns, index_filter))
 
 
 ROUTES = [

@@ -5,8 +5,9 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
+from quidditch.coordinator.shards import Place
 from quidditch.model.expressions import IndicesOptions
-from quidditch.model.objects import Copy, Index
+from quidditch.model.objects import Copy
 from quidditch.rest import human
 from quidditch.rest import index_params as common
 from quidditch.rest.node import Node
@@ -20,16 +21,11 @@ _OPTIONS = IndicesOptions(expand_closed=True)
 async def recovery(request: Request, node: Node) -> Response:
     active_only = request.flag("active_only")
     answer: dict[str, Any] = {}
-    for index in common.resolve(request, node, _OPTIONS):
-        routing = node.control.state.routing.get(index.name)
-        shards = [
-            _shard(node, index, number, copy, request.flag("detailed"))
-            for number, shard in enumerate(routing.spec.shards if routing else ())
-            for copy in shard.copies
-            if copy.node is not None and (not active_only or copy.state == "INITIALIZING")
-        ]
-        if shards:
-            answer[index.name] = {"shards": shards}
+    for place in await node.shards.describe(common.resolve(request, node, _OPTIONS)):
+        copy = place.copy
+        if copy.node is not None and (not active_only or copy.state == "INITIALIZING"):
+            shown = answer.setdefault(place.index.name, {"shards": []})
+            shown["shards"].append(_shard(node, place, request.flag("detailed")))
     return Response.json(_for_people(answer) if request.flag("human") else answer)
 
 
@@ -49,12 +45,12 @@ def _for_people(answer: dict[str, Any]) -> dict[str, Any]:
     return shown
 
 
-def _shard(node: Node, index: Index, number: int, copy: Copy, detailed: bool) -> dict[str, Any]:
-    local = node.data.indices.get(index.uuid)
-    shard = local.shards.get(number) if local is not None else None
-    start = shard.opened_at_ms if shard is not None else int(str(index.setting("index.creation_date", "0")))
-    took = shard.opening_ms if shard is not None else 0
-    kind = shard.recovery if shard is not None else "EXISTING_STORE"
+def _shard(node: Node, place: Place, detailed: bool) -> dict[str, Any]:
+    index, number, copy = place.index, place.number, place.copy
+    about = place.about if place.about is not None and place.about.recovery else None
+    start = about.opened_at_ms if about is not None else int(str(index.setting("index.creation_date", "0")))
+    took = about.opening_ms if about is not None else 0
+    kind = about.recovery if about is not None else "EXISTING_STORE"
     files: dict[str, Any] = {"total": 0, "reused": 0, "recovered": 0, "percent": "0.0%"}
     if detailed:
         files["details"] = []

@@ -11,7 +11,7 @@ import orjson
 
 from quidditch.model.errors import illegal_argument
 from quidditch.model.expressions import STRICT_EXPAND_OPEN, STRICT_EXPAND_OPEN_FORBID_CLOSED
-from quidditch.model.objects import Copy, Index
+from quidditch.model.objects import Copy
 from quidditch.model.wildcard import matches_any
 from quidditch.rest import human, shard_stats
 from quidditch.rest import index_params as common
@@ -21,7 +21,6 @@ from quidditch.rest.request import Request
 from quidditch.rest.response import Response
 from quidditch.rest.route import Route
 from quidditch.rest.shard_stats import ShardStats, Stats
-from quidditch.transport.shards import ShardMissing
 
 _SECTIONS = {name: name for name in shard_stats.EMPTY} | {"merge": "merges"}
 _SECTIONS.pop("merges")
@@ -98,24 +97,18 @@ async def stats(request: Request, node: Node) -> Response:
     )
     forbids = request.flag("forbid_closed_indices", default=True)
     defaults = STRICT_EXPAND_OPEN_FORBID_CLOSED if forbids else STRICT_EXPAND_OPEN
-    shards = shard_stats.collect(node, common.resolve(request, node, defaults))
+    shards = await shard_stats.collect(node, common.resolve(request, node, defaults))
     for shard in shards:
         if shard.stats is None and not shard.index.open and shard.copy.primary:
             shard.stats = shard_stats.empty()
             if request.flag("include_unloaded_segments"):
-                shard.stats["segments"]["count"] = _segments_on_disk(node, shard)
+                shard.stats["segments"]["count"] = shard.about.on_disk if shard.about else 0
     answer: dict[str, Any] = {"_shards": _counts(shards), "_all": _pair(shards, view)}
     if level != "cluster":
         answer["indices"] = {
             group[0].index.name: _index(node, group, view, with_shards=level == "shards") for group in _by_index(shards)
         }
     return Response.json(human.with_units(answer) if request.flag("human") else answer)
-
-
-def _segments_on_disk(node: Node, shard: ShardStats) -> int:
-    """Segments of a closed shard: each has a folder of its own."""
-    folder = node.data.folder.shard(shard.index.uuid, shard.number) / "segments"
-    return sum(entry.is_dir() for entry in folder.iterdir()) if folder.is_dir() else 0
 
 
 def _counts(shards: Sequence[ShardStats]) -> dict[str, int]:
@@ -157,7 +150,7 @@ def routing_json(copy: Copy) -> dict[str, Any]:
 
 
 def _shard(node: Node, each: ShardStats, view: _View) -> dict[str, Any]:
-    path = str(node.data.folder.shard(each.index.uuid, each.number))
+    path = each.about.path if each.about else ""
     term = 0
     routing = node.control.state.routing.get(each.index.name)
     if routing is not None:
@@ -181,31 +174,16 @@ async def segments(request: Request, node: Node) -> Response:
     found = common.resolve(request, node, STRICT_EXPAND_OPEN_FORBID_CLOSED)
     shown: dict[str, Any] = {}
     total = successful = 0
-    for index in found:
-        routing = node.control.state.routing.get(index.name)
-        numbers: dict[str, list[Any]] = {}
-        for number, shard in enumerate(routing.spec.shards if routing else ()):
-            for copy in shard.copies:
-                total += 1
-                entry = _shard_segments(node, index, number, copy)
-                if entry is not None:
-                    successful += 1
-                    numbers.setdefault(str(number), []).append(entry)
-        if numbers:
-            shown[index.name] = {"shards": numbers}
+    for place in await node.shards.describe(found, segments=True):
+        total += 1
+        if place.about is None or place.about.segments is None or not place.copy.active:
+            continue
+        successful += 1
+        routing = {"state": place.copy.state, "primary": place.copy.primary, "node": place.copy.node}
+        numbers = shown.setdefault(place.index.name, {"shards": {}})["shards"]
+        numbers.setdefault(str(place.number), []).append({"routing": routing, **orjson.loads(place.about.segments)})
     answer = {"_shards": {"total": total, "successful": successful, "failed": 0}, "indices": shown}
     return Response.json(human.with_units(answer) if request.flag("human") else answer)
-
-
-def _shard_segments(node: Node, index: Index, number: int, copy: Copy) -> dict[str, Any] | None:
-    if copy.node != node.id or not copy.active:
-        return None
-    try:
-        raw: dict[str, Any] = orjson.loads(node.data.segments(index.uuid, number))
-    except ShardMissing:
-        return None
-    routing = {"state": copy.state, "primary": copy.primary, "node": copy.node}
-    return {"routing": routing, **raw}
 
 
 # --- _shard_stores --------------------------------------------------------------------------------------------------

@@ -120,17 +120,17 @@ def _collectors() -> dict[str, Any]:
 
 
 def fs_stats(node: Node) -> dict[str, Any]:
-    disk = machine.disk(node.data.folder.path)
+    disk = machine.disk(node.data_path)
     sizes = {
         "total_in_bytes": disk.total,
         "free_in_bytes": disk.free,
         "available_in_bytes": disk.available,
         "cache_reserved_in_bytes": 0,
     }
-    mount, kind = machine.mount(node.data.folder.path)
+    mount, kind = machine.mount(node.data_path)
     return {
         "timestamp": node.clock.now_ms(),
         "total": sizes,
-        "data": [{"path": str(node.data.folder.path), "mount": mount, "type": kind, **sizes}],
+        "data": [{"path": str(node.data_path), "mount": mount, "type": kind, **sizes}],
         "io_stats": {},
     }

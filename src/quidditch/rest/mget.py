@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from typing import Any
 
@@ -24,6 +25,10 @@ async def mget(request: Request, node: Node) -> Response:
     if not content:
         raise ApiError(400, "parse_exception", "request body or source parameter is required")
     items = _items(request, parse_json(content))
+    if len(node.control.state.nodes) > 1 and not any(options.refresh for *_, options in items):
+        # Documents may be on other nodes: all are asked at once.
+        entries = await asyncio.gather(*(_one(node, *item) for item in items))
+        return Response.raw(b'{"docs":[' + b",".join(entries) + b"]}")
     refreshed: set[str] = set()
     entries = []
     for index, id, routing, options in items:

@@ -16,8 +16,8 @@ _ROLES = {
 }
 
 
-def select_nodes(state: ClusterState, expression: str | None, local: str) -> list[ClusterNode]:
-    """The nodes in order of their ids. `local` is this node, which is also the manager while there is one process."""
+def select_nodes(state: ClusterState, expression: str | None, local: str, manager: str) -> list[ClusterNode]:
+    """The nodes in order of their ids. `local` is this node, `manager` the one that leads."""
     nodes = [state.nodes[key] for key in sorted(state.nodes)]
     if expression is None or expression in ("", "_all"):
         return nodes
@@ -33,7 +33,7 @@ def select_nodes(state: ClusterState, expression: str | None, local: str) -> lis
                     found.pop(node.id, None)
             continue
         for node in nodes:
-            if _matches(node, part, local):
+            if _matches(node, part, local, manager):
                 found[node.id] = node
     return [node for node in nodes if node.id in found]
 
@@ -44,11 +44,13 @@ def _has_role(node: ClusterNode, role: str) -> bool:
     return _ROLES[role] in node.spec.roles or (role == "master" and "master" in node.spec.roles)
 
 
-def _matches(node: ClusterNode, part: str, local: str) -> bool:
+def _matches(node: ClusterNode, part: str, local: str, manager: str) -> bool:
     if part in ("_all", "*"):
         return True
-    if part in ("_local", "_master", "_cluster_manager"):
+    if part == "_local":
         return node.id == local
+    if part in ("_master", "_cluster_manager"):
+        return node.id == manager
     spec = node.spec
     names = (spec.id, spec.name, spec.host, spec.ip, spec.transport_address)
     if any(wildcard.matches(part, name) for name in names):

@@ -14,7 +14,6 @@ from quidditch.model.objects import Node as ClusterNode
 from quidditch.rest import machine_stats
 from quidditch.rest.info import COMPATIBLE_VERSION
 from quidditch.rest.node import Node
-from quidditch.rest.node_filter import select_nodes
 from quidditch.rest.request import Request
 from quidditch.rest.response import Response
 from quidditch.rest.route import Route
@@ -24,6 +23,11 @@ AGGREGATIONS = (
     "max", "min", "missing", "nested", "percentile_ranks", "percentiles", "range", "reverse_nested", "stats", "sum",
     "terms", "top_hits", "value_count",
 )  # fmt: skip
+
+
+INFO = "nodes/info"
+View = Mapping[str, Any]
+"""What is asked of a node: the sections `wanted`, and whether they are `human` and `flat`."""
 
 
 async def info(request: Request, node: Node) -> Response:
@@ -43,18 +47,15 @@ async def _info(request: Request, node: Node, which: str | None, metric: str | N
     state = node.control.state
     metrics = [part.strip() for part in metric.split(",")] if metric else ["_all"]
     wanted = [name for name in SECTIONS if name in metrics or "_all" in metrics]
-    nodes = select_nodes(state, which, node.id)
-    shown = {known.id: _node(request, node, known, wanted) for known in nodes}
-    return Response.json(
-        {
-            "_nodes": {"total": len(nodes), "successful": len(nodes), "failed": 0},
-            "cluster_name": state.cluster_name,
-            "nodes": shown,
-        }
-    )
+    nodes = node.select(which)
+    message = {"wanted": wanted, "human": request.flag("human"), "flat": request.flag("flat_settings")}
+    gathered = await node.nodes.gather([known.id for known in nodes], INFO, message)
+    return Response.json({"_nodes": gathered.header(), "cluster_name": state.cluster_name, "nodes": gathered.answers})
 
 
-def _node(request: Request, node: Node, known: ClusterNode, wanted: list[str]) -> dict[str, Any]:
+async def tell(node: Node, message: View) -> dict[str, Any]:
+    """This node's part of the answer."""
+    known = node.known
     spec = known.spec
     body: dict[str, Any] = {
         "name": spec.name,
@@ -65,17 +66,17 @@ def _node(request: Request, node: Node, known: ClusterNode, wanted: list[str]) -
         "build_type": "quidditch",
         "build_hash": __version__,
     }
-    if "indices" in wanted:
+    if "indices" in message["wanted"]:
         size = _indexing_buffer(node)
-        if request.flag("human"):
+        if message["human"]:
             body["total_indexing_buffer"] = format_bytes(size)
         body["total_indexing_buffer_in_bytes"] = size
     body["roles"] = sorted(spec.roles)
     body["attributes"] = spec.attributes
-    for name in wanted:
+    for name in message["wanted"]:
         section = SECTIONS[name]
         if section is not None:
-            body[name] = section(request, node, known)
+            body[name] = section(message, node, known)
     return body
 
 
@@ -86,7 +87,7 @@ def _indexing_buffer(node: Node) -> int:
         return 0
 
 
-def _settings(request: Request, node: Node, known: ClusterNode) -> dict[str, Any]:
+def _settings(view: View, node: Node, known: ClusterNode) -> dict[str, Any]:
     flat: dict[str, Any] = {
         "client.type": "node",
         "cluster.name": node.control.state.cluster_name,
@@ -99,14 +100,14 @@ def _settings(request: Request, node: Node, known: ClusterNode) -> dict[str, Any
     if isinstance(values, Mapping):
         flat.update({key: value for key, value in values.items() if isinstance(value, str)})
         flat["cluster.name"], flat["node.name"] = node.control.state.cluster_name, known.name
-    return flat if request.flag("flat_settings") else nest(flat)
+    return flat if view["flat"] else nest(flat)
 
 
-def _process(_request: Request, _node: Node, _known: ClusterNode) -> dict[str, Any]:
+def _process(_view: View, _node: Node, _known: ClusterNode) -> dict[str, Any]:
     return {"refresh_interval_in_millis": 1000, "id": os.getpid(), "mlockall": False}
 
 
-def _jvm(_request: Request, node: Node, _known: ClusterNode) -> dict[str, Any]:
+def _jvm(_view: View, node: Node, _known: ClusterNode) -> dict[str, Any]:
     most = machine_stats.heap_max()
     return {
         "pid": os.getpid(),
@@ -128,7 +129,7 @@ def _jvm(_request: Request, node: Node, _known: ClusterNode) -> dict[str, Any]:
     }
 
 
-def _thread_pool(_request: Request, node: Node, _known: ClusterNode) -> dict[str, Any]:
+def _thread_pool(_view: View, node: Node, _known: ClusterNode) -> dict[str, Any]:
     return {name: pool_info(size, queue) for name, (size, queue) in thread_pools(node).items()}
 
 
@@ -157,12 +158,12 @@ def thread_pools(node: Node) -> dict[str, tuple[int, int]]:
     }
 
 
-def _transport(_request: Request, _node: Node, known: ClusterNode) -> dict[str, Any]:
+def _transport(_view: View, _node: Node, known: ClusterNode) -> dict[str, Any]:
     address = known.spec.transport_address
     return {"bound_address": [address], "publish_address": address, "profiles": {}}
 
 
-def _http(_request: Request, node: Node, known: ClusterNode) -> dict[str, Any]:
+def _http(_view: View, node: Node, known: ClusterNode) -> dict[str, Any]:
     address = known.spec.http_address or node.http_address
     try:
         most = int(node.config.size("http.max_content_length"))
@@ -171,11 +172,11 @@ def _http(_request: Request, node: Node, known: ClusterNode) -> dict[str, Any]:
     return {"bound_address": [address], "publish_address": address, "max_content_length_in_bytes": most}
 
 
-def _aggregations(_request: Request, _node: Node, _known: ClusterNode) -> dict[str, Any]:
+def _aggregations(_view: View, _node: Node, _known: ClusterNode) -> dict[str, Any]:
     return {name: {"types": ["other"]} for name in AGGREGATIONS}
 
 
-Section = Callable[[Request, Node, ClusterNode], Any]
+Section = Callable[[View, Node, ClusterNode], Any]
 SECTIONS: Mapping[str, Section | None] = {
     "settings": _settings,
     "os": lambda *_: machine_stats.os_info(),

@@ -7,10 +7,8 @@ from typing import Any
 
 from quidditch.lib.units import format_bytes
 from quidditch.model.errors import illegal_argument
-from quidditch.model.objects import Node as ClusterNode
 from quidditch.rest import human, machine_stats, shard_stats
 from quidditch.rest.node import Node
-from quidditch.rest.node_filter import select_nodes
 from quidditch.rest.nodes_info import thread_pools
 from quidditch.rest.params import similarity
 from quidditch.rest.request import Request
@@ -18,6 +16,7 @@ from quidditch.rest.response import Response
 from quidditch.rest.route import Route
 
 _INDEX_METRICS = {name: name for name in shard_stats.EMPTY} | {"merge": "merges"}
+STATS = "nodes/stats"
 _LEVELS = ("node", "indices", "shards")
 
 
@@ -32,12 +31,10 @@ async def stats(request: Request, node: Node) -> Response:
     level = request.query.get("level", "node").lower()
     if level not in _LEVELS:
         raise illegal_argument(f"level parameter must be one of [indices] or [node] or [shards] but was [{level}]")
-    nodes = select_nodes(state, request.param("node_id"), node.id)
-    body = {
-        "_nodes": {"total": len(nodes), "successful": len(nodes), "failed": 0},
-        "cluster_name": state.cluster_name,
-        "nodes": {known.id: _node(node, known, metrics, index_metrics, level) for known in nodes},
-    }
+    nodes = node.select(request.param("node_id"))
+    message = {"metrics": metrics, "index_metrics": index_metrics, "level": level}
+    gathered = await node.nodes.gather([known.id for known in nodes], STATS, message)
+    body = {"_nodes": gathered.header(), "cluster_name": state.cluster_name, "nodes": gathered.answers}
     return Response.json(human.with_units(body) if request.flag("human") else body)
 
 
@@ -66,8 +63,10 @@ def _suggestion(metric: str, known: Sequence[str]) -> str:
     return f" -> did you mean [{close[0]}]?" if len(close) == 1 else f" -> did you mean any of [{', '.join(close)}]?"
 
 
-def _node(node: Node, known: ClusterNode, metrics: list[str], index_metrics: list[str], level: str) -> dict[str, Any]:
-    spec = known.spec
+async def tell(node: Node, message: Mapping[str, Any]) -> dict[str, Any]:
+    """This node's part of the answer."""
+    metrics = message["metrics"]
+    spec = node.known.spec
     body: dict[str, Any] = {
         "timestamp": node.clock.now_ms(),
         "name": spec.name,
@@ -77,19 +76,16 @@ def _node(node: Node, known: ClusterNode, metrics: list[str], index_metrics: lis
         "roles": sorted(spec.roles),
         "attributes": spec.attributes,
     }
-    if known.id != node.id:
-        return body
     if not metrics or "indices" in metrics:
-        body["indices"] = _indices(node, index_metrics, level)
+        body["indices"] = await _indices(node, message["index_metrics"], message["level"])
     for name, section in SECTIONS.items():
         if not metrics or name in metrics:
             body["breakers" if name == "breaker" else name] = section(node)
     return body
 
 
-def _indices(node: Node, metrics: list[str], level: str) -> dict[str, Any]:
-    indices = [index for index in node.control.state.indices.values() if index.open]
-    collected = [each for each in shard_stats.collect(node, indices) if each.stats is not None]
+async def _indices(node: Node, metrics: list[str], level: str) -> dict[str, Any]:
+    collected = await shard_stats.collect_here(node)
     sections = [_INDEX_METRICS[name] for name in metrics] or list(shard_stats.EMPTY)
 
     def shown(numbers: shard_stats.Stats) -> dict[str, Any]:

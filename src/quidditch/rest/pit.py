@@ -19,7 +19,7 @@ async def create(request: Request, node: Node) -> Response:
     alive = request.query.get("keep_alive")
     if not alive:
         raise validation("keep alive not specified")
-    return Response.json(node.search.points.create(request.path_params["index"], request.query, alive))
+    return Response.json(await node.search.points.create(request.path_params["index"], request.query, alive))
 
 
 async def delete(request: Request, node: Node) -> Response:
@@ -33,15 +33,15 @@ async def delete(request: Request, node: Node) -> Response:
         ids = items
     if not ids:
         raise validation("no pit ids specified")
-    return Response.json({"pits": node.search.points.delete(ids)})
+    return Response.json({"pits": await node.search.points.delete(ids)})
 
 
 async def delete_all(_request: Request, node: Node) -> Response:
-    return Response.json({"pits": node.search.points.delete_all()})
+    return Response.json({"pits": await node.search.points.delete_all()})
 
 
 async def list_all(_request: Request, node: Node) -> Response:
-    return Response.json({"pits": node.search.points.list()})
+    return Response.json({"pits": await node.search.points.open_points()})
 
 
 ROUTES = [

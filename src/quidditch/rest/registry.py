@@ -34,6 +34,7 @@ FAMILIES = [
     "nodes_info",
     "nodes_shutdown",
     "nodes_stats",
+    "hot_threads",
     "cat_cluster",
     "cat_indices",
     "cat_shards",

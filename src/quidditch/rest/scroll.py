@@ -39,7 +39,7 @@ async def clear(request: Request, node: Node) -> Response:
             raise unknown(key, value)
     if not ids:
         raise validation("no scroll ids specified")
-    freed = node.search.scrolls.clear(ids)
+    freed = await node.search.scrolls.clear(ids)
     everything = ids == ["_all"]
     return Response.json({"succeeded": True, "num_freed": freed}, 200 if freed or everything else 404)
 

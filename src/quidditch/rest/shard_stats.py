@@ -9,11 +9,10 @@ from typing import Any
 import msgspec
 import orjson
 
-from quidditch.coordinator.search_counts import SearchCount
+from quidditch.coordinator.shards import Place
 from quidditch.model.objects import Copy, Index
 from quidditch.rest.node import Node
-from quidditch.transport.shards import ShardMissing
-from quidditch_kernel import KernelError
+from quidditch.transport.shards import Description
 
 Stats = dict[str, dict[str, Any]]
 _REQUEST_PHASES = ("took", "dfs_pre_query", "query", "fetch", "dfs_query", "expand", "can_match")
@@ -111,7 +110,7 @@ _GREATEST = {"max_unsafe_auto_id_timestamp", "max_last_index_request_timestamp",
 
 class ShardStats(msgspec.Struct):
     """One copy of a shard. `stats` has all sections, None where the copy does not answer; `seq_no` and `commit` as
-    the kernel gives them.
+    the kernel gives them; `about` is what else its node tells.
     """
 
     index: Index
@@ -120,47 +119,39 @@ class ShardStats(msgspec.Struct):
     stats: Stats | None = None
     seq_no: dict[str, Any] = {}
     commit: dict[str, Any] = {}
+    about: Description | None = None
 
 
 def empty() -> Stats:
     return copies.deepcopy(EMPTY)
 
 
-def collect(node: Node, indices: Iterable[Index]) -> list[ShardStats]:
-    """All copies of the indices in order, with the numbers of those that are open here."""
-    found: list[ShardStats] = []
-    for index in indices:
-        routing = node.control.state.routing.get(index.name)
-        for number, shard in enumerate(routing.spec.shards if routing else ()):
-            found.extend(_one(node, index, number, copy) for copy in shard.copies)
-    return found
+async def collect(node: Node, indices: Iterable[Index], *, segments: bool = False) -> list[ShardStats]:
+    """All copies of the indices in order, with the numbers of those that are open, wherever they are."""
+    return [_one(place) for place in await node.shards.describe(indices, segments)]
 
 
-def _one(node: Node, index: Index, number: int, copy: Copy) -> ShardStats:
-    each = ShardStats(index, number, copy)
-    if copy.node != node.id or not copy.active:
+async def collect_here(node: Node) -> list[ShardStats]:
+    """The copies that this node has open."""
+    indices = [index for index in node.control.state.indices.values() if index.open]
+    found = [_one(place) for place in await node.shards.describe(indices, only=node.id)]
+    return [each for each in found if each.stats is not None]
+
+
+def _one(place: Place) -> ShardStats:
+    each = ShardStats(place.index, place.number, place.copy, about=place.about)
+    if place.about is None or place.about.stats is None or not place.copy.active:
         return each
-    try:
-        raw: dict[str, Any] = orjson.loads(node.data.stats(index.uuid, number))
-    except (ShardMissing, KernelError):
-        return each
+    raw: dict[str, Any] = orjson.loads(place.about.stats)
     each.seq_no = raw.pop("seq_no", {})
     each.commit = raw.pop("commit", {})
     stats = empty()
     for section, members in raw.items():
         if isinstance(members, dict):
             stats.setdefault(section, {}).update(members)
-    if node.search is not None:
-        _add_searches(stats["search"], node.search.searcher.counts.of(index.name, number))
+    stats["search"].update(orjson.loads(place.about.searches))
     each.stats = stats
     return each
-
-
-def _add_searches(section: dict[str, Any], count: SearchCount) -> None:
-    """What the coordinator counts. Groups are shown only to those who ask for them."""
-    section.update(count.to_json())
-    if count.groups:
-        section["groups"] = {name: group.to_json() for name, group in count.groups.items()}
 
 
 def total(parts: Iterable[Stats | None]) -> Stats:

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
 
+from quidditch.coordinator.nodes import SECONDS, Gathered, failed_node
 from quidditch.model import wildcard
 from quidditch.model.errors import ApiError, illegal_argument
-from quidditch.rest import node_filter
 from quidditch.rest.errors import response_of
 from quidditch.rest.node import Node
 from quidditch.rest.request import Request
 from quidditch.rest.response import Response
 from quidditch.rest.route import Route
 
+LIST = "nodes/tasks"
+CANCEL = "nodes/tasks/cancel"
+GET = "nodes/tasks/get"
 _KEEP = 1000
 _EXTRA = "tasks"
 
@@ -79,104 +82,145 @@ def start(
     return Response.json({"task": f"{node.id}:{task.number}"})
 
 
+# --- asked of all nodes ---------------------------------------------------------------------------------------------
+
+
 async def list_all(request: Request, node: Node) -> Response:
     """`_tasks`: what is under way, grouped."""
     group = request.query.get("group_by", "nodes")
     if group not in ("nodes", "parents", "none"):
         raise illegal_argument(f"[group_by] must be one of [nodes], [parents] or [none] but was [{group}]")
-    shown = _running(request, node)
-    if request.flag("wait_for_completion"):
-        waits = [task.running for task in _matching(request, node) if task.running is not None]
-        if waits:
-            await asyncio.wait(waits, timeout=(request.time("timeout", 30_000) or 0) / 1000)
-    return Response.json(_grouped(shown, group, node))
+    wait = (request.time("timeout", 30_000) or 0) / 1000 if request.flag("wait_for_completion") else 0
+    message = {**_which(request), "detailed": request.flag("detailed"), "wait_seconds": wait}
+    gathered = await node.nodes.gather(_asked(request, node), LIST, message, SECONDS + wait)
+    return Response.json(_grouped(gathered, group, node))
 
 
 async def cancel(request: Request, node: Node) -> Response:
     """Asks tasks to end early; those that cannot are left alone."""
     written = request.path_params.get("task_id")
     if written is None:
-        chosen = [task for task in _matching(request, node) if task.cancel is not None]
-    else:
-        task = _find(written, node)
-        if task is None or task.ended is not None:
-            reason = f"task [{written}] is not found"
-            failure = {"type": "resource_not_found_exception", "reason": reason}
-            failed = {"type": "failed_node_exception", "reason": f"Failed node [{node.id}]", "node_id": node.id}
-            return Response.json({"node_failures": [{**failed, "caused_by": failure}], "nodes": {}})
-        if task.cancel is None:
-            raise illegal_argument(f"task [{written}] doesn't support cancellation")
-        chosen = [task]
-    for task in chosen:
-        task.cancelled = True
-        if task.cancel is not None:
-            task.cancel()
-    return Response.json(_grouped({f"{node.id}:{task.number}": _shown(node, task) for task in chosen}, "nodes", node))
-
-
-def _matching(request: Request, node: Node) -> list[BackgroundTask]:
-    """What is under way and meets `actions` and `nodes`."""
-    wanted = request.list("actions")
-    chosen = node_filter.select_nodes(node.control.state, request.query.get("nodes"), node.id)
-    if all(each.id != node.id for each in chosen):
-        return []
-    found = [task for task in _tasks(node).known.values() if task.ended is None]
-    return [task for task in found if not wanted or any(wildcard.matches(pattern, task.action) for pattern in wanted)]
-
-
-def _running(request: Request, node: Node) -> dict[str, Any]:
-    detailed = request.flag("detailed")
-    shown = {f"{node.id}:{task.number}": _shown(node, task) for task in _matching(request, node)}
-    if not detailed:
-        for task in shown.values():
-            del task["description"], task["resource_stats"]
-    return shown
-
-
-def _grouped(shown: dict[str, Any], group: str, node: Node) -> dict[str, Any]:
-    if group == "none":
-        return {"tasks": list(shown.values())}
-    if group == "parents":
-        return {"tasks": shown}
-    if not shown:
-        return {"nodes": {}}
-    spec = node.control.state.nodes[node.id].spec
-    about = {
-        "name": spec.name,
-        "transport_address": spec.transport_address,
-        "host": spec.host,
-        "ip": spec.transport_address,
-        "roles": sorted(spec.roles),
-        "attributes": dict(spec.attributes),
-    }
-    return {"nodes": {node.id: {**about, "tasks": shown}}}
-
-
-def _find(written: str, node: Node) -> BackgroundTask | None:
-    owner, colon, number = written.rpartition(":")
-    if not colon or not number.isdigit():
-        raise illegal_argument(f"malformed task id {written}")
-    return _tasks(node).known.get(int(number)) if owner == node.id else None
+        gathered = await node.nodes.gather(_asked(request, node), CANCEL, _which(request))
+        return Response.json(_grouped(gathered, "nodes", node))
+    owner, number = _parsed(written)
+    gathered = await node.nodes.gather([owner] if owner in node.control.state.nodes else [], CANCEL, {"number": number})
+    if gathered.errors:
+        raise gathered.errors[owner]
+    if gathered.answers.get(owner) is None:
+        missing = ApiError(404, "resource_not_found_exception", f"task [{written}] is not found")
+        return Response.json({"node_failures": [failed_node(owner, missing)], "nodes": {}})
+    return Response.json(_grouped(gathered, "nodes", node))
 
 
 async def get(request: Request, node: Node) -> Response:
     written = request.path_params["task_id"]
-    task = _find(written, node)
-    if task is None or task.running is None:
-        owner = written.rpartition(":")[0]
+    owner, number = _parsed(written)
+    wait = (request.time("timeout", 30_000) or 0) / 1000 if request.flag("wait_for_completion") else 0
+    shown = None
+    if owner in node.control.state.nodes:
+        shown = await node.nodes.ask(owner, GET, {"number": number, "wait_seconds": wait}, SECONDS + wait)
+    if shown is None:
         problem = "isn't running and hasn't stored its results"
         if owner not in node.control.state.nodes:
             problem = (
                 f"belongs to the node [{owner}] which isn't part of the cluster and there is no record of the task"
             )
         raise ApiError(404, "resource_not_found_exception", f"task [{written}] {problem}")
-    if request.flag("wait_for_completion"):
-        await asyncio.wait([task.running], timeout=(request.time("timeout", 30_000) or 0) / 1000)
+    return Response.json(shown)
+
+
+def _asked(request: Request, node: Node) -> list[str]:
+    return [each.id for each in node.select(request.query.get("nodes"))]
+
+
+def _which(request: Request) -> dict[str, Any]:
+    return {"actions": request.list("actions")}
+
+
+def _parsed(written: str) -> tuple[str, int]:
+    owner, colon, number = written.rpartition(":")
+    if not colon or not number.isdigit():
+        raise illegal_argument(f"malformed task id {written}")
+    return owner, int(number)
+
+
+def _grouped(gathered: Gathered, group: str, node: Node) -> dict[str, Any]:
+    failures = {"node_failures": gathered.failures} if gathered.errors else {}
+    shown = {name: task for tasks in gathered.answers.values() for name, task in (tasks or {}).items()}
+    if group == "none":
+        return {**failures, "tasks": list(shown.values())}
+    if group == "parents":
+        return {**failures, "tasks": shown}
+    nodes: dict[str, Any] = {}
+    for id, tasks in gathered.answers.items():
+        known = node.control.state.nodes.get(id)
+        if tasks and known is not None:
+            spec = known.spec
+            nodes[id] = {
+                "name": spec.name,
+                "transport_address": spec.transport_address,
+                "host": spec.host,
+                "ip": spec.transport_address,
+                "roles": sorted(spec.roles),
+                "attributes": dict(spec.attributes),
+                "tasks": tasks,
+            }
+    return {**failures, "nodes": nodes}
+
+
+# --- answered by one ------------------------------------------------------------------------------------------------
+
+
+async def tell(node: Node, message: Mapping[str, Any]) -> dict[str, Any]:
+    """The tasks of this node that are under way, by their ids."""
+    shown = {f"{node.id}:{task.number}": _shown(node, task) for task in _matching(node, message)}
+    if message["wait_seconds"]:
+        waits = [task.running for task in _matching(node, message) if task.running is not None]
+        if waits:
+            await asyncio.wait(waits, timeout=message["wait_seconds"])
+    if not message["detailed"]:
+        for task in shown.values():
+            del task["description"], task["resource_stats"]
+    return shown
+
+
+async def tell_cancelled(node: Node, message: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Cancels tasks of this node; None if the one asked for is not under way."""
+    if "number" in message:
+        task = _tasks(node).known.get(message["number"])
+        if task is None or task.ended is not None:
+            return None
+        if task.cancel is None:
+            raise illegal_argument(f"task [{node.id}:{task.number}] doesn't support cancellation")
+        chosen = [task]
+    else:
+        chosen = [task for task in _matching(node, message) if task.cancel is not None]
+    for task in chosen:
+        task.cancelled = True
+        if task.cancel is not None:
+            task.cancel()
+    return {f"{node.id}:{task.number}": _shown(node, task) for task in chosen}
+
+
+async def tell_one(node: Node, message: Mapping[str, Any]) -> dict[str, Any] | None:
+    """A task of this node, with what it answered if it has ended; None if there is no such."""
+    task = _tasks(node).known.get(message["number"])
+    if task is None or task.running is None:
+        return None
+    if message["wait_seconds"]:
+        await asyncio.wait([task.running], timeout=message["wait_seconds"])
     shown: dict[str, Any] = {"completed": task.running.done(), "task": _shown(node, task)}
     if task.running.done():
         value = task.running.result().value
         shown["error" if "error" in value else "response"] = value.get("error", value)
-    return Response.json(shown)
+    return shown
+
+
+def _matching(node: Node, message: Mapping[str, Any]) -> list[BackgroundTask]:
+    """What is under way and meets `actions`."""
+    wanted = message["actions"]
+    found = [task for task in _tasks(node).known.values() if task.ended is None]
+    return [task for task in found if not wanted or any(wildcard.matches(pattern, task.action) for pattern in wanted)]
 
 
 def _shown(node: Node, task: BackgroundTask) -> dict[str, Any]:

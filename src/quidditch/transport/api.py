@@ -1,7 +1,8 @@
 """Node-to-node calls: bytes in, bytes out, with a deadline.
 
 A call names a node and an action. What the other side refuses comes back as :class:`Remote` with its error; that it could not be
-reached, or did not answer in time, are errors of their own: then it is unknown whether the call had an effect.
+reached, or did not answer in time, are errors of their own: then it is unknown whether the call had an effect. Only of
+:class:`NotSent`, :class:`UnknownAction` and :class:`Overloaded` is it certain that it had none.
 """
 
 from __future__ import annotations
@@ -21,6 +22,10 @@ class TransportError(Exception):
 
 class Unreachable(TransportError):
     """Nobody answers there: the node is gone, or the way to it is cut."""
+
+
+class NotSent(Unreachable):
+    """Nobody answers there, and certainly nobody got the request: it may be made elsewhere or again."""
 
 
 class TimedOut(TransportError):

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any, Protocol, cast
 
 from quidditch.transport import errors, frames
-from quidditch.transport.api import Overloaded, TransportError, UnknownAction, Unreachable
+from quidditch.transport.api import NotSent, Overloaded, TransportError, UnknownAction, Unreachable
 
 PING_SECONDS = 0.5
 """A connection on which nothing came in for this long is asked whether it lives."""
@@ -133,7 +133,7 @@ class Connection(asyncio.Protocol):
         if self._writable is not None:
             await asyncio.wait_for(self.drained(), deadline - self._loop.time())
         if self._transport is None:
-            raise Unreachable(f"node [{self.peer}]: {self._reason}")
+            raise NotSent(f"node [{self.peer}]: {self._reason}")
         self._numbers += 1
         call = self._numbers
         future: asyncio.Future[bytes] = self._loop.create_future()

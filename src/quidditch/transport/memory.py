@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable
 
-from quidditch.transport.api import Handler, TimedOut, Unreachable
+from quidditch.transport.api import Handler, NotSent, TimedOut, Unreachable
 from quidditch.transport.serving import Serving, handled
 
 
@@ -88,7 +88,7 @@ class MemoryTransport:
 
     async def call(self, node: str, action: str, payload: bytes, timeout: float) -> bytes:
         if self._serving.closed:
-            raise Unreachable(f"node [{self._node_id}] is closed")
+            raise NotSent(f"node [{self._node_id}] is closed")
         if node.removeprefix("@") == self._node_id:
             return await self._serving.local(action, payload, timeout)
         try:
@@ -101,7 +101,7 @@ class MemoryTransport:
         await self._network.pass_on(self._node_id, node.removeprefix("@"))
         target = self._network.find(node)
         if target is None:
-            raise Unreachable(f"node [{node}] is not connected")
+            raise NotSent(f"node [{node}] is not connected")
         answer = await target.answer(action, payload)
         await self._network.pass_on(target.node_id, self._node_id)
         return answer

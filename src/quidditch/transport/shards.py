@@ -1,26 +1,121 @@
-"""What may be asked of the shards of a node, wherever the node is: the data node's service as its callers see it."""
+"""What may be asked of the shards of a node, wherever the node is: the data node's service as its callers see it, and the
+messages that carry it.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
+import msgspec
+
 from quidditch_kernel import Slice, SliceResult
+
+WRITE = "shard/write"
+RETRY = "shard/retry"
+GET = "shard/get"
+REFRESH = "shard/refresh"
+REFRESHED = "shard/refreshed"
+FLUSH = "shard/flush"
+FORCE_MERGE = "shard/force_merge"
+DESCRIBE = "shards/describe"
 
 
 class ShardMissing(Exception):
     """The shard is not open on the node that was asked: not yet, no longer, or closing."""
 
 
+class _Message(msgspec.Struct, frozen=True, array_like=True):
+    pass
+
+
+class OneShard(_Message, frozen=True):
+    """A shard, by the uuid of its index and its number."""
+
+    uuid: str
+    number: int
+
+
+class Write(_Message, frozen=True):
+    shard: OneShard
+    slice: bytes
+
+
+class Retry(_Message, frozen=True):
+    shard: OneShard
+    slice: bytes
+    result: bytes
+    mapping_version: int
+
+
+class Get(_Message, frozen=True):
+    shard: OneShard
+    request: bytes
+
+
+class Found(_Message, frozen=True):
+    members: bytes | None
+
+
+class Refreshed(_Message, frozen=True):
+    shard: OneShard
+    seq_no: int
+
+
+class Flush(_Message, frozen=True):
+    shard: OneShard
+    force: bool
+    wait_if_ongoing: bool
+
+
+class ForceMerge(_Message, frozen=True):
+    shard: OneShard
+    segments: int
+    only_expunge: bool
+    flush: bool
+
+
+class Describe(_Message, frozen=True):
+    """`segments`: with the segments of each."""
+
+    shards: list[OneShard]
+    segments: bool = False
+
+
+class Description(_Message, frozen=True):
+    """What a node tells of a copy that it holds. `stats` and `segments` are the kernel's JSON (None: the shard is not open, or
+    that was not asked for), `searches` how often it was searched (JSON), `visible` the documents that searches see, `path` the
+    folder, `on_disk` the segments there; `recovery` says where the data came from, `opened_at_ms` and `opening_ms` when and how
+    long that took.
+    """
+
+    stats: bytes | None
+    segments: bytes | None
+    searches: bytes
+    visible: int
+    path: str
+    on_disk: int
+    recovery: str
+    opened_at_ms: int
+    opening_ms: int
+
+
 class ShardCalls(Protocol):
-    """Calls name an index by its uuid. They raise :class:`ShardMissing` or the kernel's error."""
+    """Calls name an index by its uuid. They raise :class:`ShardMissing`, the kernel's error or an :class:`ApiError`, and where
+    the node is elsewhere also what a call raises.
+    """
 
-    async def write(self, uuid: str, number: int, slice: Slice) -> SliceResult:
-        """Applies a slice of a bulk; it is durable on return if the index says so."""
+    async def write(self, uuid: str, number: int, slice: Slice, timeout: float) -> SliceResult:
+        """Applies a slice of a bulk; it is durable on return if the index says so. `timeout` is that of the call, in seconds:
+        after it, it is not known whether the slice was applied.
+        """
 
-    async def retry(self, uuid: str, number: int, slice: Slice, result: SliceResult) -> None:
-        """Applies the items again that stopped at unknown fields."""
+    async def retry(
+        self, uuid: str, number: int, slice: Slice, result: SliceResult, mapping_version: int
+    ) -> SliceResult:
+        """Applies the items again that stopped at unknown fields, once the node has this version of the mapping."""
 
-    def get(self, uuid: str, number: int, request: bytes) -> bytes | None:
+    async def get(self, uuid: str, number: int, request: bytes) -> bytes | None:
         """One document, see the kernel's `Shard.get`."""
 
     async def refresh(self, uuid: str, number: int) -> None: ...
@@ -29,5 +124,5 @@ class ShardCalls(Protocol):
 
     async def flush(self, uuid: str, number: int, force: bool, wait_if_ongoing: bool) -> None: ...
     async def force_merge(self, uuid: str, number: int, segments: int, only_expunge: bool, flush: bool) -> None: ...
-    def stats(self, uuid: str, number: int) -> bytes: ...
-    def segments(self, uuid: str, number: int) -> bytes: ...
+    async def describe(self, shards: Sequence[OneShard], segments: bool) -> Sequence[Description | None]:
+        """What the node knows of its copies, in the order asked; None for those that it has not."""

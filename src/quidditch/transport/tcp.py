@@ -11,7 +11,16 @@ import ssl as tls
 from collections.abc import Callable
 
 from quidditch.transport import errors, frames
-from quidditch.transport.api import Handler, Overloaded, Remote, TimedOut, TransportError, UnknownAction, Unreachable
+from quidditch.transport.api import (
+    Handler,
+    NotSent,
+    Overloaded,
+    Remote,
+    TimedOut,
+    TransportError,
+    UnknownAction,
+    Unreachable,
+)
 from quidditch.transport.connection import Connection
 from quidditch.transport.serving import Serving, handled
 
@@ -61,7 +70,7 @@ class TcpTransport:
 
     async def call(self, node: str, action: str, payload: bytes, timeout: float) -> bytes:
         if self._serving.closed:
-            raise Unreachable(f"node [{self._node_id}] is closed")
+            raise NotSent(f"node [{self._node_id}] is closed")
         if node == self._node_id:
             return await self._serving.local(action, payload, timeout)
         deadline = asyncio.get_running_loop().time() + timeout
@@ -95,9 +104,11 @@ class TcpTransport:
             task.add_done_callback(lambda done: self._dialled_out(node, done))
         try:
             return await asyncio.shield(task)
+        except Unreachable as error:
+            raise NotSent(str(error)) from None
         except asyncio.CancelledError:
             if task.cancelled():
-                raise Unreachable(f"node [{self._node_id}] is closed") from None
+                raise NotSent(f"node [{self._node_id}] is closed") from None
             raise
 
     def _dialled_out(self, node: str, task: asyncio.Task[Connection]) -> None:

@@ -7,12 +7,13 @@ from typing import Any
 import orjson
 import pytest
 
-from quidditch.coordinator.search_contexts import Contexts, ScrollContext, keep_alive
+from quidditch.coordinator.search_contexts import ScrollContext, keep_alive
 from quidditch.coordinator.search_errors import ShardFailure, phase_failed, shards_section
 from quidditch.coordinator.search_lookups import find
 from quidditch.coordinator.search_prefilter import demanded, visits_everything
 from quidditch.coordinator.search_targets import SearchTarget, slice_of
 from quidditch.lib.clock import ManualClock
+from quidditch.lib.contexts import Contexts
 from quidditch.model.errors import ApiError
 from quidditch.query.context import TermsLookup
 from quidditch.rest.msearch import split

@@ -25,7 +25,7 @@ STATE = ClusterState().apply(
         ("n1", "n1"),
         ("name-n*", "n1 n2 n3"),
         ("_local", "n2"),
-        ("_master,n3", "n2 n3"),
+        ("_master,n3", "n1 n3"),
         ("10.0.0.3", "n3"),
         ("data:true", "n1 n2"),
         ("data:true,master:false", "n2"),
@@ -36,4 +36,4 @@ STATE = ClusterState().apply(
     ],
 )
 def test_expressions(expression: str | None, expected: str) -> None:
-    assert " ".join(found.id for found in select_nodes(STATE, expression, "n2")) == expected
+    assert " ".join(found.id for found in select_nodes(STATE, expression, "n2", "n1")) == expected

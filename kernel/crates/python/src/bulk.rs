@@ -100,7 +100,7 @@ impl Slice {
 #[pyclass(frozen, module = "quidditch_kernel._native")]
 pub struct SliceResult {
     inner: Mutex<bulk::SliceResult>,
-    /// None: it came over the wire.
+    /// None: it came over the wire, and nobody said what it is the result of.
     slice: Option<Arc<bulk::Slice>>,
 }
 
@@ -146,8 +146,10 @@ impl SliceResult {
     }
 
     #[staticmethod]
-    fn from_bytes(data: &[u8]) -> PyResult<Self> {
-        Ok(Self::new(bulk::SliceResult::from_bytes(data).map_err(raise)?, None))
+    #[pyo3(signature = (data, slice = None))]
+    fn from_bytes(data: &[u8], slice: Option<&Slice>) -> PyResult<Self> {
+        let inner = bulk::SliceResult::from_bytes(data).map_err(raise)?;
+        Ok(Self::new(inner, slice.map(|slice| slice.inner.clone())))
     }
 }
 

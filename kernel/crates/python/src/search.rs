@@ -114,18 +114,35 @@ pub fn search_shards(
     Ok(Outcome { inner })
 }
 
-#[pyfunction]
-pub fn query<'py>(py: Python<'py>, reader: &Reader, plan: &Plan) -> PyResult<Bound<'py, PyBytes>> {
-    let (reader, plan) = (&reader.inner, &plan.inner);
-    bytes(py, || block::encode(&search::query(reader, plan)?))
+fn cursor_of(bytes: Option<&[u8]>) -> Result<Option<search::Cursor>> {
+    bytes.map(block::decode).transpose()
 }
 
 #[pyfunction]
-pub fn merge<'py>(py: Python<'py>, plan: &Plan, blocks: Vec<Vec<u8>>) -> PyResult<Bound<'py, PyBytes>> {
+#[pyo3(signature = (reader, plan, cursor = None, place = 0))]
+pub fn query<'py>(
+    py: Python<'py>,
+    reader: &Reader,
+    plan: &Plan,
+    cursor: Option<&[u8]>,
+    place: usize,
+) -> PyResult<Bound<'py, PyBytes>> {
+    let (reader, plan) = (&reader.inner, &plan.inner);
+    bytes(py, || block::encode(&search::query(reader, plan, cursor_of(cursor)?.as_ref(), place)?))
+}
+
+#[pyfunction]
+#[pyo3(signature = (plan, blocks, cursor = None))]
+pub fn merge<'py>(
+    py: Python<'py>,
+    plan: &Plan,
+    blocks: Vec<Vec<u8>>,
+    cursor: Option<&[u8]>,
+) -> PyResult<Bound<'py, PyBytes>> {
     let plan = &plan.inner;
     bytes(py, || {
         let results: Result<Vec<block::ShardResult>> = blocks.iter().map(|bytes| block::decode(bytes)).collect();
-        block::encode(&search::merge(plan, results?)?)
+        block::encode(&search::merge_page(plan, results?, cursor_of(cursor)?.as_ref())?)
     })
 }
 
@@ -136,6 +153,7 @@ pub fn fetch_refs<'py>(py: Python<'py>, merged: &[u8]) -> PyResult<Vec<(u32, Bou
 }
 
 #[pyfunction]
+#[pyo3(signature = (index, shard, reader, plan, refs, node = ""))]
 pub fn fetch<'py>(
     py: Python<'py>,
     index: &str,
@@ -143,21 +161,34 @@ pub fn fetch<'py>(
     reader: &Reader,
     plan: &Plan,
     refs: &[u8],
+    node: &str,
 ) -> PyResult<Bound<'py, PyBytes>> {
     let (reader, plan) = (&reader.inner, &plan.inner);
     bytes(py, || {
         let refs: block::Refs = block::decode(refs)?;
-        block::encode(&search::fetch::fetch(index, shard, "", reader, plan, &refs)?)
+        block::encode(&search::fetch::fetch(index, shard, node, reader, plan, &refs)?)
     })
 }
 
 #[pyfunction]
-pub fn render(py: Python<'_>, plan: &Plan, merged: &[u8], hits: Vec<Vec<u8>>) -> PyResult<Outcome> {
+#[pyo3(signature = (plan, merged, hits, places = None, cursor = None))]
+pub fn render(
+    py: Python<'_>,
+    plan: &Plan,
+    merged: &[u8],
+    hits: Vec<Vec<u8>>,
+    places: Option<Vec<usize>>,
+    cursor: Option<&[u8]>,
+) -> PyResult<Outcome> {
     let plan = &plan.inner;
     let inner = py
         .detach(|| -> Result<search::Outcome> {
             let fetched: Result<Vec<block::Fetched>> = hits.iter().map(|bytes| block::decode(bytes)).collect();
-            Ok(search::render(plan, &block::decode(merged)?, fetched?))
+            let merged = block::decode(merged)?;
+            let mut outcome = search::render(plan, &merged, fetched?);
+            let places = places.unwrap_or_default();
+            outcome.scroll = search::next_page(plan, &merged, &places, cursor_of(cursor)?.as_ref())?;
+            Ok(outcome)
         })
         .map_err(raise)?;
     Ok(Outcome { inner })

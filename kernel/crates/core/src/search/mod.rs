@@ -24,7 +24,7 @@ mod reference_test;
 #[cfg(test)]
 mod tests;
 
-pub use merge::merge;
+pub use collect::Cursor;
 pub use plan::Plan;
 pub use render::{Outcome, render};
-pub use service::{Target, count, explain, fetch_refs, query, search};
+pub use service::{Target, count, explain, fetch_refs, merge_page, next_page, query, search};

@@ -7,10 +7,11 @@ use tantivy::{DocSet, TERMINATED};
 
 use super::block::{self, Merged, Refs, ShardResult};
 use super::collect::{self, Cursor, Deadline};
+use super::fetch;
+use super::merge::merge;
 use super::plan::Plan;
 use super::query::{Context, SegmentView};
 use super::render::{Outcome, render};
-use super::{fetch, merge};
 use crate::Result;
 use crate::reader::ShardReader;
 
@@ -30,9 +31,27 @@ impl Target {
     }
 }
 
-/// The query phase on one shard.
-pub fn query(reader: &ShardReader, plan: &Plan) -> Result<ShardResult> {
-    collect::execute(reader, plan, Deadline::after(plan.timeout_ms), None)
+/// The query phase on one shard, which is the one at `place` among those that the cursor of the page before knows.
+pub fn query(reader: &ShardReader, plan: &Plan, cursor: Option<&Cursor>, place: usize) -> Result<ShardResult> {
+    collect::execute(reader, plan, Deadline::after(plan.timeout_ms), cursor.map(|cursor| cursor.shard(place)))
+}
+
+/// Merges what the shards found; on later pages of a scroll the totals are those of the first.
+pub fn merge_page(plan: &Plan, results: Vec<ShardResult>, cursor: Option<&Cursor>) -> Result<Merged> {
+    let mut merged = merge(plan, results)?;
+    if let Some(cursor) = cursor {
+        (merged.total, merged.at_least, merged.max_score) = (cursor.total, cursor.at_least, cursor.max_score);
+        merged.aggs = None;
+    }
+    Ok(merged)
+}
+
+/// Where the next page of a scroll begins; None for a plan that is no scroll's. `places`: those of the merged shards among all.
+pub fn next_page(plan: &Plan, merged: &Merged, places: &[usize], cursor: Option<&Cursor>) -> Result<Option<Vec<u8>>> {
+    if !plan.scroll {
+        return Ok(None);
+    }
+    Cursor::of(merged, places, cursor).map(|cursor| block::encode(&cursor)).transpose()
 }
 
 /// The hits that each shard has to fetch, with their places.
@@ -68,11 +87,7 @@ pub fn search(targets: &[Target], plan: &Plan, cursor: Option<&[u8]>) -> Result<
         return Err(error.clone());
     }
     let (places, results): (Vec<usize>, Vec<ShardResult>) = results.into_iter().unzip();
-    let mut merged = merge(plan, results)?;
-    if let Some(cursor) = &cursor {
-        (merged.total, merged.at_least, merged.max_score) = (cursor.total, cursor.at_least, cursor.max_score);
-        merged.aggs = None;
-    }
+    let merged = merge_page(plan, results, cursor.as_ref())?;
     let mut fetched = Vec::new();
     for (shard, refs) in fetch_refs(&merged) {
         let at = places[shard as usize];
@@ -84,10 +99,7 @@ pub fn search(targets: &[Target], plan: &Plan, cursor: Option<&[u8]>) -> Result<
         }
     }
     let mut outcome = render(plan, &merged, fetched);
-    if plan.scroll {
-        outcome.scroll =
-            Cursor::of(&merged, &places, cursor.as_ref()).map(|cursor| block::encode(&cursor)).transpose()?;
-    }
+    outcome.scroll = next_page(plan, &merged, &places, cursor.as_ref())?;
     outcome.failures =
         failures.into_iter().map(|(at, error)| (at, error.kind.to_owned(), error.reason, error.status)).collect();
     Ok(outcome)

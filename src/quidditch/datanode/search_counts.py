@@ -6,8 +6,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from quidditch.coordinator.search_contexts import LocalReader
-
 
 @dataclass(slots=True)
 class SearchCount:
@@ -28,6 +26,11 @@ class SearchCount:
             "fetch_current": 0,
         }
 
+    def section(self) -> dict[str, Any]:
+        """With the groups, as far as there are any."""
+        groups = {name: group.to_json() for name, group in self.groups.items()}
+        return {**self.to_json(), **({"groups": groups} if groups else {})}
+
 
 class SearchCounts:
     """Counts by index name and shard number since the process started. Used from the event loop's thread."""
@@ -35,15 +38,23 @@ class SearchCounts:
     def __init__(self) -> None:
         self._counts: dict[tuple[str, int], SearchCount] = {}
 
-    def add(self, readers: Iterable[LocalReader], millis: float, groups: Sequence[str] = ()) -> None:
-        """One search over these readers; `groups` as the request's `stats` names them."""
-        for index, shard, _node, _reader in readers:
-            count = self._counts.get((index, shard))
+    def add(
+        self,
+        shards: Iterable[tuple[str, int]],
+        millis: float,
+        groups: Sequence[str] = (),
+        *,
+        queried: bool = True,
+        fetched: bool = True,
+    ) -> None:
+        """One search of these shards, or one phase of it; `groups` as the request's `stats` names them."""
+        for key in shards:
+            count = self._counts.get(key)
             if count is None:
-                count = self._counts[index, shard] = SearchCount()
+                count = self._counts[key] = SearchCount()
             for one in (count, *(count.groups.setdefault(name, SearchCount()) for name in groups)):
-                one.queries += 1
-                one.fetches += 1
+                one.queries += queried
+                one.fetches += fetched
                 one.millis += millis
 
     def of(self, index: str, shard: int) -> SearchCount:

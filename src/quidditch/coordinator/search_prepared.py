@@ -1,0 +1,82 @@
+"""A search ready to run: the readers of its shards, here or elsewhere, and their plans."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+
+from quidditch.coordinator.search_errors import ShardFailure, shards_section
+from quidditch.coordinator.search_plans import CompiledPlan
+
+if TYPE_CHECKING:
+    from quidditch_kernel import Reader
+
+T = TypeVar("T")
+
+
+class LocalShards(Protocol):
+    """The node's own shards."""
+
+    @property
+    def id(self) -> str: ...
+
+    def reader(self, uuid: str, number: int) -> Reader:
+        """A point in time of one shard. Raises :class:`ShardMissing`."""
+
+    def call(self, function: Callable[..., T], *args: Any) -> Awaitable[T]:
+        """Runs a kernel call in a thread."""
+
+    def searched(self, shards: Iterable[tuple[str, int]], millis: float, groups: Sequence[str] = ()) -> None:
+        """Counts one search over these shards, by name of index and number."""
+
+
+@dataclass(frozen=True, slots=True)
+class Elsewhere:
+    """A shard that another node searches. `others` are nodes to ask where that one fails; `context` keeps its reader there, in
+    place `at`, empty if the reader is opened for the query. `gone`: a scroll goes on without it.
+    """
+
+    uuid: str
+    others: tuple[str, ...] = ()
+    context: str = ""
+    at: int = 0
+    gone: bool = False
+
+
+ShardReader = tuple[str, int, str, "Reader | Elsewhere"]
+"""Index, shard, node id, reader: what the kernel's `search` takes, where all readers are here."""
+
+
+def is_away(readers: Iterable[ShardReader]) -> bool:
+    """Whether some of the shards are on other nodes."""
+    return any(isinstance(reader, Elsewhere) for _, _, _, reader in readers)
+
+
+@dataclass(slots=True)
+class Prepared:
+    """Readers, their plans where they differ, what failed on the way. `away`: some shard is on another node."""
+
+    readers: list[ShardReader]
+    plan: CompiledPlan | None
+    plans: list[CompiledPlan] | None
+    failures: list[ShardFailure]
+    total: int
+    skipped: int = 0
+    batch: int = 512
+    away: bool = False
+
+    def plan_of(self, at: int) -> CompiledPlan:
+        """The plan of the shard at this place."""
+        assert self.plan is not None
+        return self.plan if self.plans is None else self.plans[at]
+
+    @property
+    def reduce_phases(self) -> int:
+        """How often OpenSearch would reduce the results of so many shards, taken in batches."""
+        count = len(self.readers)
+        return 1 if count <= self.batch else 1 + -(-(count - self.batch) // (self.batch - 1))
+
+    @property
+    def sections(self) -> dict[str, Any]:
+        return shards_section(self.total, self.failures, self.skipped)

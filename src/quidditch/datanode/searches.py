@@ -1,0 +1,228 @@
+"""Searches of this node's shards for other nodes: query, fetch, count, explain, and the readers that are kept between."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+import quidditch_kernel
+from quidditch.datanode.node import DataNode
+from quidditch.lib.clock import Clock
+from quidditch.lib.contexts import Contexts
+from quidditch.model.errors import ApiError
+from quidditch.transport import errors
+from quidditch.transport import searches as wire
+from quidditch.transport.searches import INLINE_COST, Part, Wanted
+from quidditch.transport.shards import ShardMissing
+from quidditch_kernel import KernelError, Plan, Reader
+
+MAX_CONTEXTS = 5_000
+"""Contexts that may be open at a time; beyond that new ones are refused."""
+FETCH_MS = 300_000.0
+"""How long what a query found waits for its fetch."""
+SWEEP_SECONDS = 30.0
+_KEPT_PLANS = 512
+T = TypeVar("T")
+_Chosen = tuple[Wanted, Reader, Plan]
+
+
+@dataclass(slots=True)
+class ReaderContext:
+    """Readers by their places, with the plans of the query where that is to be fetched."""
+
+    readers: Sequence[tuple[Wanted, Reader | None, Plan | None]]
+    keep_alive_ms: float
+    groups: Sequence[str] = ()
+    expires_ms: float = 0
+
+
+class ShardSearches:
+    """Used from the event loop's thread; kernel calls that take longer run in the data node's pool."""
+
+    def __init__(self, data: DataNode, clock: Clock) -> None:
+        self._data = data
+        self.contexts: Contexts[ReaderContext] = Contexts(clock, b"\x0a")
+        self._plans: dict[bytes, Plan] = {}
+        self._sweeper: asyncio.TimerHandle | None = None
+
+    # --- readers ----------------------------------------------------------------------------------------------------
+
+    async def open(self, query: wire.Query) -> wire.Opened:
+        """Keeps readers of the shards as they are now."""
+        readers = [self._reader(wanted, None) for wanted in query.shards]
+        held = self._hold([(wanted, reader) for wanted, reader in zip(query.shards, readers, strict=True)], query)
+        return wire.Opened(held, [Part(error=_error(found)) for found in readers])
+
+    async def free(self, ids: list[str]) -> int:
+        return self.contexts.remove(ids)
+
+    def _reader(self, wanted: Wanted, context: ReaderContext | None) -> Reader | Exception:
+        if context is not None:
+            found = context.readers[wanted.at][1] if wanted.at < len(context.readers) else None
+            return found or ShardMissing("the reader of the shard is not there any more")
+        try:
+            return self._data.reader(wanted.uuid, wanted.number)
+        except (ShardMissing, KernelError) as error:
+            closed = isinstance(error, KernelError) and error.args and error.args[0] == "already_closed_exception"
+            return ShardMissing("the shard is closing") if closed else error
+
+    def _context(self, query: wire.Query) -> ReaderContext | None:
+        """The context that the query names, its time counted anew."""
+        if not query.context:
+            return None
+        found = self.contexts.get(query.context, query.hold_ms or None)
+        if found is None:
+            raise ShardMissing("the search context is not there any more")
+        return found
+
+    def _readers(self, query: wire.Query) -> list[Reader | Exception]:
+        context = self._context(query)
+        return [self._reader(wanted, context) for wanted in query.shards]
+
+    def _hold(self, readers: Sequence[tuple[Wanted, Reader | Exception]], query: wire.Query) -> str:
+        """Keeps readers for queries to come, if the query wants that and does not come out of a context already."""
+        if not query.hold_ms or query.context:
+            return query.context
+        kept = [(wanted, None if isinstance(found, Exception) else found, None) for wanted, found in readers]
+        return self._keep(ReaderContext(kept, query.hold_ms))
+
+    def _keep(self, context: ReaderContext) -> str:
+        self.contexts.sweep()
+        if len(self.contexts) >= MAX_CONTEXTS:
+            reason = f"Trying to create too many search contexts. Must be less than or equal to: [{MAX_CONTEXTS}]."
+            raise ApiError(429, "rejected_execution_exception", reason)
+        if self._sweeper is None:
+            self._sweeper = asyncio.get_running_loop().call_later(SWEEP_SECONDS, self._sweep)
+        return self.contexts.add(context)
+
+    def _sweep(self) -> None:
+        """Lets go of what nobody came for, now and as long as there is anything."""
+        self.contexts.sweep()
+        self._sweeper = (
+            asyncio.get_running_loop().call_later(SWEEP_SECONDS, self._sweep) if len(self.contexts) else None
+        )
+
+    def _plan(self, data: bytes) -> Plan:
+        found = self._plans.get(data)
+        if found is None:
+            found = quidditch_kernel.Plan(data)
+            while len(self._plans) >= _KEPT_PLANS:
+                del self._plans[next(iter(self._plans))]
+            self._plans[data] = found
+        return found
+
+    def _chosen(self, query: wire.Query) -> tuple[list[Reader | Exception], list[_Chosen]]:
+        """What each shard's reader is, and those that are there with their plans."""
+        plans = [self._plan(data) for data in query.plans]
+        readers = self._readers(query)
+        pairs = zip(query.shards, readers, strict=True)
+        return readers, [
+            (wanted, found, plans[wanted.plan]) for wanted, found in pairs if not isinstance(found, Exception)
+        ]
+
+    async def _run(self, chosen: Sequence[_Chosen], work: Callable[[], T]) -> T:
+        cost = sum(plan.cost([reader]) for _, reader, plan in chosen)
+        return work() if cost < INLINE_COST else await self._data.call(work)
+
+    # --- phases -----------------------------------------------------------------------------------------------------
+
+    async def query(self, query: wire.Query) -> wire.Queried:
+        """Runs the plans. A shard that fails answers its error."""
+        started = time.perf_counter()
+        readers, chosen = self._chosen(query)
+
+        def one(wanted: Wanted, reader: Reader, plan: Plan) -> Part:
+            return _part(lambda: quidditch_kernel.query(reader, plan, query.cursor, wanted.place))
+
+        found = iter(await self._run(chosen, lambda: [one(*each) for each in chosen]))
+        blocks = [Part(error=_error(reader)) if isinstance(reader, Exception) else next(found) for reader in readers]
+        millis = (time.perf_counter() - started) * 1000
+        self._data.counts.add(_names(chosen), millis, query.groups, fetched=False)
+        held = self._hold(list(zip(query.shards, readers, strict=True)), query)
+        context = ""
+        if query.fetches and chosen:
+            plans = [self._plan(data) for data in query.plans]
+            kept = [
+                (wanted, None if isinstance(reader, Exception) else reader, plans[wanted.plan])
+                for wanted, reader in zip(query.shards, readers, strict=True)
+            ]
+            context = self._keep(ReaderContext(kept, FETCH_MS, query.groups))
+        return wire.Queried(blocks, context, held)
+
+    async def fetch(self, fetch: wire.Fetch) -> list[Part]:
+        """The hits of a query's shards; its context ends. Raises :class:`ShardMissing` if it has ended before."""
+        context = self.contexts.pop(fetch.context)
+        if context is None:
+            raise ShardMissing("the search context is not there any more")
+        started = time.perf_counter()
+        node = self._data.id
+
+        def one(at: int, refs: bytes) -> Part:
+            wanted, reader, plan = context.readers[at]
+            assert reader is not None
+            assert plan is not None
+            return _part(lambda: quidditch_kernel.fetch(wanted.index, wanted.number, reader, plan, refs, node))
+
+        parts = await self._data.call(lambda: [one(at, refs) for at, refs in fetch.shards])
+        names = [(context.readers[at][0].index, context.readers[at][0].number) for at, _ in fetch.shards]
+        self._data.counts.add(names, (time.perf_counter() - started) * 1000, context.groups, queried=False)
+        return parts
+
+    async def whole(self, query: wire.Query) -> wire.Whole:
+        """All phases at once, for a search whose shards are all here. Raises :class:`ShardMissing` if one is not."""
+        started = time.perf_counter()
+        readers, chosen = self._chosen(query)
+        for reader in readers:
+            if isinstance(reader, Exception):
+                raise reader
+        node = self._data.id
+        targets = [(wanted.index, wanted.number, node, reader) for wanted, reader, _ in chosen]
+        plans = [plan for _, _, plan in chosen]
+        own = plans if any(plan is not plans[0] for plan in plans) else None
+
+        found = await self._run(chosen, lambda: quidditch_kernel.search(targets, plans[0], own, query.cursor))
+        self._data.counts.add(_names(chosen), (time.perf_counter() - started) * 1000, query.groups)
+        held = self._hold(list(zip(query.shards, readers, strict=True)), query)
+        return wire.Whole(
+            found.body,
+            found.timed_out,
+            found.terminated_early,
+            found.failures,
+            found.total,
+            found.scroll,
+            found.aggregations_at,
+            held,
+        )
+
+    async def count(self, query: wire.Query) -> list[Part]:
+        readers, chosen = self._chosen(query)
+
+        def one(reader: Reader, plan: Plan) -> Part:
+            return _part(lambda: b"%d" % quidditch_kernel.count([reader], plan))
+
+        found = iter(await self._run(chosen, lambda: [one(reader, plan) for _, reader, plan in chosen]))
+        return [Part(error=_error(reader)) if isinstance(reader, Exception) else next(found) for reader in readers]
+
+    async def explain(self, explain: wire.Explain) -> wire.Explained:
+        reader = self._reader(explain.shard, None)
+        if isinstance(reader, Exception):
+            raise reader
+        return wire.Explained(quidditch_kernel.explain(reader, self._plan(explain.plan), explain.id))
+
+
+def _names(chosen: Sequence[_Chosen]) -> list[tuple[str, int]]:
+    return [(wanted.index, wanted.number) for wanted, _, _ in chosen]
+
+
+def _part(work: Callable[[], bytes]) -> Part:
+    try:
+        return Part(work())
+    except KernelError as error:
+        return Part(error=errors.encode(error))
+
+
+def _error(found: Reader | Exception) -> bytes | None:
+    return errors.encode(found) if isinstance(found, Exception) else None

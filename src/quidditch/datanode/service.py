@@ -1,0 +1,95 @@
+"""The data node as other nodes call it: its shards and its searches, served over the transport."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+import msgspec
+
+from quidditch.datanode.node import DataNode
+from quidditch.datanode.searches import ShardSearches
+from quidditch.lib.clock import Clock
+from quidditch.transport import searches as search_wire
+from quidditch.transport import shards as wire
+from quidditch.transport.api import Transport
+from quidditch_kernel import Slice, SliceResult
+
+M = TypeVar("M")
+_encode = msgspec.msgpack.Encoder().encode
+
+
+def serve(data: DataNode, transport: Transport, clock: Clock) -> None:
+    """Answers calls for the shards of this node from now on. Errors travel as `transport.errors` writes them."""
+    _serve_shards(data, transport)
+    searches = ShardSearches(data, clock)
+    _on(transport, search_wire.OPEN, search_wire.Query, searches.open)
+    _on(transport, search_wire.QUERY, search_wire.Query, searches.query)
+    _on(transport, search_wire.WHOLE, search_wire.Query, searches.whole)
+    _on(transport, search_wire.FETCH, search_wire.Fetch, searches.fetch)
+    _on(transport, search_wire.COUNT, search_wire.Query, searches.count)
+    _on(transport, search_wire.EXPLAIN, search_wire.Explain, searches.explain)
+    _on(transport, search_wire.FREE, list[str], searches.free)
+
+
+def _on(transport: Transport, action: str, kind: type[M], handler: Callable[[M], Awaitable[object]]) -> None:
+    decode = msgspec.msgpack.Decoder(kind).decode
+
+    async def handle(payload: bytes) -> bytes:
+        return _encode(await handler(decode(payload)))
+
+    transport.serve(action, handle)
+
+
+def _serve_shards(data: DataNode, transport: Transport) -> None:
+    async def get(message: wire.Get) -> wire.Found:
+        return wire.Found(await data.get(message.shard.uuid, message.shard.number, message.request))
+
+    async def refresh(shard: wire.OneShard) -> None:
+        await data.refresh(shard.uuid, shard.number)
+
+    async def refreshed(message: wire.Refreshed) -> None:
+        await data.refreshed(message.shard.uuid, message.shard.number, message.seq_no)
+
+    async def flush(message: wire.Flush) -> None:
+        await data.flush(message.shard.uuid, message.shard.number, message.force, message.wait_if_ongoing)
+
+    async def force_merge(message: wire.ForceMerge) -> None:
+        shard = message.shard
+        await data.force_merge(shard.uuid, shard.number, message.segments, message.only_expunge, message.flush)
+
+    async def describe(message: wire.Describe) -> list[wire.Description | None]:
+        return await data.describe(message.shards, message.segments)
+
+    transport.serve(wire.WRITE, _writing(data))
+    transport.serve(wire.RETRY, _retrying(data))
+    _on(transport, wire.GET, wire.Get, get)
+    _on(transport, wire.REFRESH, wire.OneShard, refresh)
+    _on(transport, wire.REFRESHED, wire.Refreshed, refreshed)
+    _on(transport, wire.FLUSH, wire.Flush, flush)
+    _on(transport, wire.FORCE_MERGE, wire.ForceMerge, force_merge)
+    _on(transport, wire.DESCRIBE, wire.Describe, describe)
+
+
+def _writing(data: DataNode) -> Callable[[bytes], Awaitable[bytes]]:
+    decode = msgspec.msgpack.Decoder(wire.Write).decode
+
+    async def write(payload: bytes) -> bytes:
+        message = decode(payload)
+        result = await data.write(message.shard.uuid, message.shard.number, Slice.from_bytes(message.slice))
+        return result.to_bytes()
+
+    return write
+
+
+def _retrying(data: DataNode) -> Callable[[bytes], Awaitable[bytes]]:
+    decode = msgspec.msgpack.Decoder(wire.Retry).decode
+
+    async def retry(payload: bytes) -> bytes:
+        message = decode(payload)
+        slice = Slice.from_bytes(message.slice)
+        result = SliceResult.from_bytes(message.result, slice)
+        shard = message.shard
+        return (await data.retry(shard.uuid, shard.number, slice, result, message.mapping_version)).to_bytes()
+
+    return retry
