@@ -37,7 +37,9 @@ fn random_scores_are_those_of_opensearch() {
 fn values_that_make_no_score_fail_the_shard() {
     let fault = |function: Value, query: Value| {
         let plan = json!({"query": {"function_score": {"query": query, "functions": [function]}}});
-        service::query(&shop(), &Plan::parse(plan.to_string().as_bytes()).unwrap()).err().map(|e| (e.kind, e.reason))
+        service::query(&shop(), &Plan::parse(plan.to_string().as_bytes()).unwrap(), None, 0)
+            .err()
+            .map(|e| (e.kind, e.reason))
     };
     let factor = |field: &str, more: Value| {
         let mut factor = json!({"field": field});
