@@ -127,7 +127,8 @@ class Shard:
         """Creates the shard in an empty or missing folder, otherwise recovers it.
 
         config: {index, uuid, shard, primary_term, durability: request|async, sync_interval_ms, refresh_interval_ms
-        (-1: never), translog_flush_bytes, gc_deletes_ms, check_on_startup, max_result_window…}.
+        (-1: never), translog_flush_bytes, gc_deletes_ms, existing (a folder without a commit is no new shard),
+        check_on_startup, max_result_window…}.
         Raises corruption_exception naming file and offset.
         """
     def configure(self, config: bytes) -> None:
@@ -144,6 +145,11 @@ class Shard:
     def refresh(self) -> None: ...
     def when_refreshed(self, seq_no: int, callback: Callable[[], None]) -> None:
         """Calls back, from a kernel thread, once operations up to seq_no are visible to searches."""
+    def when_failed(self, callback: Callable[[], None]) -> None:
+        """Calls back once, from a kernel thread, when the shard meets a fault after which it accepts nothing until it
+        is opened again; at once if it has. Not after it was closed."""
+    def failure(self) -> str | None:
+        """The fault after which the shard accepts nothing any more."""
     def flush(self, force: bool, wait_if_ongoing: bool) -> None: ...
     def force_merge(self, max_num_segments: int, only_expunge_deletes: bool, flush: bool) -> None: ...
     def reader(self) -> Reader: ...
@@ -164,7 +170,10 @@ class Shard:
         size_in_bytes,
         memory_in_bytes, committed, search, version, compound}}}, as `_segments` shows them.
         """
-    def close(self) -> None: ...
+    def close(self) -> None:
+        """What was acknowledged is on disk on return, and the folder is not touched any more."""
+    def abandon(self) -> None:
+        """Closes without writing anything: the folder is about to be removed."""
 
 @final
 class Reader:

@@ -83,14 +83,15 @@ impl Shard {
     }
 
     fn when_refreshed(&self, py: Python<'_>, seq_no: i64, callback: Py<PyAny>) {
-        let listener = Box::new(move || {
-            Python::attach(|py| {
-                if let Err(error) = callback.call0(py) {
-                    error.write_unraisable(py, None);
-                }
-            });
-        });
-        py.detach(|| self.inner.when_refreshed(seq_no, listener));
+        py.detach(|| self.inner.when_refreshed(seq_no, listener(callback)));
+    }
+
+    fn when_failed(&self, py: Python<'_>, callback: Py<PyAny>) {
+        py.detach(|| self.inner.when_failed(listener(callback)));
+    }
+
+    fn failure(&self) -> Option<String> {
+        self.inner.failure().map(|error| error.to_string())
     }
 
     fn flush(&self, py: Python<'_>, force: bool, wait_if_ongoing: bool) -> PyResult<()> {
@@ -124,4 +125,18 @@ impl Shard {
     fn close(&self, py: Python<'_>) -> PyResult<()> {
         py.detach(|| self.inner.close()).map_err(raise)
     }
+
+    fn abandon(&self, py: Python<'_>) {
+        py.detach(|| self.inner.abandon());
+    }
+}
+
+fn listener(callback: Py<PyAny>) -> Box<dyn FnOnce() + Send> {
+    Box::new(move || {
+        Python::attach(|py| {
+            if let Err(error) = callback.call0(py) {
+                error.write_unraisable(py, None);
+            }
+        });
+    })
 }

@@ -40,6 +40,7 @@ impl Shard {
     ) -> Result<()> {
         let started = Instant::now();
         let full;
+        let mut relied = false;
         let last = {
             let _gate = self.gate.read();
             self.check_open()?;
@@ -50,6 +51,7 @@ impl Shard {
                     let outcome =
                         if stopped { foresee(&work, slice, item) } else { self.apply_item(&mut work, slice, item) };
                     stopped |= matches!(outcome, Outcome::Unknown(_));
+                    relied |= relies_on_others(&outcome);
                     result.set(slice, i, outcome);
                 }
             }
@@ -63,11 +65,13 @@ impl Shard {
         if let Some(error) = self.failed.get() {
             return Err(error.clone());
         }
-        if let Some(last) = last
-            && self.config.read().durability == Durability::Request
-        {
+        if (relied || last.is_some()) && self.config.read().durability == Durability::Request {
             let checkpoint = self.seq_nos.processed_checkpoint();
-            self.translog().sync(last).map_err(|error| self.fail(error))?;
+            let synced = match last {
+                Some(last) if !relied => self.translog().sync(last),
+                _ => self.translog().sync_all(),
+            };
+            synced.map_err(|error| self.fail(error))?;
             self.seq_nos.persisted(checkpoint);
         }
         self.counters.index_nanos.fetch_add(started.elapsed().as_nanos() as u64, Ordering::Relaxed);
@@ -216,6 +220,16 @@ impl super::stats::Counters {
             known.seq_no, known.primary_term
         );
         Err(super::write::conflict(&item.id, &text))
+    }
+}
+
+/// An answer that tells of another operation ("noop", "document already exists") holds only if that one is durable: whoever tries
+/// again after a timeout takes it for success.
+fn relies_on_others(outcome: &Outcome) -> bool {
+    match outcome {
+        Outcome::Done(answer) => answer.result == "noop",
+        Outcome::Failed(error) => matches!(error.status, 404 | 409),
+        Outcome::Unknown(_) => false,
     }
 }
 

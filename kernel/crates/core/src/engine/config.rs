@@ -23,6 +23,9 @@ pub struct ShardConfig {
     /// How long the version of a deleted document is remembered.
     #[serde(default = "gc_deletes")]
     pub gc_deletes_ms: i64,
+    /// The shard has been in use: a folder without a commit is not taken for a new one.
+    #[serde(default)]
+    pub existing: bool,
     /// `true` and `checksum` (the default) verify every file when the shard opens; `false` checks lengths only.
     #[serde(default)]
     pub check_on_startup: Check,

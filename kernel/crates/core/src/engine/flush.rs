@@ -12,13 +12,13 @@ use crate::{Error, Result};
 impl Shard {
     /// Writes a commit point if there is something new, or if forced. `wait_if_ongoing` false: does nothing while another flush runs.
     pub fn flush(&self, force: bool, wait_if_ongoing: bool) -> Result<()> {
-        self.check_open()?;
         let _flush = if wait_if_ongoing {
             self.flush_lock.lock()
         } else {
             let Some(guard) = self.flush_lock.try_lock() else { return Ok(()) };
             guard
         };
+        self.check_open()?;
         if !force && !self.has_uncommitted() {
             self.counters.flush_total.fetch_add(1, Ordering::Relaxed);
             return Ok(());
@@ -44,11 +44,13 @@ impl Shard {
     /// Rolls the translog and turns all builders into segments; what the commit refers to stays until it is written.
     fn prepare(&self) -> Result<Commit> {
         let _refresh = self.refresh_lock.lock();
-        let (translog_generation, max_seq_no, taken) = {
+        let (translog_generation, max_seq_no, local_checkpoint, taken) = {
             let _gate = self.gate.write();
             let generation = self.translog().roll().map_err(|error| self.fail(error))?;
-            self.seq_nos.persisted(self.seq_nos.processed_checkpoint());
-            (generation, self.seq_nos.max(), self.pool.take_all())
+            // Now: what is written once the gate is open is not in this commit.
+            let checkpoint = self.seq_nos.processed_checkpoint();
+            self.seq_nos.persisted(checkpoint);
+            (generation, self.seq_nos.max(), checkpoint, self.pool.take_all())
         };
         self.settle_taken(taken, "flush")?;
         let layout = self.layout.read();
@@ -70,7 +72,7 @@ impl Shard {
             primary_term: config.primary_term,
             segments,
             max_seq_no,
-            local_checkpoint: self.seq_nos.processed_checkpoint(),
+            local_checkpoint,
             translog_generation,
             next_container: self.next_container.load(Ordering::Relaxed),
         })

@@ -20,11 +20,12 @@ use super::segment::OpenSegment;
 use super::seqno::{NO_OPS, SeqNos};
 use super::shard::{Committed, Current, Shard, container_of, has_content, segment_name};
 use super::versions::VersionMap;
-use super::write::{Numbers, Work};
+use super::write::{Document, Numbers, Work};
 use crate::bulk::ids::make_uuid;
 use crate::mapping::{DocError, Mapping};
 use crate::storage::SharedFs;
 use crate::storage::manifest::Manifest;
+use crate::translog::format::encode_header;
 use crate::translog::{Kind, Location, Operation, Translog};
 use crate::{Error, Result};
 
@@ -43,11 +44,16 @@ impl Shard {
         let config = ShardConfig::parse(config)?;
         let started = Instant::now();
         let segments = folder.join("segments");
-        fs.create_dir_all(&segments).map_err(|e| Error::io(segments.display(), e))?;
         let (generation, commit) = match Commit::read_newest(&*fs, &folder)? {
             Some(found) => found,
+            None if config.existing => {
+                return Err(Error::corruption(folder.display(), 0, "the shard has data, but there is no commit"));
+            }
             None => create(&fs, &folder, &config)?,
         };
+        fs.create_dir_all(&segments).map_err(|e| Error::io(segments.display(), e))?;
+        // The commit's writer may have ended before its name was durable.
+        fs.sync_dir(&folder).map_err(|e| Error::io(folder.display(), e))?;
         if commit.uuid != shard_uuid(&config.uuid, config.shard) {
             let path = folder.join(format!("commit-{generation}"));
             return Err(Error::corruption(path.display(), 0, format!("the folder belongs to shard {}", commit.uuid)));
@@ -106,6 +112,7 @@ impl Shard {
             merge_lock: Mutex::default(),
             committed: Mutex::new(committed),
             failed: OnceLock::new(),
+            failure_listener: Mutex::default(),
             closed: AtomicBool::new(false),
             cancelled: Arc::default(),
             counters: Default::default(),
@@ -153,8 +160,11 @@ impl Shard {
             Kind::Index => {
                 let source = OwnedBytes::new(operation.source.unwrap_or_default().to_vec());
                 let mapping = work.current.mapping.clone();
-                let document = super::apply::document(&mapping, operation.id, operation.routing, source);
-                let document = document.map_err(|error| replay_error(operation, error))?;
+                let document = super::apply::document(&mapping, operation.id, operation.routing, source.clone());
+                let document = match document {
+                    Ok(document) => document,
+                    Err(error) => accepted(&mapping, operation, source, error)?,
+                };
                 work.replay_index(document, numbers, location)
             }
         }
@@ -183,33 +193,38 @@ impl Shard {
     }
 }
 
-fn replay_error(operation: &Operation<'_>, error: DocError) -> Error {
-    let id = operation.id;
-    let seq_no = operation.seq_no;
-    match error {
-        DocError::Invalid(error) => {
-            Error::new(error.kind, 500, format!("operation {seq_no} on [{id}] in the translog: {}", error.reason))
-        }
-        DocError::Unknown(fields) => {
-            let paths: Vec<&str> = fields.iter().map(|field| field.path.as_str()).collect();
-            let text =
-                format!("operation {seq_no} on [{id}] in the translog has fields that the mapping lacks: {paths:?}");
-            Error::new("illegal_state_exception", 500, text)
-        }
-    }
+/// The document was acknowledged under an earlier mapping or other settings, which may have become stricter since: what the mapping
+/// of today refuses is left out of the index, and the source is kept.
+fn accepted<'a>(
+    mapping: &Mapping,
+    operation: &'a Operation<'_>,
+    source: OwnedBytes,
+    error: DocError,
+) -> Result<Document<'a>> {
+    let reason = match error {
+        DocError::Invalid(error) => error.reason,
+        DocError::Unknown(fields) => format!("{:?}", fields.iter().map(|field| &field.path).collect::<Vec<_>>()),
+    };
+    let (id, seq_no) = (operation.id, operation.seq_no);
+    log::warn!("operation {seq_no} on [{id}] in the translog does not fit the mapping any more: {reason}");
+    let stored = super::source::stored(mapping, &source)?;
+    let parsed = mapping.parse_accepted(id, operation.routing, source.as_slice());
+    Ok(Document { id, routing: operation.routing, source, parsed, stored })
 }
 
 /// A new, empty shard. Fails if the folder holds anything of one.
 fn create(fs: &SharedFs, folder: &std::path::Path, config: &ShardConfig) -> Result<(u64, Commit)> {
     let (segments, translog) = (folder.join("segments"), folder.join("translog"));
+    let uuid = shard_uuid(&config.uuid, config.shard);
+    let header = encode_header(1, &uuid).len() as u64;
     let written = fs.list(&translog).unwrap_or_default().iter().any(|name| {
         // A translog is started before the first commit is written; it can hold nothing yet.
-        name != "translog-1.tlog" || fs.size(&translog.join(name)).unwrap_or(0) > 512
+        name != "translog-1.tlog" || fs.size(&translog.join(name)).unwrap_or(0) > header
     });
     if has_content(fs, &segments) || written {
         return Err(Error::corruption(folder.display(), 0, "there are segments or operations but no commit"));
     }
-    let uuid = shard_uuid(&config.uuid, config.shard);
+    fs.create_dir_durably(folder).map_err(|e| Error::io(folder.display(), e))?;
     drop(Translog::create(fs.clone(), translog, &uuid)?);
     let commit = Commit {
         uuid,
@@ -222,9 +237,6 @@ fn create(fs: &SharedFs, folder: &std::path::Path, config: &ShardConfig) -> Resu
         next_container: 0,
     };
     commit.write(&**fs, folder, 1)?;
-    if let Some(parent) = folder.parent() {
-        fs.sync_dir(parent).map_err(|e| Error::io(parent.display(), e))?;
-    }
     Ok((1, commit))
 }
 

@@ -13,10 +13,10 @@ use crate::{Error, Result};
 impl Shard {
     /// Makes everything that was acknowledged before this call visible to searches. Nothing is synced.
     pub fn refresh(self: &Arc<Self>) -> Result<()> {
-        self.check_open()?;
         let started = Instant::now();
         let (listeners, result) = {
             let _refresh = self.refresh_lock.lock();
+            self.check_open()?;
             self.timing.dirty.store(false, Ordering::Relaxed);
             let listeners = std::mem::take(&mut *self.listeners.lock());
             let checkpoint = self.seq_nos.processed_checkpoint();
@@ -62,12 +62,16 @@ impl Shard {
     /// All idle builders become segments that only look-ups by id see.
     pub(crate) fn settle_all(&self, source: &str) -> Result<()> {
         let _refresh = self.refresh_lock.lock();
+        self.check_open()?;
         self.settle_taken(self.pool.take_all(), source)
     }
 
     /// The biggest idle builder becomes a segment if it holds so many bytes. False: there was none.
     pub(crate) fn settle_biggest(&self, at_least: usize) -> bool {
         let _refresh = self.refresh_lock.lock();
+        if self.check_open().is_err() {
+            return false;
+        }
         let Some(building) = self.pool.take_biggest(at_least) else { return false };
         self.timing.dirty.store(true, Ordering::Relaxed);
         self.settle_taken(vec![building], "memory").is_ok()

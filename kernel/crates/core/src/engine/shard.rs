@@ -1,6 +1,6 @@
 //! The shard: its parts and their life.
 //!
-//! Locks, in the order in which they are taken: flush, refresh, gate, a stripe of the version map, layout, the rest. No thread takes
+//! Locks, in the order in which they are taken: merge, flush, refresh, gate, a stripe of the version map, layout, the rest. No thread takes
 //! `layout` twice. The gate is held for reading by whoever writes operations, and for writing while flush rolls the translog, so that
 //! a generation holds exactly the operations of the builders taken at that moment.
 
@@ -73,6 +73,7 @@ pub struct Shard {
     pub(crate) merge_lock: Mutex<()>,
     pub(crate) committed: Mutex<Committed>,
     pub(crate) failed: OnceLock<Error>,
+    pub(crate) failure_listener: Mutex<Option<Listener>>,
     pub(crate) closed: AtomicBool,
     /// Calls off merges.
     pub(crate) cancelled: Arc<AtomicBool>,
@@ -98,6 +99,9 @@ pub(crate) struct Timing {
 const IDLE_BUILDER_MS: u64 = 30_000;
 /// And flushes after this.
 const IDLE_FLUSH_MS: u64 = 300_000;
+/// A shard with so few uncommitted operations, and bytes of them, closes without a commit.
+const QUICK_OPERATIONS: u64 = 100;
+const QUICK_BYTES: u64 = 64 << 10;
 
 impl Shard {
     pub(crate) fn translog(&self) -> &Translog {
@@ -127,7 +131,7 @@ impl Shard {
     /// Err once the shard is closed or has met a fault after which its state is not certain.
     pub(crate) fn check_open(&self) -> Result<()> {
         if let Some(error) = self.failed.get() {
-            return Err(error.clone());
+            return Err(Error::closed(format_args!("{} has failed ({error}) and", self.name())));
         }
         if self.closed.load(Ordering::Acquire) {
             return Err(Error::closed(self.name()));
@@ -140,28 +144,53 @@ impl Shard {
         format!("[{}][{}]", config.index, config.shard)
     }
 
-    /// Notes a fault after which the shard accepts nothing until it is opened again.
+    /// Notes a fault after which the shard accepts nothing until it is opened again, and tells who listens.
     pub(crate) fn fail(&self, error: Error) -> Error {
-        log::error!("{} failed: {error}", self.name());
-        self.failed.set(error.clone()).ok();
+        if self.failed.set(error.clone()).is_ok() {
+            log::error!("{} failed: {error}", self.name());
+            if let Some(listener) = self.failure_listener.lock().take() {
+                if self.runtime.has_background() {
+                    // This thread may hold any lock of the shard.
+                    self.runtime.work(listener);
+                } else {
+                    listener();
+                }
+            }
+        }
         error
+    }
+
+    /// The fault after which the shard accepts nothing any more.
+    pub fn failure(&self) -> Option<Error> {
+        self.failed.get().cloned()
+    }
+
+    /// Calls back once, from a thread of the runtime, when the shard fails; at once if it has. Not after it was closed.
+    pub fn when_failed(&self, listener: Listener) {
+        let mut place = self.failure_listener.lock();
+        if self.failed.get().is_none() {
+            *place = Some(listener);
+            return;
+        }
+        drop(place);
+        listener();
     }
 
     /// Dynamic settings.
     pub fn configure(&self, json: &[u8]) -> Result<()> {
+        self.check_open()?;
         let new = ShardConfig::parse(json)?;
-        if new.durability == super::config::Durability::Request {
-            self.translog().sync_all()?;
-        }
+        let syncs = new.durability == super::config::Durability::Request;
         self.timing.refresh_at.store(0, Ordering::Relaxed);
         *self.config.write() = Arc::new(new);
-        Ok(())
+        // Behind the change: from here on nothing is acknowledged that would wait for a sync.
+        if syncs { self.sync() } else { Ok(()) }
     }
 
     /// From now on documents are parsed and searched by this mapping.
     pub fn set_mapping(&self, mapping: Arc<Mapping>) -> Result<()> {
-        self.check_open()?;
         let _refresh = self.refresh_lock.lock();
+        self.check_open()?;
         let old = self.current();
         if Arc::ptr_eq(&old.mapping, &mapping) {
             return Ok(());
@@ -174,8 +203,9 @@ impl Shard {
         if !same {
             for segment in &mut layout.segments {
                 let folder = self.segment_folder(segment.container);
-                let open = segment.open.reopen(&self.fs, &folder, &schema.schema)?;
-                segment.replace_open(open, schema.system)?;
+                let opened = segment.open.reopen(&self.fs, &folder, &schema.schema);
+                let replaced = opened.and_then(|open| segment.replace_open(open, schema.system));
+                replaced.map_err(|error| self.fail(error))?;
             }
         }
         layout.mapping = mapping;
@@ -266,24 +296,50 @@ impl Shard {
         Ok(())
     }
 
-    /// Syncs, commits if there is something to commit, and lets go of everything. The shard's readers stay usable.
+    /// Syncs, commits if there is something to commit, and lets go of everything. The shard's readers stay usable; its folder is not
+    /// touched any more.
     pub fn close(&self) -> Result<()> {
-        if self.closed.load(Ordering::Acquire) {
+        self.cancelled.store(true, Ordering::Relaxed);
+        let flushed = match self.check_open() {
+            Ok(()) if self.replays_quickly() => Ok(()),
+            Ok(()) => self.flush(false, true),
+            Err(_) => Ok(()),
+        };
+        self.let_go(|shard| shard.translog().close().map_err(|error| shard.fail(error)))?;
+        flushed
+    }
+
+    /// Lets go of everything and writes nothing: the folder is about to be removed.
+    pub fn abandon(&self) {
+        self.cancelled.store(true, Ordering::Relaxed);
+        self.let_go(|_| Ok(())).ok();
+    }
+
+    /// What the next opening has to replay is so little that a commit would cost more.
+    fn replays_quickly(&self) -> bool {
+        let stats = self.translog().stats();
+        (1..=QUICK_OPERATIONS).contains(&stats.uncommitted_operations)
+            && stats.uncommitted_size_in_bytes <= QUICK_BYTES
+            && self.committed.lock().garbage.is_empty()
+    }
+
+    fn let_go(&self, last: impl FnOnce(&Self) -> Result<()>) -> Result<()> {
+        // Whoever is in the middle of something ends first, and finds the shard closed the next time.
+        let _merge = self.merge_lock.lock();
+        let _flush = self.flush_lock.lock();
+        let _refresh = self.refresh_lock.lock();
+        let _gate = self.gate.write();
+        if self.closed.swap(true, Ordering::AcqRel) {
             return Ok(());
         }
-        self.cancelled.store(true, Ordering::Relaxed);
-        let flushed = if self.failed.get().is_none() { self.flush(false, true) } else { Ok(()) };
-        let gate = self.gate.write();
-        self.closed.store(true, Ordering::Release);
-        drop(gate);
-        let closed = if self.failed.get().is_none() { self.translog().close() } else { Ok(()) };
+        self.failure_listener.lock().take();
+        let result = if self.failed.get().is_none() { last(self) } else { Ok(()) };
         for building in self.pool.take_all() {
             self.runtime.account(building.memory, 0);
         }
         let listeners = std::mem::take(&mut *self.listeners.lock());
         listeners.into_iter().for_each(|(_, listener)| listener());
-        let _merge = self.merge_lock.lock();
-        flushed.and(closed)
+        result
     }
 }
 

@@ -132,26 +132,20 @@ impl<'a> Work<'a> {
         let layout = shard.layout.read();
         let known = if new_id { None } else { shard.known(&layout, stripe, document.id)? };
         let version = check(document.id, known.as_ref(), conditions)?;
+        let replaced = self.replaced(&layout, stripe, document.id, known.and_then(|known| known.target))?;
+        // From here on the operation is done, or the shard has failed.
         let seq_no = shard.seq_nos.assign();
-        self.apply_index(
-            &layout,
-            stripe,
-            document,
-            Numbers { version, seq_no, primary_term: self.primary_term },
-            known,
-        )?;
+        self.apply_index(stripe, document, Numbers { version, seq_no, primary_term: self.primary_term }, replaced)?;
         Ok(Written { version, seq_no, existed: known.is_some_and(|known| known.target.is_some()) })
     }
 
     fn apply_index(
         &mut self,
-        layout: &Layout,
         stripe: &mut MutexGuard<'_, Stripe>,
         document: Document<'_>,
         numbers: Numbers,
-        known: Option<Known>,
+        replaced: Replaced,
     ) -> Result<()> {
-        let replaced = self.replaced(layout, stripe, document.id, known.and_then(|known| known.target))?;
         let doc = self.add(document.parsed, document.stored, numbers, &replaced)?;
         let operation = Operation {
             kind: Kind::Index,
@@ -248,6 +242,8 @@ impl<'a> Work<'a> {
         let layout = shard.layout.read();
         let known = shard.known(&layout, stripe, id)?;
         let version = check(id, known.as_ref(), conditions)?;
+        let target = known.and_then(|known| known.target);
+        let replaced = self.replaced(&layout, stripe, id, target)?;
         let seq_no = shard.seq_nos.assign();
         let numbers = Numbers { version, seq_no, primary_term: self.primary_term };
         let operation = Operation {
@@ -260,8 +256,6 @@ impl<'a> Work<'a> {
             source: None,
         };
         let location = self.log(&operation)?;
-        let target = known.and_then(|known| known.target);
-        let replaced = self.replaced(&layout, stripe, id, target)?;
         self.apply_delete(stripe, id, numbers, replaced, Some(location));
         Ok(Written { version, seq_no, existed: target.is_some() })
     }

@@ -23,6 +23,9 @@ const METADATA: [&str; 11] = [
 impl<'m> Walk<'m, '_> {
     /// A name without a child of its own: metadata, a dotted path, or a field that the mapping lacks.
     pub(super) fn unmapped(&mut self, object: &'m ObjectNode, key: &str) -> Done {
+        if self.accepts_all && (METADATA.contains(&key) || self.check_name(key).is_err()) {
+            return Ok(self.json.skip_value()?);
+        }
         if object.path.is_empty() && METADATA.contains(&key) {
             return Err(self.metadata(key));
         }
@@ -73,6 +76,9 @@ impl<'m> Walk<'m, '_> {
         while let Some((head, tail)) = rest.split_once('.') {
             match object.children.get(head) {
                 Some(Node::Object(child)) => {
+                    if child.nested.is_some() && self.accepts_all {
+                        return Ok(self.json.skip_value()?);
+                    }
                     if child.nested.is_some() {
                         return Err(Fault::mapper(format!(
                             "Cannot add a value for field [{key}] since one of the intermediate objects is mapped as a nested object: [{}]",
@@ -85,6 +91,7 @@ impl<'m> Walk<'m, '_> {
                     object = child;
                     rest = tail;
                 }
+                Some(_) if self.accepts_all => return Ok(self.json.skip_value()?),
                 Some(_) => {
                     let path = join_path(&object.path, head);
                     return Err(Fault::mapper(format!(

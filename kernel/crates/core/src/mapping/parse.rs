@@ -33,6 +33,24 @@ impl Mapping {
             Err(DocError::Unknown(walk.unknown.into_fields()))
         }
     }
+
+    /// Of a document that was accepted once, whatever the mapping accepts now: unmapped fields are skipped, values that do not fit are
+    /// ignored as under `ignore_malformed`, limits do not hold.
+    pub fn parse_accepted(&self, id: &str, routing: Option<&str>, source: &[u8]) -> ParsedDoc {
+        let text = std::str::from_utf8(source).unwrap_or_default();
+        for text in [text, "{}"] {
+            let mut walk = Walk::new(self, id, text);
+            walk.accepts_all = true;
+            walk.docs.push(self.system.id, IndexValue::Str(id.to_owned()));
+            if let Some(routing) = routing {
+                walk.docs.push(self.system.routing, IndexValue::Str(routing.to_owned()));
+            }
+            if walk.document().is_ok() {
+                return ParsedDoc { docs: walk.docs.into_docs() };
+            }
+        }
+        unreachable!("an empty object is a document")
+    }
 }
 
 fn bad_utf8(source: &[u8], e: std::str::Utf8Error) -> Fault {
@@ -50,6 +68,8 @@ pub(super) struct Walk<'m, 'a> {
     pub(super) unknown: Unknown,
     nested_count: usize,
     pub(super) depth: usize,
+    /// Nothing is refused but broken JSON.
+    pub(super) accepts_all: bool,
     /// Member names of the objects that are open, innermost last, to refuse duplicates.
     pub(super) keys: Vec<Cow<'a, str>>,
     /// The names of large open objects once more, with where they begin in `keys`.
@@ -68,6 +88,7 @@ impl<'m, 'a> Walk<'m, 'a> {
             unknown: Unknown::default(),
             nested_count: 0,
             depth: 0,
+            accepts_all: false,
             keys: Vec::with_capacity(32),
             key_sets: vec![],
         }
@@ -101,7 +122,7 @@ impl<'m, 'a> Walk<'m, 'a> {
             self.key_sets.pop_if(|(owner, _)| *owner == from);
             return Ok(None);
         };
-        if self.is_duplicate(from, &key) {
+        if !self.accepts_all && self.is_duplicate(from, &key) {
             return Err(self.json.error_before_colon(format!("Duplicate field '{key}'")).into());
         }
         self.keys.push(key.clone());
@@ -137,7 +158,7 @@ impl<'m, 'a> Walk<'m, 'a> {
     pub(super) fn enter(&mut self) -> Done {
         self.depth += 1;
         let limit = self.mapping.tree.limits.depth;
-        if self.depth > limit {
+        if self.depth > limit && !self.accepts_all {
             return Err(Fault::mapper(format!(
                 "The depth of the field has exceeded the allowed limit of [{limit}]. This limit can be set by changing the \
                  [index.mapping.depth.limit] index level setting."
@@ -150,6 +171,7 @@ impl<'m, 'a> Walk<'m, 'a> {
         match node {
             Node::Leaf(leaf) => self.leaf_value(leaf),
             Node::Object(object) => self.object_value(object, Some(key)),
+            Node::Alias if self.accepts_all => Ok(self.json.skip_value()?),
             Node::Alias => {
                 let path = super::compile::join_path(&parent.path, key);
                 Err(Fault::mapper("failed to parse")
@@ -161,6 +183,7 @@ impl<'m, 'a> Walk<'m, 'a> {
     /// `name` (possibly dotted) is missing below `object`.
     pub(super) fn grow(&mut self, object: &'m ObjectNode, name: &str) -> Done {
         match object.dynamic {
+            _ if self.accepts_all => Ok(self.json.skip_value()?),
             Dynamic::Ignore => Ok(self.json.skip_value()?),
             Dynamic::Strict => {
                 let head = name.split('.').next().unwrap_or(name);
@@ -196,6 +219,7 @@ impl<'m, 'a> Walk<'m, 'a> {
                 Ok(())
             }
             Token::Null => Ok(()),
+            _ if self.accepts_all => Ok(()),
             _ => Err(Fault::mapper(format!(
                 "object mapping for [{}] tried to parse field [{}] as object, but found a concrete value",
                 object.path,
@@ -207,7 +231,7 @@ impl<'m, 'a> Walk<'m, 'a> {
     fn count_nested(&mut self) -> Done {
         self.nested_count += 1;
         let limit = self.mapping.tree.limits.nested_objects;
-        if self.nested_count > limit {
+        if self.nested_count > limit && !self.accepts_all {
             return Err(Fault::mapper(format!(
                 "The number of nested documents has exceeded the allowed limit of [{limit}]. This limit can be set by changing the \
                  [index.mapping.nested_objects.limit] index level setting."
@@ -263,6 +287,10 @@ impl<'m, 'a> Walk<'m, 'a> {
                 if matches!(token, Token::ObjectStart) {
                     return Ok(());
                 }
+            }
+            Err(_) if self.accepts_all => {
+                self.docs.push_root(self.mapping.system.ignored, IndexValue::Str(leaf.def.path.clone()));
+                return Ok(self.json.skip_rest(token)?);
             }
             Err(fault) => return Err(self.failed(leaf, token, at, fault)),
         }
@@ -336,7 +364,7 @@ impl<'m, 'a> Walk<'m, 'a> {
         if let Some(leaf) = self.mapping.tree.leaf(target) {
             return self.index(leaf, token, at);
         }
-        if *token == Token::Null {
+        if *token == Token::Null || self.accepts_all {
             return Ok(());
         }
         match self.mapping.tree.nearest(target) {

@@ -19,7 +19,7 @@ use std::sync::Arc;
 
 use tantivy::directory::OwnedBytes;
 
-pub use fault::{Crash, FaultFs};
+pub use fault::{Crash, EIO, ENOSPC, FaultFs};
 pub use os::OsFs;
 
 /// A file being written. Nothing is durable before `sync`, nor is its name before the folder's `sync_dir`.
@@ -38,8 +38,9 @@ pub trait Fs: fmt::Debug + Send + Sync + 'static {
     fn size(&self, path: &Path) -> io::Result<u64>;
     /// A new, empty file; an existing one is emptied.
     fn create(&self, path: &Path) -> io::Result<Box<dyn FsFile>>;
-    /// Cuts an existing file to `len` bytes and goes on writing there.
-    fn append(&self, path: &Path, len: u64) -> io::Result<Box<dyn FsFile>>;
+    /// Writes `bytes` over an existing file from `from` on (what is there is not taken away first), cuts it behind them, and goes on
+    /// writing there.
+    fn rewrite(&self, path: &Path, from: u64, bytes: &[u8]) -> io::Result<Box<dyn FsFile>>;
     /// The whole file; big ones are mapped, so the file may not change afterwards.
     fn read(&self, path: &Path) -> io::Result<OwnedBytes>;
     /// A piece of a file that may still be growing.
@@ -52,6 +53,14 @@ pub trait Fs: fmt::Debug + Send + Sync + 'static {
     fn remove_file(&self, path: &Path) -> io::Result<()>;
     /// Removes an empty folder.
     fn remove_dir(&self, path: &Path) -> io::Result<()>;
+
+    /// Creates the folder and its parents such that they last. The two above are made durable in any case: whoever made them may
+    /// have ended before he did.
+    fn create_dir_durably(&self, path: &Path) -> io::Result<()> {
+        let missing = path.ancestors().take_while(|folder| !self.is_dir(folder)).count();
+        self.create_dir_all(path)?;
+        path.ancestors().skip(1).take(missing.max(2)).try_for_each(|above| self.sync_dir(above))
+    }
 
     /// Removes a folder of files; fine if it is not there.
     fn remove_tree(&self, path: &Path) -> io::Result<()> {

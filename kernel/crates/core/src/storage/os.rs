@@ -77,10 +77,12 @@ impl Fs for OsFs {
         Ok(Box::new(OsFile(File::create(path)?)))
     }
 
-    fn append(&self, path: &Path, len: u64) -> io::Result<Box<dyn FsFile>> {
+    fn rewrite(&self, path: &Path, from: u64, bytes: &[u8]) -> io::Result<Box<dyn FsFile>> {
         let mut file = OpenOptions::new().write(true).open(path)?;
-        file.set_len(len)?;
-        io::Seek::seek(&mut file, io::SeekFrom::Start(len))?;
+        let end = from + bytes.len() as u64;
+        file.write_all_at(bytes, from)?;
+        file.set_len(end)?;
+        io::Seek::seek(&mut file, io::SeekFrom::Start(end))?;
         Ok(Box::new(OsFile(file)))
     }
 

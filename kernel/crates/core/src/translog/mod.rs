@@ -113,18 +113,14 @@ impl Translog {
             return Err(Error::corruption(path.display(), 0, "the generation that the commit names is missing"));
         }
         let (&newest, extent) = extents.last_key_value().expect("generation `from` was read");
-        let path = folder.join(replay::file_name(newest));
-        let context = |e| Error::io(path.display(), e);
-        if fs.size(&path).map_err(context)? > extent.len {
-            fs.append(&path, extent.len).map_err(context)?.sync().map_err(context)?;
-        }
         if extent.operations == 0 {
             return Self::go_on(fs, folder, uuid, newest, extents, from);
         }
+        settle_tail(&fs, &folder.join(replay::file_name(newest)), *extent)?;
         Self::start(fs, folder, uuid, newest + 1, extents, from)
     }
 
-    /// Goes on in an existing generation that has no operations.
+    /// Goes on behind the header of an existing generation that has no operations.
     fn go_on(
         fs: SharedFs,
         folder: PathBuf,
@@ -134,8 +130,11 @@ impl Translog {
         committed: u64,
     ) -> Result<Self> {
         let path = folder.join(replay::file_name(generation));
-        let len = extents[&generation].len;
-        let file = fs.append(&path, len).map_err(|e| Error::io(path.display(), e))?;
+        // Whoever made the file may have ended before it, or its name, was durable: the first sync takes the header along.
+        let header = format::encode_header(generation, uuid);
+        let len = header.len() as u64;
+        let file = fs.rewrite(&path, 0, &header).map_err(|e| Error::io(path.display(), e))?;
+        fs.sync_dir(&folder).map_err(|e| Error::io(folder.display(), e))?;
         Ok(Self::with(fs, folder, uuid, Current { file, generation, written: len, synced: len }, extents, committed))
     }
 
@@ -159,7 +158,7 @@ impl Translog {
         mut extents: BTreeMap<u64, Extent>,
         committed: u64,
     ) -> Self {
-        let empty = Extent { operations: 0, len: current.written, max_seq_no: -1 };
+        let empty = Extent { operations: 0, len: current.written, max_seq_no: -1, synced: 0 };
         extents.insert(current.generation, empty);
         let mut tail = Tail {
             generation: current.generation,
@@ -209,9 +208,12 @@ impl Translog {
 
     /// Makes durable whatever there is.
     pub fn sync_all(&self) -> Result<()> {
-        let mut file = self.file.lock();
+        self.sync_rest(&mut self.file.lock())
+    }
+
+    fn sync_rest(&self, file: &mut Current) -> Result<()> {
         let dirty = self.tail.lock().dirty;
-        if dirty || file.synced < file.written { self.write_out(&mut file, true) } else { Ok(()) }
+        if dirty || file.synced < file.written { self.write_out(file, true) } else { Ok(()) }
     }
 
     fn write_out(&self, file: &mut Current, sync: bool) -> Result<()> {
@@ -238,7 +240,7 @@ impl Translog {
         let mut file = self.file.lock();
         // The closing mark follows in a write of its own. All of it before the next generation exists: from then on this one
         // counts as complete.
-        self.write_out(&mut file, true)?;
+        self.sync_rest(&mut file)?;
         let mut tail = loop {
             self.write_out(&mut file, true)?;
             let tail = self.tail.lock();
@@ -258,7 +260,7 @@ impl Translog {
         tail.start = next.written;
         tail.buffer.clear();
         tail.mark(next.written);
-        tail.extents.insert(generation, Extent { operations: 0, len: next.written, max_seq_no: -1 });
+        tail.extents.insert(generation, Extent { operations: 0, len: next.written, max_seq_no: -1, synced: 0 });
         *file = next;
         Ok(generation)
     }
@@ -326,11 +328,13 @@ impl Translog {
         self.tail.lock().failed.clone()
     }
 
-    /// Syncs and writes the closing mark, by which any later damage can be told from a torn tail.
+    /// Syncs and writes the closing mark, by which any later damage can be told from a torn tail. A generation without operations
+    /// needs none.
     pub fn close(&self) -> Result<()> {
         let mut file = self.file.lock();
-        self.write_out(&mut file, true)?;
-        self.write_out(&mut file, true)
+        self.sync_rest(&mut file)?;
+        let empty = self.tail.lock().extents.get(&file.generation).is_none_or(|extent| extent.operations == 0);
+        if empty { Ok(()) } else { self.write_out(&mut file, true) }
     }
 }
 
@@ -365,6 +369,15 @@ impl Tail {
         let at = from.checked_sub(start)? as usize;
         bytes.get(at..at + len)
     }
+}
+
+/// Makes durable what was read of the newest generation, and cuts off what was not. Its writer may have died between writing and
+/// syncing, and after a sync that failed the system takes for written what is not: hence once more, without taking it away first.
+fn settle_tail(fs: &SharedFs, path: &Path, extent: Extent) -> Result<()> {
+    let context = |e| Error::io(path.display(), e);
+    let from = extent.synced.min(extent.len);
+    let tail = fs.read_at(path, from, (extent.len - from) as usize).map_err(context)?;
+    fs.rewrite(path, from, &tail).map_err(context)?.sync().map_err(context)
 }
 
 fn write_piece(file: &mut Current, piece: &[u8], sync: bool) -> std::io::Result<()> {

@@ -14,6 +14,8 @@ pub struct Extent {
     /// Up to the end of the last intact record.
     pub len: u64,
     pub max_seq_no: i64,
+    /// As far as its marks tell that it is synced.
+    pub synced: u64,
 }
 
 pub fn file_name(generation: u64) -> String {
@@ -52,7 +54,7 @@ impl Reader<'_> {
         let file = self.fs.read(&self.path).map_err(|e| Error::io(self.path.display(), e))?;
         let bytes = file.as_slice();
         let Some(start) = self.header(bytes)? else { return Ok(None) };
-        let mut extent = Extent { operations: 0, len: start as u64, max_seq_no: -1 };
+        let mut extent = Extent { operations: 0, len: start as u64, max_seq_no: -1, synced: start as u64 };
         while (extent.len as usize) < bytes.len() {
             let at = extent.len as usize;
             let (record, len) = match format::decode(&bytes[at..]) {
@@ -62,10 +64,13 @@ impl Reader<'_> {
                     break;
                 }
             };
-            if let Record::Operation(operation) = record {
-                extent.operations += 1;
-                extent.max_seq_no = extent.max_seq_no.max(operation.seq_no);
-                each(operation, Location { generation: self.generation, offset: at as u64, len: len as u32 })?;
+            match record {
+                Record::Operation(operation) => {
+                    extent.operations += 1;
+                    extent.max_seq_no = extent.max_seq_no.max(operation.seq_no);
+                    each(operation, Location { generation: self.generation, offset: at as u64, len: len as u32 })?;
+                }
+                Record::Mark(synced) => extent.synced = extent.synced.max(synced),
             }
             extent.len += len as u64;
         }

@@ -1,5 +1,5 @@
 use super::*;
-use crate::storage::{Crash, FaultFs};
+use crate::storage::{Crash, FaultFs, Fs};
 
 fn operation(seq_no: i64, source: &[u8]) -> Operation<'_> {
     Operation { kind: Kind::Index, seq_no, primary_term: 1, version: 1, id: "x", routing: None, source: Some(source) }
@@ -10,6 +10,7 @@ fn folder() -> PathBuf {
 }
 
 fn create(fs: &FaultFs) -> Translog {
+    fs.create_dir_durably(&folder()).unwrap();
     Translog::create(Arc::new(fs.clone()), folder(), "uuid").unwrap()
 }
 

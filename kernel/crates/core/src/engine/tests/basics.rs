@@ -210,17 +210,51 @@ fn recovery_finds_everything() {
 }
 
 #[test]
-fn closing_commits_and_opening_again_replays_nothing() {
+fn closing_commits_unless_little_is_to_be_replayed() {
+    for (documents, replayed) in [(1, 1), (150, 0)] {
+        let fs = FaultFs::new();
+        let shard = open(&fs).unwrap();
+        for n in 0..documents {
+            index(&shard, &n.to_string(), json!({"n": 1})).unwrap();
+        }
+        shard.close().unwrap();
+        assert_eq!(index(&shard, "2", json!({})).err().unwrap().kind, "already_closed_exception");
+        let shard = open(&fs.crash(Crash::Forget)).unwrap();
+        let stats: Value = serde_json::from_slice(&shard.stats().unwrap()).unwrap();
+        assert_eq!(stats["recovery"]["translog_operations"], replayed);
+        assert_eq!(stats["docs"]["count"], documents);
+        assert_eq!(visible(&shard)["0"], json!({"n": 1}));
+    }
+}
+
+#[test]
+fn a_shard_that_nobody_wrote_to_opens_and_closes_without_a_sync_of_a_file() {
     let fs = FaultFs::new();
     let shard = open(&fs).unwrap();
     index(&shard, "1", json!({"n": 1})).unwrap();
+    shard.flush(true, true).unwrap();
     shard.close().unwrap();
-    assert_eq!(index(&shard, "2", json!({})).err().unwrap().kind, "already_closed_exception");
-    let shard = open(&fs.crash(Crash::Forget)).unwrap();
-    let stats: Value = serde_json::from_slice(&shard.stats().unwrap()).unwrap();
-    assert_eq!(stats["recovery"]["translog_operations"], 0);
-    assert_eq!(stats["docs"]["count"], 1);
-    assert_eq!(visible(&shard)["1"], json!({"n": 1}));
+    let fs = fs.crash(Crash::Keep);
+    let shard = open(&fs).unwrap();
+    shard.close().unwrap();
+    shard.close().unwrap();
+    assert!(
+        !fs.log().iter().any(|what| what.starts_with("sync ") && !what.starts_with("sync folder")),
+        "{:?}",
+        fs.log()
+    );
+}
+
+#[test]
+fn an_abandoned_shard_writes_nothing_more() {
+    let fs = FaultFs::new();
+    let shard = open(&fs).unwrap();
+    index(&shard, "1", json!({"n": 1})).unwrap();
+    let before = fs.operations();
+    shard.abandon();
+    assert_eq!(fs.operations(), before);
+    assert_eq!(shard.flush(true, true).err().unwrap().kind, "already_closed_exception");
+    assert_eq!(fs.operations(), before);
 }
 
 #[test]
@@ -248,6 +282,7 @@ fn damage_is_refused_by_file_and_offset() {
     let fs = FaultFs::new();
     let shard = open(&fs).unwrap();
     index(&shard, "1", json!({"t": "some words"})).unwrap();
+    shard.flush(true, true).unwrap();
     shard.close().unwrap();
     let names: Vec<PathBuf> = {
         let fs = fs.crash(Crash::Keep);
