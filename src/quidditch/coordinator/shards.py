@@ -152,6 +152,9 @@ class Shards:
                 return await self.at(node).get(index.uuid, number, request)
             except (ShardMissing, CallFailed):
                 continue
+            except (KernelError, ApiError) as error:
+                if api_error(error).type != "already_closed_exception":
+                    raise
         raise ApiError(
             503, "no_shard_available_action_exception", f"No shard available for [get [{index.name}][{number}]]"
         )

@@ -48,6 +48,8 @@ class DataFolder:
             os.pwrite(self._lock, f"{os.getpid()}\n".encode(), 0)
             self.indices = path / "nodes" / "0" / "indices"
             self.indices.mkdir(parents=True, exist_ok=True)
+            for folder in (path, self.indices.parent.parent, self.indices.parent):
+                sync_folder(folder)
             self.node_id = self._identity()
             for left in self.indices.glob(f"{_DELETED}*"):
                 shutil.rmtree(left, ignore_errors=True)

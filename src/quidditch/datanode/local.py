@@ -31,4 +31,4 @@ class LocalIndex:
     index: Index
     mapping: Mapping
     shards: dict[int, LocalShard] = field(default_factory=dict)
-    failed: set[str] = field(default_factory=set)
+    failed: set[tuple[str, int]] = field(default_factory=set)

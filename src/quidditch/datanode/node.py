@@ -19,8 +19,10 @@ import orjson
 
 from quidditch.controlplane.api import ControlPlane
 from quidditch.controlplane.core.commands import ShardFailed, ShardStarted
+from quidditch.datanode.disk import Disk
 from quidditch.datanode.folder import DataFolder
 from quidditch.datanode.local import LocalIndex, LocalShard
+from quidditch.datanode.reports import Reports
 from quidditch.datanode.search_counts import SearchCounts
 from quidditch.datanode.settings import shard_config
 from quidditch.model.errors import ApiError
@@ -32,6 +34,7 @@ from quidditch_kernel import KernelError, Mapping, Reader, Runtime, Shard, Slice
 log = logging.getLogger("quidditch.datanode")
 _MAPPING_SECONDS = 30.0
 """How long a write waits for this node to have a mapping that another node has already."""
+_CLOSING_THREADS = 16
 T = TypeVar("T")
 
 
@@ -54,6 +57,8 @@ class DataNode:
         self.counts = SearchCounts()
         self._compile = compile_mapping
         self._control = control
+        self._reports = Reports(control)
+        self._disk = Disk(folder.path)
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="shard")
         self._slow = ThreadPoolExecutor(2, thread_name_prefix="shard-slow")
         self._tasks: dict[str, asyncio.Task[None]] = {}
@@ -95,16 +100,23 @@ class DataNode:
         if local is None:
             return
         before, local.index = local.index, index
+        mapping_changed = (
+            before.spec.mapping_version != index.spec.mapping_version or before.spec.mappings != index.spec.mappings
+        )
         try:
-            if before.spec.mapping_version != index.spec.mapping_version or before.spec.mappings != index.spec.mappings:
+            if mapping_changed:
                 local.mapping = self._compile(index)
-                for shard in local.shards.values():
-                    shard.kernel.set_mapping(local.mapping)
-            if before.spec.settings != index.spec.settings:
-                for shard in local.shards.values():
-                    shard.kernel.configure(shard_config(index, shard.number, shard.primary_term))
         except Exception:
-            log.exception("index [%s]: the new mapping or settings cannot be applied", index.name)
+            log.exception("index [%s]: the new mapping cannot be applied", index.name)
+            return
+        for shard in local.shards.values():
+            try:
+                if mapping_changed:
+                    shard.kernel.set_mapping(local.mapping)
+                if before.spec.settings != index.spec.settings:
+                    shard.kernel.configure(shard_config(index, shard.number, shard.primary_term))
+            except Exception as error:
+                log.error("shard [%s][%d] does not take its mapping or settings: %s", index.name, shard.number, error)
 
     def _touch(self, uuid: str) -> None:
         self._dirty.add(uuid)
@@ -135,7 +147,7 @@ class DataNode:
                 copy = wanted.get(number)
                 if not index.open or copy is None or copy[0].allocation_id != shard.allocation_id:
                     del local.shards[number]
-                    await self._in_pool(self._slow, shard.kernel.close)
+                    await self._close(index.name, shard)
         if wanted:
             await asyncio.gather(*(self._bring_up(index, number, *copy) for number, copy in wanted.items()))
 
@@ -158,21 +170,22 @@ class DataNode:
         shard = local.shards.get(number)
         if shard is None and index.open:
             allocation = str(copy.allocation_id)
-            attempt = f"{allocation}/{primary_term}"
-            if attempt in local.failed:
+            if (allocation, primary_term) in local.failed:
                 return
             started = time.monotonic()
             try:
                 kernel = await self._open(local, number, copy, primary_term)
             except (KernelError, OSError, ValueError) as error:
                 log.error("shard [%s][%d] cannot be opened: %s", index.name, number, error)
-                local.failed.add(attempt)
-                await self._report_failed(index, number, copy, primary_term, _sentence(error))
+                local.failed.add((allocation, primary_term))
+                await self._report_failed(index, number, allocation, primary_term, _sentence(error))
                 return
             took = int((time.monotonic() - started) * 1000)
             opened = time.time_ns() // 1_000_000 - took
             source = copy.recovery or "EXISTING_STORE"
-            local.shards[number] = LocalShard(number, allocation, primary_term, kernel, source, opened, took)
+            shard = LocalShard(number, allocation, primary_term, kernel, source, opened, took)
+            local.shards[number] = shard
+            self._watch(index.uuid, shard)
             if local.index is not index:
                 kernel.set_mapping(local.mapping)
                 kernel.configure(shard_config(local.index, number, primary_term))
@@ -186,14 +199,45 @@ class DataNode:
         path = self.folder.shard(local.index.uuid, number)
         if copy.recovery == "EXISTING_STORE" and not path.is_dir():
             raise ValueError(f"the data of the shard is not there: {path} is missing")
-        config = shard_config(local.index, number, primary_term)
+        config = shard_config(local.index, number, primary_term, existing=copy.recovery == "EXISTING_STORE")
         started = time.monotonic()
         shard = await self._in_pool(self._slow, Shard.open, self.runtime, str(path), config, local.mapping)
         log.debug("shard [%s][%d] opened in %.3f s", local.index.name, number, time.monotonic() - started)
         return shard
 
+    def _watch(self, uuid: str, shard: LocalShard) -> None:
+        loop = asyncio.get_running_loop()
+
+        def told() -> None:
+            try:
+                loop.call_soon_threadsafe(self._failed, uuid, shard)
+            except RuntimeError:
+                log.debug("a shard failed after the event loop had ended")
+
+        shard.kernel.when_failed(told)
+
+    def _failed(self, uuid: str, shard: LocalShard) -> None:
+        """The shard met a fault. It is closed, reported, and opened again when the control plane says so."""
+        local = self.indices.get(uuid)
+        if self._closing or local is None or local.shards.get(shard.number) is not shard:
+            return
+        del local.shards[shard.number]
+        local.failed.add((shard.allocation_id, shard.primary_term))
+        self._reports.follow(self._give_up(local.index, shard))
+
+    async def _give_up(self, index: Index, shard: LocalShard) -> None:
+        reason = f"shard failure, reason [{shard.kernel.failure()}]"
+        await self._close(index.name, shard)
+        await self._report_failed(index, shard.number, shard.allocation_id, shard.primary_term, reason)
+
+    async def _close(self, name: str, shard: LocalShard) -> None:
+        try:
+            await self._in_pool(self._slow, shard.kernel.close)
+        except KernelError as error:
+            log.error("shard [%s][%d] did not close cleanly: %s", name, shard.number, _sentence(error))
+
     async def _report_started(self, index: Index, number: int, copy: Copy, primary_term: int) -> None:
-        await self._control.submit(
+        await self._reports.send(
             ShardStarted(
                 index=index.name,
                 uuid=index.uuid,
@@ -203,13 +247,13 @@ class DataNode:
             )
         )
 
-    async def _report_failed(self, index: Index, number: int, copy: Copy, primary_term: int, reason: str) -> None:
-        await self._control.submit(
+    async def _report_failed(self, index: Index, number: int, allocation: str, primary_term: int, reason: str) -> None:
+        await self._reports.send(
             ShardFailed(
                 index=index.name,
                 uuid=index.uuid,
                 shard=number,
-                allocation_id=str(copy.allocation_id),
+                allocation_id=allocation,
                 reason=reason,
                 primary_term=primary_term,
             )
@@ -219,7 +263,7 @@ class DataNode:
         local = self.indices.pop(uuid, None)
         if local is not None:
             for shard in local.shards.values():
-                await self._in_pool(self._slow, shard.kernel.close)
+                await self._in_pool(self._slow, shard.kernel.close if uuid in self._kept else shard.kernel.abandon)
         if uuid in self._kept:
             log.warning("index [%s] is not in the restored state of the cluster, its data stays on disk", uuid)
         else:
@@ -249,9 +293,14 @@ class DataNode:
         return local is not None and number in local.shards
 
     async def write(self, uuid: str, number: int, slice: Slice, timeout: float = 0) -> SliceResult:
-        """Applies a slice of a bulk; it is durable on return if the index says so. `timeout` is for calls between nodes."""
+        """Applies a slice of a bulk; it is durable on return if the index says so. `timeout` is for calls between nodes.
+
+        Raises cluster_block_exception while the disk is too full, whatever was reported of it.
+        """
         del timeout
-        return await self._in_pool(self._pool, self.shard(uuid, number).bulk, slice)
+        kernel = self.shard(uuid, number)
+        self._disk.check_flood(self.indices[uuid].index.name, self.state.settings.get)
+        return await self._in_pool(self._pool, kernel.bulk, slice)
 
     async def retry(
         self, uuid: str, number: int, slice: Slice, result: SliceResult, mapping_version: int
@@ -346,14 +395,15 @@ class DataNode:
     async def close(self) -> None:
         """Closes all shards; what was acknowledged is on disk."""
         self._closing = True
+        self._reports.end()
         if self._tasks:
             await asyncio.gather(*list(self._tasks.values()), return_exceptions=True)
-        for local in self.indices.values():
-            for shard in local.shards.values():
-                try:
-                    await self._in_pool(self._slow, shard.kernel.close)
-                except KernelError as error:
-                    log.error("shard [%s][%d] did not close cleanly: %s", local.index.name, shard.number, error)
+        await self._reports.ended()
+        self._slow.shutdown(wait=True)
+        # Side by side: the file system makes one commit of what many shards sync together.
+        self._slow = ThreadPoolExecutor(_CLOSING_THREADS, thread_name_prefix="shard-close")
+        shards = [(local.index.name, shard) for local in self.indices.values() for shard in local.shards.values()]
+        await asyncio.gather(*(self._close(name, shard) for name, shard in shards))
         self.indices.clear()
         self.runtime.close()
         self._pool.shutdown(wait=True)

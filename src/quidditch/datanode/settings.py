@@ -10,14 +10,15 @@ from quidditch.lib.units import parse_bytes, parse_millis
 from quidditch.model.objects import Index
 
 
-def shard_config(index: Index, shard: int, primary_term: int) -> bytes:
-    """The kernel's configuration of one shard."""
+def shard_config(index: Index, shard: int, primary_term: int, existing: bool = False) -> bytes:
+    """The kernel's configuration of one shard. `existing`: it has been in use, so an empty folder is a loss."""
     setting = index.setting
     config: dict[str, Any] = {
         "index": index.name,
         "uuid": index.uuid,
         "shard": shard,
         "primary_term": primary_term,
+        "existing": existing,
         "durability": str(setting("index.translog.durability", "request")).lower(),
         "sync_interval_ms": parse_millis(str(setting("index.translog.sync_interval", "5s"))),
         "refresh_interval_ms": parse_millis(str(setting("index.refresh_interval", "1s"))),

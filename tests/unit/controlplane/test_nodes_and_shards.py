@@ -279,3 +279,28 @@ def _check(cluster: Cluster, each: ShardRouting) -> None:
         assert each.primary.allocation_id in each.in_sync
     if not each.primary.assigned:
         assert not any(copy.state == "INITIALIZING" and copy.allocation_id in each.in_sync for copy in each.copies[1:])
+
+
+def test_a_started_shard_that_fails_is_red_and_tried_again() -> None:
+    cluster = Cluster(nodes=1)
+    cluster.create("a", {"number_of_replicas": 0})
+    before = shard(cluster)
+    cluster.starting = False
+    fail(cluster)
+    after = shard(cluster)
+    assert (after.primary.state, after.primary.recovery) == ("INITIALIZING", "EXISTING_STORE")
+    assert after.primary.allocation_id == before.primary.allocation_id
+    assert after.primary_term == before.primary_term + 1
+    assert cluster_health(cluster.state).status == "red"
+
+
+def test_a_node_that_starts_tries_what_had_failed_too_often() -> None:
+    cluster = Cluster(nodes=1)
+    cluster.create("a", {"number_of_replicas": 0})
+    cluster.starting = False
+    for _ in range(5):
+        fail(cluster)
+    assert shard(cluster).primary.state == "UNASSIGNED"
+    cluster.starting = True
+    cluster.join(0, "e2")
+    assert shard(cluster).primary.state == "STARTED"

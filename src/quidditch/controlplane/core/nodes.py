@@ -23,11 +23,14 @@ from quidditch.model.objects import Node, Routing, ShardRouting, UnassignedInfo,
 
 
 def register_node(draft: Draft, command: RegisterNode) -> Acknowledged:
-    """A node that has just started holds no open shard: its copies are opened again."""
+    """A node that has just started holds no open shard: its copies are opened again, also those that had failed too
+    often, for what hindered them may have gone.
+    """
     spec = command.node
     known = draft.state.nodes.get(spec.id)
     if command.fresh or (known is not None and known.spec.ephemeral_id != spec.ephemeral_id):
         _take_copies(draft, spec.id, "CLUSTER_RECOVERED")
+        _forgive(draft, spec.id)
     metadata = known.metadata if known else metadata_for(spec.id)
     draft.put(Node(metadata=metadata, spec=spec))
     _note_seen(draft, spec.id)
@@ -137,6 +140,13 @@ def shard_failed(draft: Draft, command: ShardFailed) -> Acknowledged:
     draft.put(routing.with_shard(found.known, command.shard, shard))
     allocate(draft, (), [(command.index, command.shard)])
     return Acknowledged((command.index,))
+
+
+def _forgive(draft: Draft, node: str | None = None) -> None:
+    for known in list(draft.state.routing.values()):
+        shards = tuple(routing.forgive(shard, node) for shard in known.spec.shards)
+        if shards != known.spec.shards:
+            draft.put(routing.with_shards(known, shards))
 
 
 def stale_primary(command: ShardFailed, shard: ShardRouting) -> ApiError:

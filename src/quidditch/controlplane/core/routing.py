@@ -228,17 +228,18 @@ def out_of_sync(shard: ShardRouting, allocation_id: str) -> ShardRouting:
     return replace(shard, in_sync=rest) if rest else shard
 
 
-def forgive(shard: ShardRouting) -> ShardRouting:
-    """Forgets how often copies failed to start or to move."""
-    copies = tuple(
-        replace(copy, unassigned=replace(copy.unassigned, failed_attempts=0))
-        if copy.unassigned and copy.unassigned.failed_attempts and not copy.assigned
-        else replace(copy, failed_moves=0)
-        if copy.failed_moves
-        else copy
-        for copy in shard.copies
-    )
-    return replace(shard, copies=copies)
+def forgive(shard: ShardRouting, node: str | None = None) -> ShardRouting:
+    """Forgets how often copies failed to start or to move; `node`: only of those that were last on it."""
+
+    def forgiven(copy: Copy) -> Copy:
+        info = copy.unassigned
+        if info is not None and info.failed_attempts and not copy.assigned:
+            return (
+                replace(copy, unassigned=replace(info, failed_attempts=0)) if node in (None, info.last_node) else copy
+            )
+        return replace(copy, failed_moves=0) if copy.failed_moves and node is None else copy
+
+    return replace(shard, copies=tuple(forgiven(copy) for copy in shard.copies))
 
 
 def find(shard: ShardRouting, allocation_id: str) -> int | None:
