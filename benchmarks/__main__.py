@@ -19,13 +19,15 @@ from typing import Any
 
 from tests.support.node import Node
 
-from benchmarks import load, opensearch, report, shapes
+from benchmarks import edge, load, opensearch, report, shapes
 from benchmarks.corpus import MAPPINGS, Corpus
 from benchmarks.corpus import load as load_corpus
 from benchmarks.kernel import Alone
 
 INDEX = "bench"
 CLIENTS = 4
+CHEAP = "term on a keyword"
+"""Its searches cost the kernel little and run on the event loop's thread: what else they cost is the edge's."""
 
 
 def call(url: str, method: str, path: str, body: Any = None) -> Any:
@@ -49,11 +51,15 @@ def index_all(url: str, corpus: Corpus) -> float:
 def search_all(url: str, bodies: dict[str, list[bytes]], seconds: float) -> dict[str, report.Search]:
     found = {}
     for name, variants in bodies.items():
-        requests = [load.post(f"/{INDEX}/_search?request_cache=false", body) for body in variants]
+        requests = _requests(variants)
         taken = sorted(load.latencies(url, requests, seconds))
         rate = load.throughput(url, requests, 8, seconds)
         found[name] = report.Search(statistics.median(taken) * 1e3, taken[int(len(taken) * 0.99)] * 1e3, rate)
     return found
+
+
+def _requests(bodies: list[bytes]) -> list[bytes]:
+    return [load.post(f"/{INDEX}/_search?request_cache=false", body) for body in bodies]
 
 
 def start_and_idle(folder: Path) -> tuple[float, float]:
@@ -103,6 +109,8 @@ def main() -> None:
                 _compare(folder, corpus, bodies, args.seconds, result)
             result.search = search_all(node.url, bodies, args.seconds)
             result.loaded = _rss(node.pid)
+            if CHEAP in bodies:
+                result.edge = edge.python_share(node.url, node.pid, INDEX, _requests(bodies[CHEAP]), args.seconds)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     args.output.write_text(report.render(result))

@@ -32,6 +32,8 @@ class Result:
     start: float = 0.0
     idle: float = 0.0
     loaded: float = 0.0
+    #: Microseconds of processor time per search outside the kernel.
+    edge: float = 0.0
     bulk: float = 0.0
     kernel_bulk: float = 0.0
     peer_bulk: float | None = None
@@ -66,6 +68,8 @@ def render(result: Result) -> str:
         f"| the kernel alone, 4 threads | {_rate(result, result.kernel_bulk)} | |",
         f"| `_bulk` / kernel alone | {result.kernel_bulk / result.bulk:.2f} | ≥ 0.7 |",
     ]
+    if result.edge:
+        lines.append(f"| Python's share of a search, HTTP server included | {result.edge:.0f} µs | ≤ 120 µs |")
     if result.peer_bulk:
         lines.append(f"| warm OpenSearch 3.6.0 `_bulk` | {_rate(result, result.peer_bulk)} | |")
         lines.append(f"| `_bulk` / OpenSearch | {result.peer_bulk / result.bulk:.2f} | ≥ 3 |")

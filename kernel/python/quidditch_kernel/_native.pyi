@@ -203,6 +203,8 @@ class Outcome:
     terminated_early: bool | None
     failures: list[tuple[int, str, str, int]]
     total: int
+    seconds: float
+    """How long `search` took inside the kernel."""
     last_sort: bytes | None
     scroll: bytes | None
     """Where the next page begins, if the plan says `"scroll": true`."""

@@ -38,6 +38,9 @@ if TYPE_CHECKING:
 
     LocalReader = tuple[str, int, str, Reader]
 
+INLINE_SECONDS = 250e-6
+"""Plans that took less time than this when they ran before run on the event loop's thread, as those that cost little do."""
+
 
 @dataclass(slots=True)
 class Ask:
@@ -271,10 +274,14 @@ class Searcher:
         """One call of the kernel: all shards are on this node."""
         readers = cast("list[LocalReader]", prepared.readers)
         plans = None if prepared.plans is None else [each.kernel for each in prepared.plans]
-        started = time.perf_counter()
+        # A variant of the plan, or a later page, takes another time than the plan itself.
+        pace = plan.pace if plan is prepared.plan and cursor is None else None
         try:
-            cost = plan.kernel.cost([reader for _, _, _, reader in readers])
-            if cost < INLINE_COST:
+            if pace is not None and pace.seconds is not None:
+                inline = pace.seconds < INLINE_SECONDS
+            else:
+                inline = plan.kernel.cost([reader for _, _, _, reader in readers]) < INLINE_COST
+            if inline:
                 outcome = quidditch_kernel.search(readers, plan.kernel, plans, cursor)
             else:
                 outcome = await self.local.call(quidditch_kernel.search, readers, plan.kernel, plans, cursor)
@@ -287,8 +294,9 @@ class Searcher:
                 for index, shard, node, _ in readers
             ]
             raise phase_failed([*prepared.failures, *every]) from None
-        millis = (time.perf_counter() - started) * 1000
-        self.local.searched([(index, shard) for index, shard, _, _ in readers], millis, plan.groups)
+        if pace is not None:
+            pace.note(outcome.seconds)
+        self.local.searched([(index, shard) for index, shard, _, _ in readers], outcome.seconds * 1000, plan.groups)
         return outcome
 
     async def counts(self, prepared: Prepared, plans: Sequence[CompiledPlan]) -> list[int | ApiError]:
@@ -391,7 +399,7 @@ def answer(outcome: Answered, prepared: Prepared, started: float, head: Mapping[
     ):
         total = prepared.total
         start = f'{{"took":{took},"timed_out":false,"_shards":{{"total":{total},"successful":{total},"skipped":0,"failed":0}},'
-        return start.encode() + body + b"}"
+        return b"".join((start.encode(), body, b"}"))
     members: dict[str, Any] = {**(head or {}), "took": took, "timed_out": outcome.timed_out}
     if outcome.terminated_early is not None:
         members["terminated_early"] = outcome.terminated_early
@@ -399,4 +407,4 @@ def answer(outcome: Answered, prepared: Prepared, started: float, head: Mapping[
     if phases != 1:
         members["num_reduce_phases"] = phases
     members["_shards"] = prepared.sections
-    return orjson.dumps(members)[:-1] + b"," + body + b"}"
+    return b"".join((orjson.dumps(members)[:-1], b",", body, b"}"))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -43,6 +43,16 @@ class Shape:
     scroll: bool = False
 
 
+@dataclass(slots=True)
+class Pace:
+    """How long a plan's last runs took in the kernel, in seconds. One slow run, as a busy machine makes them, counts in part."""
+
+    seconds: float | None = None
+
+    def note(self, seconds: float) -> None:
+        self.seconds = seconds if self.seconds is None else min(seconds, self.seconds * 4)
+
+
 @dataclass(frozen=True, slots=True)
 class CompiledPlan:
     """A plan as the kernel holds it, and its JSON for variants of it. `groups`: whose statistics it counts for.
@@ -55,6 +65,7 @@ class CompiledPlan:
     named: bool = False
     groups: tuple[str, ...] = ()
     pipelines: Level | None = None
+    pace: Pace = field(default_factory=Pace)
 
 
 @dataclass(slots=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 from urllib.parse import unquote_to_bytes
 
 from quidditch.model.errors import ApiError, illegal_argument
@@ -28,12 +29,14 @@ def decode(text: str) -> str:
 
 def parse_query(raw: str) -> dict[str, str]:
     """The parameters of a query string; of a repeated one the last counts."""
-    result: dict[str, str] = {}
-    for piece in raw.replace(";", "&").split("&"):
-        if piece:
-            name, _, value = piece.partition("=")
-            result[decode(name.replace("+", " "))] = decode(value.replace("+", " "))
-    return result
+    return dict(_pairs(raw))
+
+
+@lru_cache(maxsize=256)
+def _pairs(raw: str) -> tuple[tuple[str, str], ...]:
+    """Clients send few different query strings, and each of them again and again."""
+    pieces = (piece.partition("=") for piece in raw.replace(";", "&").split("&") if piece)
+    return tuple((decode(name.replace("+", " ")), decode(value.replace("+", " "))) for name, _, value in pieces)
 
 
 def check_known(path: str, given: Iterable[str], known: frozenset[str]) -> None:

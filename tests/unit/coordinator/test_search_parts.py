@@ -10,6 +10,7 @@ import pytest
 from quidditch.coordinator.search_contexts import ScrollContext, keep_alive
 from quidditch.coordinator.search_errors import ShardFailure, phase_failed, shards_section
 from quidditch.coordinator.search_lookups import find
+from quidditch.coordinator.search_plans import Pace
 from quidditch.coordinator.search_prefilter import demanded, visits_everything
 from quidditch.coordinator.search_targets import SearchTarget, slice_of
 from quidditch.lib.clock import ManualClock
@@ -121,3 +122,12 @@ def test_lines_of_msearch() -> None:
         split(content[:-1], None, {})
     with pytest.raises(ApiError, match=r"key \[foo\] is not supported in the metadata section"):
         split(b'{"foo":1}\n{}\n', None, {})
+
+
+def test_one_slow_run_of_a_plan_counts_in_part() -> None:
+    pace = Pace()
+    seen = []
+    for seconds in (0.1, 0.08, 5.0, 5.0, 0.1):
+        pace.note(seconds)
+        seen.append(round(pace.seconds or 0, 2))
+    assert seen == [0.1, 0.08, 0.32, 1.28, 0.1]

@@ -1,6 +1,7 @@
 //! `Plan`, `Outcome` and the calls of a search.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
@@ -37,6 +38,7 @@ type Failure = (usize, String, String, u16);
 #[pyclass(frozen, module = "quidditch_kernel._native")]
 pub struct Outcome {
     inner: search::Outcome,
+    taken: Duration,
 }
 
 #[pymethods]
@@ -69,6 +71,11 @@ impl Outcome {
     #[getter]
     fn total(&self) -> u64 {
         self.inner.total
+    }
+
+    #[getter]
+    fn seconds(&self) -> f64 {
+        self.taken.as_secs_f64()
     }
 
     #[getter]
@@ -110,8 +117,12 @@ pub fn search_shards(
         })
         .collect();
     let plan = Arc::clone(&plan.inner);
-    let inner = py.detach(|| search::search(&targets, &plan, cursor)).map_err(raise)?;
-    Ok(Outcome { inner })
+    // Without the wait for the interpreter's lock.
+    let run = || {
+        let started = Instant::now();
+        search::search(&targets, &plan, cursor).map(|inner| Outcome { inner, taken: started.elapsed() })
+    };
+    py.detach(run).map_err(raise)
 }
 
 fn cursor_of(bytes: Option<&[u8]>) -> Result<Option<search::Cursor>> {
@@ -191,7 +202,7 @@ pub fn render(
             Ok(outcome)
         })
         .map_err(raise)?;
-    Ok(Outcome { inner })
+    Ok(Outcome { inner, taken: Duration::ZERO })
 }
 
 #[pyfunction]

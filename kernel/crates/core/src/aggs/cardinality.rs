@@ -376,6 +376,22 @@ impl Collector for Strings {
         Ok(())
     }
 
+    /// Every term of the segment's column has a document.
+    fn collect_all(&mut self) -> Result<bool> {
+        if self.missing.is_some() {
+            return Ok(false);
+        }
+        if self.column.is_none() {
+            return Ok(true);
+        }
+        let Some(hashes) = &self.hashes else { return Ok(false) };
+        self.sketches.grow(1)?;
+        if !hashes.is_empty() {
+            self.sketches.of(0)?.add_distinct(hashes);
+        }
+        Ok(true)
+    }
+
     fn end(&mut self) -> Result<()> {
         let met = self.seen.drain();
         let Some(column) = self.column.take() else { return Ok(()) };

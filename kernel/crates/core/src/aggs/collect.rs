@@ -153,6 +153,11 @@ pub struct SegmentCtx<'a> {
 pub trait Collector {
     fn begin(&mut self, segment: &SegmentCtx<'_>) -> Result<()>;
     fn collect(&mut self, block: &Block<'_>) -> Result<()>;
+    /// Collects all documents of the segment at once, for owner 0. False where that is no cheaper than block by block: then nothing
+    /// was done. Asked only where no document is deleted or nested.
+    fn collect_all(&mut self) -> Result<bool> {
+        Ok(false)
+    }
     fn end(&mut self) -> Result<()> {
         Ok(())
     }
@@ -192,6 +197,14 @@ impl<'a> Subs<'a> {
             return Ok(());
         }
         self.list.iter_mut().try_for_each(|c| c.collect(block))
+    }
+
+    /// As [`Collector::collect_all`], where there is one collector only.
+    pub fn collect_all(&mut self) -> Result<bool> {
+        match self.list.as_mut_slice() {
+            [only] => only.collect_all(),
+            _ => Ok(false),
+        }
     }
 
     pub fn end(&mut self) -> Result<()> {
@@ -293,6 +306,11 @@ impl<'a> ShardCollector<'a> {
             self.scores.extend_from_slice(scores);
         }
         if self.docs.len() >= BLOCK { self.flush() } else { Ok(()) }
+    }
+
+    /// All documents of the segment, none of them deleted or nested. False if they have to be collected one by one.
+    pub fn collect_all(&mut self) -> Result<bool> {
+        self.subs.collect_all()
     }
 
     /// The shard's result, ready to travel. Segments never begun count as without matches.

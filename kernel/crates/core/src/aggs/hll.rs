@@ -14,7 +14,35 @@ pub struct Distinct {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 enum State {
     Exact(FxHashSet<u64>),
-    Registers(Vec<u8>),
+    Registers(#[serde(with = "bytes")] Vec<u8>),
+}
+
+/// Registers as a piece, not one by one; the bytes written are the same.
+mod bytes {
+    use std::fmt;
+
+    use serde::de::{Deserializer, Error, Visitor};
+    use serde::ser::Serializer;
+
+    pub fn serialize<S: Serializer>(registers: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_bytes(registers)
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error> {
+        struct Registers;
+        impl Visitor<'_> for Registers {
+            type Value = Vec<u8>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("registers")
+            }
+
+            fn visit_bytes<E: Error>(self, bytes: &[u8]) -> Result<Vec<u8>, E> {
+                Ok(bytes.to_vec())
+            }
+        }
+        deserializer.deserialize_bytes(Registers)
+    }
 }
 
 const MIN_PRECISION: u32 = 4;
@@ -44,6 +72,14 @@ impl Distinct {
                 }
             }
         }
+    }
+
+    /// Adds the hashes of many distinct values.
+    pub fn add_distinct(&mut self, hashes: &[u64]) {
+        if hashes.len() > self.threshold as usize {
+            self.condense();
+        }
+        hashes.iter().for_each(|hash| self.add(*hash));
     }
 
     fn condense(&mut self) {

@@ -91,6 +91,11 @@ pub struct Tokens {
 }
 
 impl Tokens {
+    /// Empty, with room for the tokens of an ordinary text.
+    pub fn with_room_for(text: &str) -> Self {
+        Self { arena: String::with_capacity(text.len()), toks: Vec::with_capacity(text.len() / 6), ..Self::default() }
+    }
+
     pub fn clear(&mut self) {
         self.arena.clear();
         self.toks.clear();

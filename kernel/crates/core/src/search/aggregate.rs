@@ -121,6 +121,11 @@ impl<'a> Collector<'a> {
         self.collector.collect(docs, if self.scores { scores } else { None })
     }
 
+    /// All documents of the segment begun, none deleted or nested; false if they have to be collected one by one.
+    pub fn collect_all(&mut self) -> Result<bool> {
+        Ok(!self.scores && self.collector.collect_all()?)
+    }
+
     pub fn finish(self) -> Result<Vec<u8>> {
         self.collector.into_partial()
     }

@@ -183,3 +183,77 @@ proptest! {
         }
     }
 }
+
+/// Texts of skewed lengths and frequencies, enough of them for several blocks of postings.
+fn many(count: usize, seed: u64) -> Vec<Value> {
+    let mut state = seed | 1;
+    let mut next = move |below: u64| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 33) % below
+    };
+    (0..count)
+        .map(|at| {
+            let mut words: Vec<String> = Vec::new();
+            for _ in 0..next(6) {
+                words.push("often".to_owned());
+            }
+            for _ in 0..next(1 + (at as u64 / 300) * 20) {
+                words.push(word(next(9) as u8));
+            }
+            let keys: Vec<String> = (0..next(3)).map(|_| format!("k{}", next(5000))).collect();
+            json!({"text": words.join(" "), "tag": keys, "number": at})
+        })
+        .collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 12, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn pages_of_a_term_are_those_of_a_scan(seed in any::<u64>(), split in 1usize..1900, from in 0usize..900, size in 1usize..40) {
+        let mapping = mapping(json!({"properties": {"text": {"type": "text"}, "tag": {"type": "keyword"}, "number": {"type": "long"}}}));
+        let docs = many(2000, seed);
+        let shard = std::sync::Arc::new(reader(&mapping, &[&docs[..split], &docs[split..]]));
+        let term = json!({"term": {"field": "text", "value": "often"}});
+        // With a filter there is no pruning: every match is scored and sorted in.
+        let scanned = json!({"bool": {"must": [term], "filter": [{"range": {"field": "number", "gte": 0}}]}});
+        let page = |query: &Value| hits(&shard, json!({"query": query, "from": from, "size": size, "track_total_hits": true}));
+        prop_assert_eq!(page(&term), page(&scanned));
+    }
+
+    #[test]
+    fn distinct_values_of_a_whole_segment_are_those_of_its_documents(seed in any::<u64>(), split in 1usize..5900) {
+        let mapping = mapping(json!({"properties": {"text": {"type": "text"}, "tag": {"type": "keyword"}, "number": {"type": "long"}}}));
+        let docs = many(6000, seed);
+        let shard = std::sync::Arc::new(reader(&mapping, &[&docs[..split], &docs[split..]]));
+        let aggs = json!({"c": {"kind": "cardinality", "params": {"field": "tag"}}});
+        let body = |query: Value| {
+            let plan = json!({"query": query, "size": 0, "aggs": aggs, "track_total_hits": true});
+            let plan = Plan::parse(plan.to_string().as_bytes()).unwrap();
+            let target = Target { index: "i".into(), shard: 0, node: "n".into(), reader: shard.clone(), plan: None };
+            String::from_utf8(search(&[target], &plan, None).unwrap().body).unwrap()
+        };
+        prop_assert_eq!(body(json!({"all": {}})), body(json!({"bool": {"filter": [{"range": {"field": "number", "gte": 0}}, {"all": {}}]}})));
+    }
+}
+
+#[test]
+fn a_plan_that_walks_a_dictionary_is_not_bound_for_its_cost() {
+    let mapping = mapping(json!({"properties": {"tag": {"type": "keyword"}}}));
+    let docs: Vec<Value> = (0..300).map(|at| json!({"tag": format!("k{at:03}")})).collect();
+    let shard = [std::sync::Arc::new(reader(&mapping, &[&docs[..100], &docs[100..]]))];
+    let cost = |query: Value| Plan::parse(json!({"query": query}).to_string().as_bytes()).unwrap().cost(&shard);
+    assert_eq!(cost(json!({"prefix": {"field": "tag", "value": "k12"}})), 10);
+    assert_eq!(cost(json!({"prefix": {"field": "tag", "value": "k"}})), 300 * 64);
+    assert_eq!(cost(json!({"prefix": {"field": "tag", "value": "x"}})), 0);
+    assert_eq!(cost(json!({"prefix": {"field": "none", "value": "x"}})), 0);
+    let fuzzy = json!({"fuzzy": {"field": "tag", "value": "k001", "edits": 1}});
+    assert_eq!(cost(json!({"bool": {"must": [{"const": {"query": fuzzy}}]}})), 22);
+    let many: Vec<Value> = (0..3000).map(|at| json!({"tag": format!("k{at:04}")})).collect();
+    let shard = [std::sync::Arc::new(reader(&mapping, &[&many]))];
+    let cost = |query: Value| Plan::parse(json!({"query": query}).to_string().as_bytes()).unwrap().cost(&shard);
+    let fuzzy = |edits: u8| json!({"fuzzy": {"field": "tag", "value": "k0001", "edits": edits}});
+    assert_eq!(cost(json!({"bool": {"must": [{"const": {"query": fuzzy(1)}}]}})), 8_000);
+    assert_eq!(cost(json!({"bool": {"must": [{"const": {"query": fuzzy(2)}}]}})), 12_000);
+    assert_eq!(cost(json!({"wildcard": {"field": "tag", "value": "*1"}})), 12_000);
+}

@@ -139,16 +139,24 @@ fn find<'a>(reader: &'a ShardReader, id: &str) -> Result<Option<(SegmentView<'a>
     Ok(None)
 }
 
+/// From this cost on of looking for terms it is not done only to know a cost.
+const EXPENSIVE: u64 = 4096;
+
 impl Plan {
     /// A rough number of documents to visit. Cheap: looks at statistics only.
     pub fn cost(&self, readers: &[Arc<ShardReader>]) -> u64 {
-        let mut cost = 0;
-        for reader in readers {
-            let all: u64 = reader.segments.iter().map(|segment| u64::from(segment.reader.max_doc())).sum();
-            let query = self.query.bind(&Context::new(reader, false), 1.0);
-            let visited = query.map_or(all, |query| query.cost(reader)).min(all);
-            cost += if self.has_aggs() { visited * 2 } else { visited };
+        readers.iter().map(|reader| self.cost_on(reader)).sum()
+    }
+
+    fn cost_on(&self, reader: &ShardReader) -> u64 {
+        let context = Context::new(reader, false);
+        let all: u64 = reader.segments.iter().map(|segment| u64::from(segment.reader.max_doc())).sum();
+        let expansion = self.query.expansion(&context).unwrap_or(0);
+        if expansion >= EXPENSIVE {
+            return expansion;
         }
-        cost
+        let query = self.query.bind(&context, 1.0);
+        let visited = query.map_or(all, |query| query.cost(reader)).min(all);
+        if self.has_aggs() { visited * 2 } else { visited }
     }
 }

@@ -168,7 +168,7 @@ impl Job<'_> {
                     tally.total = limit.saturating_add(1);
                     tally.at_least = true;
                 }
-                let mut top = heap::ScoreHeap::new(self.top);
+                let mut top = heap::TopScores::new(self.top);
                 for segment in SegmentView::all(shard) {
                     pruned::run(self, &prunable, &segment, &mut top)?;
                 }
@@ -176,7 +176,7 @@ impl Job<'_> {
             }
         }
         let counted = known.is_some();
-        let mut top = heap::ScoreHeap::new(self.top).after(self.after.as_ref());
+        let mut top = heap::TopScores::new(self.top).after(self.after.as_ref());
         self.pass_counted(shard, tally, aggs, &mut top, counted)?;
         Ok(top.into_hits())
     }

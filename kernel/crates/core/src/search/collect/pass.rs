@@ -45,6 +45,10 @@ impl Job<'_> {
             top.begin(&segment)?;
             if let Some(aggs) = aggs.as_deref_mut() {
                 aggs.begin(&segment)?;
+                if self.takes_all(&segment)? && aggs.collect_all()? {
+                    tally.total += u64::from(segment.max_doc());
+                    continue;
+                }
             }
             self.pass_segment(&segment, tally, aggs.as_deref_mut(), top, limit)?;
             top.end()?;
@@ -103,6 +107,14 @@ impl Job<'_> {
                 return Ok(());
             }
         }
+    }
+
+    /// Whether all documents of a segment match and are visible, and none of them is wanted as a hit.
+    fn takes_all(&self, segment: &SegmentView<'_>) -> Result<bool> {
+        Ok(self.top == 0
+            && self.plain()
+            && self.query.count(segment)? == Some(segment.max_doc())
+            && Accept::new(segment)?.all())
     }
 
     /// Where a page in the order of documents goes on.

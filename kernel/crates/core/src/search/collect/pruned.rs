@@ -3,20 +3,20 @@
 use std::sync::Arc;
 
 use tantivy::query::{
-    Bm25StatisticsProvider, BooleanWeight, BoostWeight, EnableScoring, Occur, Query as _, SumCombiner,
+    Bm25StatisticsProvider, Bm25Weight, BooleanWeight, BoostWeight, EnableScoring, Occur, Query as _, SumCombiner,
     TermQuery as IndexTermQuery, Weight,
 };
 use tantivy::schema::{Field, IndexRecordOption, Schema, Term};
 use tantivy::{Index, ReloadPolicy, Searcher};
 
 use super::Job;
-use super::heap::ScoreHeap;
+use super::heap::TopScores;
 use crate::Result;
 use crate::reader::ShardReader;
 use crate::search::docs::{Accept, cached};
 use crate::search::ops::TermQuery;
 use crate::search::query::{SegmentView, matches};
-use crate::search::score::{Bm25, K1};
+use crate::search::score::{Bm25, K1, norms};
 
 /// Terms whose scores add up.
 pub struct Prunable<'q> {
@@ -79,6 +79,9 @@ fn empty_searcher(segment: &SegmentView<'_>) -> Result<Arc<Searcher>> {
     })
 }
 
+/// Postings per block.
+const BLOCK: usize = 128;
+
 /// Rounding differs a little between the two ways to score.
 const SLACK: f32 = 1.0 - 1e-5;
 
@@ -87,12 +90,15 @@ pub(super) fn run(
     job: &Job<'_>,
     prunable: &Prunable<'_>,
     segment: &SegmentView<'_>,
-    top: &mut ScoreHeap,
+    top: &mut TopScores,
 ) -> Result<()> {
     let present: Vec<&TermQuery> =
         prunable.terms.iter().copied().filter(|term| term.states.infos[segment.ord].is_some()).collect();
     if present.is_empty() || (prunable.required && present.len() < prunable.terms.len()) {
         return Ok(());
+    }
+    if let [only] = present.as_slice() {
+        return run_term(only, segment, top);
     }
     let searcher = empty_searcher(segment)?;
     let occur = if prunable.required { Occur::Must } else { Occur::Should };
@@ -119,6 +125,48 @@ pub(super) fn run(
         }
         if top.threshold() > 0.0 { top.threshold() * slack } else { -1.0 }
     })?;
+    Ok(())
+}
+
+/// Collects the best hits of one term: its postings block by block, without those whose maximum cannot matter.
+fn run_term(term: &TermQuery, segment: &SegmentView<'_>, top: &mut TopScores) -> Result<()> {
+    let (Ok(similarity), Some(info)) = (&term.similarity, &term.states.infos[segment.ord]) else { return Ok(()) };
+    let field = term.term.field();
+    let statistics = Statistics { similarity };
+    let frequency = statistics.doc_freq(&term.term)?;
+    let weight =
+        Bm25Weight::for_one_term_without_explain(frequency, statistics.total_num_docs()?, similarity.average_length);
+    let bound = weight.boost_by(similarity.boost / (1.0 + K1));
+    let slack = SLACK * certainty(segment, field, similarity)?;
+    let accept = Accept::new(segment)?;
+    let norms = norms(segment, field, true)?;
+    let index = segment.segment.reader.inverted_index(field)?;
+    let mut postings = index.read_block_postings_from_terminfo(info, IndexRecordOption::WithFreqs)?;
+    top.segment(segment.ord);
+    let mut inverses = [0f32; BLOCK];
+    let mut scores = [0f32; BLOCK];
+    while postings.block_len() > 0 {
+        let len = postings.block_len();
+        let threshold = top.threshold();
+        // Where frequencies are not stored there are no maxima either.
+        let unbounded = threshold <= 0.0 || postings.freqs().is_empty();
+        if unbounded || postings.block_max_score(&norms, &bound) >= threshold * slack {
+            let docs = &postings.docs()[..len];
+            for (inverse, doc) in inverses.iter_mut().zip(docs) {
+                *inverse = similarity.norm_inverses[norms.fieldnorm_id(*doc) as usize];
+            }
+            // Apart from the look-ups, so that the compiler can take several at once.
+            for (at, score) in scores[..len].iter_mut().enumerate() {
+                *score = similarity.score_with(postings.freq(at) as f32, inverses[at]);
+            }
+            for (doc, score) in docs.iter().zip(&scores) {
+                if *score > top.threshold() && accept.contains(*doc) {
+                    top.push(*doc, *score);
+                }
+            }
+        }
+        postings.advance();
+    }
     Ok(())
 }
 

@@ -4,7 +4,7 @@ use std::fmt::Debug;
 use std::ops::RangeInclusive;
 
 use tantivy::columnar::Column;
-use tantivy::{DocId, DocSet, SeekDangerResult, TERMINATED};
+use tantivy::{COLLECT_BLOCK_BUFFER_LEN, DocId, DocSet, SeekDangerResult, TERMINATED};
 
 const SMALLEST: u32 = 128;
 const LARGEST: u32 = 8192;
@@ -75,6 +75,20 @@ impl<T: PartialOrd + Copy + Debug + Send + Sync + 'static> DocSet for RangeDocs<
         self.doc()
     }
 
+    fn fill_buffer(&mut self, buffer: &mut [DocId; COLLECT_BLOCK_BUFFER_LEN]) -> usize {
+        let mut filled = 0;
+        while filled < buffer.len() && self.at < self.found.len() {
+            let count = (self.found.len() - self.at).min(buffer.len() - filled);
+            buffer[filled..filled + count].copy_from_slice(&self.found[self.at..self.at + count]);
+            filled += count;
+            self.at += count;
+            if self.at == self.found.len() {
+                self.fill();
+            }
+        }
+        filled
+    }
+
     fn seek_danger(&mut self, target: DocId) -> SeekDangerResult {
         if target >= self.num_docs {
             return SeekDangerResult::SeekLowerBound(TERMINATED);
@@ -96,5 +110,52 @@ impl<T: PartialOrd + Copy + Debug + Send + Sync + 'static> DocSet for RangeDocs<
 
     fn cost(&self) -> u64 {
         u64::from(self.num_docs) * 8 / 10
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::search::docs::{ColumnValues, numeric_column};
+    use crate::testkit::{mapping, reader};
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 20, failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn a_buffer_holds_what_single_steps_find(values in prop::collection::vec(prop::collection::vec(0i64..9, 0..3), 1..700), low in 0i64..9, skipped in 0u32..300) {
+            let mapping = mapping(json!({"properties": {"n": {"type": "long"}}}));
+            let docs: Vec<Value> = values.iter().map(|values| json!({"n": values})).collect();
+            let shard = reader(&mapping, &[&docs]);
+            let found = numeric_column(&shard.segments[0], &mapping.fields["n"]).unwrap();
+            let Some(ColumnValues::I64(column)) = found.as_deref() else { return Ok(()) };
+            let expected: Vec<u32> = (skipped..docs.len() as u32)
+                .filter(|doc| values[*doc as usize].iter().any(|value| (low..=low + 2).contains(value)))
+                .collect();
+            let mut stepped = RangeDocs::new(column.clone(), low..=low + 2);
+            stepped.seek(skipped);
+            let mut by_step = Vec::new();
+            while stepped.doc() < TERMINATED {
+                by_step.push(stepped.doc());
+                stepped.advance();
+            }
+            prop_assert_eq!(&by_step, &expected);
+            let mut buffered = RangeDocs::new(column.clone(), low..=low + 2);
+            buffered.seek(skipped);
+            let mut buffer = [0; COLLECT_BLOCK_BUFFER_LEN];
+            let mut by_buffer = Vec::new();
+            loop {
+                let len = buffered.fill_buffer(&mut buffer);
+                by_buffer.extend_from_slice(&buffer[..len]);
+                prop_assert_eq!(buffered.doc(), expected.get(by_buffer.len()).copied().unwrap_or(TERMINATED));
+                if len < buffer.len() {
+                    break;
+                }
+            }
+            prop_assert_eq!(&by_buffer, &expected);
+        }
     }
 }

@@ -11,7 +11,7 @@ use crate::reader::StoredDocument;
 use crate::search::query::SegmentView;
 
 /// Decompressed blocks kept per segment.
-const CACHED_BLOCKS: usize = 64;
+const CACHED_BLOCKS: usize = 128;
 
 /// The stored documents of a segment, opened once.
 pub fn store(view: &SegmentView<'_>) -> Result<Arc<StoreReader>> {

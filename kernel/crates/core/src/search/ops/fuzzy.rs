@@ -1,13 +1,13 @@
 //! `fuzzy`: terms within a few edits of a text, the nearest of them scored as if all were as frequent as the most frequent.
 
+use std::fmt;
 use std::sync::OnceLock;
 
 use levenshtein_automata::{DFA, Distance, LevenshteinAutomatonBuilder, SINK_STATE};
 use rustc_hash::FxHashMap;
-use tantivy::postings::TermInfo;
 use tantivy::schema::{Field, Term};
 
-use super::automaton::string_field;
+use super::automaton::{accepted_terms, string_field, walk_cost};
 use super::boolean::sum_of;
 use super::constant::NoneQuery;
 use super::term::TermQuery;
@@ -39,18 +39,28 @@ operation! {
         pub transpositions: bool,
         #[serde(default)]
         pub constant: bool,
+        /// Made once for all shards and all runs of the plan: it is costly.
+        #[serde(skip)]
+        pub near: OnceLock<Near>,
     }
 }
 
-/// A term found, per segment.
+/// A term found.
 struct Candidate {
     text: String,
     /// What the distance leaves of the score.
     boost: f32,
-    infos: Vec<Option<TermInfo>>,
+    term: Term,
+    states: TermStates,
 }
 
 impl Operation for Fuzzy {
+    /// With few edits most of a dictionary is out of reach, however large it is.
+    fn expansion(&self, context: &Context<'_>) -> Result<u64> {
+        let reach = [64, 8_000, 200_000][usize::from(self.edits.min(2))];
+        Ok(walk_cost(context, &self.field)?.min(reach * context.shard.segments.len() as u64))
+    }
+
     fn bind(&self, context: &Context<'_>, boost: f32) -> Result<BoxQuery> {
         let Some((path, field)) = string_field(context, &self.field)? else {
             return Ok(NoneQuery::unmapped(&self.field));
@@ -61,27 +71,17 @@ impl Operation for Fuzzy {
         }
         if self.constant || !context.scoring {
             let segments = context.shard.segments.len();
-            let infos =
-                (0..segments).map(|ord| found.iter().filter_map(|term| term.infos[ord].clone()).collect()).collect();
+            let infos = (0..segments)
+                .map(|ord| found.iter().filter_map(|candidate| candidate.states.infos[ord].clone()).collect())
+                .collect();
             return Ok(Box::new(AnyTerm::found(&path, field, infos, boost)));
         }
         let Some(def) = context.field(&self.field) else { return Ok(NoneQuery::unmapped(&self.field)) };
-        let frequency =
-            |term: &Candidate| term.infos.iter().flatten().map(|info| u64::from(info.doc_freq)).sum::<u64>();
-        let most = found.iter().map(frequency).max().unwrap_or(1);
+        let most = found.iter().map(|candidate| candidate.states.doc_freq).max().unwrap_or(1);
         let mut clauses: Vec<BoxQuery> = Vec::with_capacity(found.len());
-        for candidate in found {
-            let term = Term::from_field_text(field, &candidate.text);
-            let states = TermStates { doc_freq: frequency(&candidate), infos: candidate.infos };
-            clauses.push(Box::new(TermQuery::blended(
-                context,
-                def,
-                term,
-                candidate.text,
-                states,
-                most,
-                boost * candidate.boost,
-            )?));
+        for Candidate { text, boost: nearness, term, states } in found {
+            let clause = TermQuery::blended(context, def, term, text, states, most, boost * nearness)?;
+            clauses.push(Box::new(clause));
         }
         Ok(sum_of(clauses, context.scoring))
     }
@@ -100,28 +100,27 @@ impl Operation for Fuzzy {
 impl Fuzzy {
     /// The best terms over all segments: by boost, then in their own order.
     fn expand(&self, context: &Context<'_>, field: Field) -> Result<Vec<Candidate>> {
-        let near = Near::new(&self.value, self.edits, self.prefix_length, self.transpositions);
-        let segments = context.shard.segments.len();
-        let mut found: FxHashMap<String, Candidate> = FxHashMap::default();
-        for (ord, segment) in context.shard.segments.iter().enumerate() {
-            let index = segment.reader.inverted_index(field)?;
-            let terms = index.terms();
-            let mut stream = terms.search(&near).ge(near.prefix.as_bytes()).into_stream()?;
-            while stream.advance() {
-                let Ok(text) = std::str::from_utf8(stream.key()) else { continue };
-                let Some(boost) = near.boost(text) else { continue };
-                let entry = found.entry(text.to_owned()).or_insert_with(|| Candidate {
-                    text: text.to_owned(),
-                    boost,
-                    infos: vec![None; segments],
-                });
-                entry.infos[ord] = Some(stream.value().clone());
-            }
+        let near =
+            self.near.get_or_init(|| Near::new(&self.value, self.edits, self.prefix_length, self.transpositions));
+        let mut found: FxHashMap<String, f32> = FxHashMap::default();
+        for segment in &context.shard.segments {
+            accepted_terms(segment, field, near, &mut |term| {
+                let Ok(text) = std::str::from_utf8(term) else { return };
+                let Some(boost) = near.boost(text) else { return };
+                found.insert(text.to_owned(), boost);
+            })?;
         }
-        let mut found: Vec<Candidate> = found.into_values().collect();
-        found.sort_by(|a, b| b.boost.total_cmp(&a.boost).then_with(|| a.text.cmp(&b.text)));
+        let mut found: Vec<(String, f32)> = found.into_iter().collect();
+        found.sort_by(|a, b| b.1.total_cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
         found.truncate(self.max_expansions);
-        Ok(found)
+        found
+            .into_iter()
+            .map(|(text, boost)| {
+                let term = Term::from_field_text(field, &text);
+                let states = TermStates::find(context.shard, &term)?;
+                Ok(Candidate { text, boost, term, states })
+            })
+            .collect()
     }
 }
 
@@ -130,6 +129,12 @@ pub struct Near {
     prefix: String,
     length: usize,
     dfa: DFA,
+}
+
+impl fmt::Debug for Near {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Near").field("prefix", &self.prefix).field("length", &self.length).finish_non_exhaustive()
+    }
 }
 
 impl Near {

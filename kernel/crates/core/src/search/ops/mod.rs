@@ -59,6 +59,11 @@ pub trait Operation {
     /// Binds to a shard. `boost` is the product of this operation's and those around it.
     fn bind(&self, context: &Context<'_>, boost: f32) -> Result<BoxQuery>;
 
+    /// What binding costs where it looks for terms in dictionaries, in documents that could be visited meanwhile.
+    fn expansion(&self, _context: &Context<'_>) -> Result<u64> {
+        Ok(0)
+    }
+
     /// Operations inside this one.
     fn children(&self) -> Vec<&Op> {
         Vec::new()
@@ -144,9 +149,6 @@ operations! {
     Range(range::Range),
     Phrase(phrase::Phrase),
     PhrasePrefix(phrase::PhrasePrefix),
-
-
-
     Ids(ids::Ids),
     Slice(slice::Slice),
     Exists(exists::Exists),
@@ -195,6 +197,15 @@ impl Op {
             Op::Bool(op) => op.only_required().is_some_and(|inner| inner.is_counted(shard)),
             _ => false,
         }
+    }
+
+    /// What binding costs where this operation and those inside it look for terms in dictionaries, in documents.
+    pub fn expansion(&self, context: &Context<'_>) -> Result<u64> {
+        let mut cost = self.operation().expansion(context)?;
+        for child in self.children() {
+            cost += child.expansion(context)?;
+        }
+        Ok(cost)
     }
 
     /// This operation and all inside it.

@@ -80,7 +80,13 @@ impl Bm25 {
 
     #[inline]
     pub fn score(&self, frequency: f32, length: u8) -> f32 {
-        self.weight - self.weight / (1.0 + frequency * self.norm_inverses[length as usize])
+        self.score_with(frequency, self.norm_inverses[length as usize])
+    }
+
+    /// The score for an entry of `norm_inverses`.
+    #[inline]
+    pub fn score_with(&self, frequency: f32, norm_inverse: f32) -> f32 {
+        self.weight - self.weight / (1.0 + frequency * norm_inverse)
     }
 
     pub fn explain(&self, frequency: f32, frequency_text: &str, length: u8, description: &str) -> Explanation {

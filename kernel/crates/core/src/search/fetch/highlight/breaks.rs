@@ -52,29 +52,9 @@ impl Breaks {
 
     /// Around words; everything else stands alone, runs of blanks together.
     pub fn words(chars: &[char]) -> Breaks {
-        let inside = |at: usize| {
-            let c = chars[at];
-            if c.is_alphanumeric() || c == '_' {
-                return true;
-            }
-            let between = at > 0 && at + 1 < chars.len();
-            let letters = between && chars[at - 1].is_alphabetic() && chars[at + 1].is_alphabetic();
-            let digits = between && chars[at - 1].is_numeric() && chars[at + 1].is_numeric();
-            match c {
-                '-' | '\u{ad}' | '\u{2010}'..='\u{2015}' => letters,
-                '\'' | '"' | '.' | '\u{2027}' => letters || digits,
-                ',' => digits,
-                _ => false,
-            }
-        };
+        let words = Words(chars);
         let mut offsets = vec![0];
-        for at in 1..chars.len() {
-            let together =
-                (inside(at - 1) && inside(at)) || (chars[at - 1].is_whitespace() && chars[at].is_whitespace());
-            if !together {
-                offsets.push(at);
-            }
-        }
+        offsets.extend((1..chars.len()).filter(|at| words.divides(*at)));
         Breaks::of(offsets, chars.len())
     }
 
@@ -101,5 +81,69 @@ impl Breaks {
     /// First boundary behind an offset; None at the end.
     pub fn following(&self, offset: usize) -> Option<usize> {
         self.0.get(self.0.partition_point(|boundary| *boundary <= offset)).copied()
+    }
+}
+
+/// The boundaries of [`Breaks::words`], looked for where they are needed.
+pub struct Words<'c>(pub &'c [char]);
+
+impl Words<'_> {
+    fn is_inside(&self, at: usize) -> bool {
+        let chars = self.0;
+        let c = chars[at];
+        if c.is_alphanumeric() || c == '_' {
+            return true;
+        }
+        let between = at > 0 && at + 1 < chars.len();
+        let letters = || between && chars[at - 1].is_alphabetic() && chars[at + 1].is_alphabetic();
+        let digits = || between && chars[at - 1].is_numeric() && chars[at + 1].is_numeric();
+        match c {
+            '-' | '\u{ad}' | '\u{2010}'..='\u{2015}' => letters(),
+            '\'' | '"' | '.' | '\u{2027}' => letters() || digits(),
+            ',' => digits(),
+            _ => false,
+        }
+    }
+
+    /// Whether there is a boundary at an offset within the text.
+    fn divides(&self, at: usize) -> bool {
+        let chars = self.0;
+        let together = (self.is_inside(at - 1) && self.is_inside(at))
+            || (chars[at - 1].is_whitespace() && chars[at].is_whitespace());
+        !together
+    }
+
+    /// As [`Breaks::preceding`].
+    pub fn preceding(&self, offset: usize) -> usize {
+        let end = self.0.len();
+        if offset > end {
+            return end;
+        }
+        (1..offset).rev().find(|at| self.divides(*at)).unwrap_or(0)
+    }
+
+    /// As [`Breaks::following`].
+    pub fn following(&self, offset: usize) -> Option<usize> {
+        let end = self.0.len();
+        (offset + 1..end).find(|at| self.divides(*at)).or_else(|| (offset < end).then_some(end))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn words_are_found_where_they_are(text in "[ab1,.'_ \\-\u{e9}\u{2014}]{0,40}") {
+            let chars: Vec<char> = text.chars().collect();
+            let (all, words) = (Breaks::words(&chars), Words(&chars));
+            for offset in 0..chars.len() + 3 {
+                prop_assert_eq!(words.preceding(offset), all.preceding(offset));
+                prop_assert_eq!(words.following(offset), all.following(offset));
+            }
+        }
     }
 }

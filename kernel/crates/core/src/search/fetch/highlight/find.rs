@@ -24,11 +24,13 @@ pub fn hits(text: &FieldText, marks: &[Mark]) -> Vec<TextHit> {
     };
     for mark in marks {
         match &mark.what {
-            MarkKind::Term(term) => each(text, &mut |token| token.term == *term, mark.boost, &mut keep),
-            MarkKind::Pattern(pattern) => each(text, &mut |token| pattern.matches(&token.term), mark.boost, &mut keep),
+            MarkKind::Term(term) => each(text, &mut |token| text.term(token) == term, mark.boost, &mut keep),
+            MarkKind::Pattern(pattern) => {
+                each(text, &mut |token| pattern.matches(text.term(token)), mark.boost, &mut keep)
+            }
             MarkKind::Fuzzy { text: wanted, edits, prefix, transpositions } => {
                 let near = Near::new(wanted, *edits, *prefix, *transpositions);
-                each(text, &mut |token| near.distance(&token.term).is_some(), mark.boost, &mut keep);
+                each(text, &mut |token| near.distance(text.term(token)).is_some(), mark.boost, &mut keep);
             }
             MarkKind::Phrase { terms, slop, prefix } => {
                 for at in phrase(text, terms, *slop, *prefix) {
@@ -40,8 +42,9 @@ pub fn hits(text: &FieldText, marks: &[Mark]) -> Vec<TextHit> {
     let mut hits: Vec<TextHit> = matched
         .into_iter()
         .map(|(at, boost)| {
-            let TextToken { term, position, start, end } = text.tokens[at].clone();
-            TextHit { start, end, term, position, boost }
+            let token = &text.tokens[at];
+            let term = text.term(token).to_owned();
+            TextHit { start: token.start, end: token.end, term, position: token.position, boost }
         })
         .collect();
     hits.sort_by_key(|hit| (hit.start, hit.end));
@@ -67,7 +70,7 @@ fn phrase(text: &FieldText, terms: &[(u32, Vec<String>)], slop: u32, prefix: boo
         let matches = |token: &TextToken| {
             alternatives
                 .iter()
-                .any(|term| if begins { token.term.starts_with(term.as_str()) } else { token.term == *term })
+                .any(|term| if begins { text.term(token).starts_with(term.as_str()) } else { text.term(token) == term })
         };
         places.push(
             text.tokens

@@ -185,14 +185,17 @@ fn text_of(value: &Value) -> Option<String> {
 
 /// Appends characters, encoded for HTML if asked.
 pub fn append(out: &mut String, chars: &[char], html: bool) {
+    if !html {
+        return out.extend(chars);
+    }
     for c in chars {
         match c {
-            '"' if html => out.push_str("&quot;"),
-            '&' if html => out.push_str("&amp;"),
-            '<' if html => out.push_str("&lt;"),
-            '>' if html => out.push_str("&gt;"),
-            '\'' if html => out.push_str("&#x27;"),
-            '/' if html => out.push_str("&#x2F;"),
+            '"' => out.push_str("&quot;"),
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '\'' => out.push_str("&#x27;"),
+            '/' => out.push_str("&#x2F;"),
             c => out.push(*c),
         }
     }

@@ -2,7 +2,7 @@
 
 use rustc_hash::FxHashMap;
 
-use super::breaks::Breaks;
+use super::breaks::{Breaks, Words};
 use super::find::TextHit;
 
 const K1: f32 = 1.2;
@@ -20,21 +20,21 @@ pub struct Passage {
 }
 
 /// Where passages begin and end: at sentences, joined up to a length and cut beyond it.
-pub struct Bounded {
+pub struct Bounded<'c> {
     main: Breaks,
-    words: Option<Breaks>,
+    words: Option<Words<'c>>,
     limit: usize,
     window: (usize, usize),
     inner: (usize, usize),
     fresh: bool,
 }
 
-impl Bounded {
+impl<'c> Bounded<'c> {
     /// Passages of about `limit` characters.
-    pub fn sentences(chars: &[char], limit: usize) -> Bounded {
+    pub fn sentences(chars: &'c [char], limit: usize) -> Self {
         Bounded {
             main: Breaks::sentences(chars),
-            words: Some(Breaks::words(chars)),
+            words: Some(Words(chars)),
             limit,
             window: (0, 0),
             inner: (0, 0),
@@ -43,7 +43,7 @@ impl Bounded {
     }
 
     /// Exactly what lies between boundaries.
-    pub fn plain(main: Breaks) -> Bounded {
+    pub fn plain(main: Breaks) -> Self {
         Bounded { main, words: None, limit: 0, window: (0, 0), inner: (0, 0), fresh: true }
     }
 
@@ -84,7 +84,7 @@ impl Bounded {
 }
 
 /// The best passages, in the order of the text.
-pub fn passages(length: usize, hits: &[TextHit], bounds: &mut Bounded, most: usize) -> Vec<Passage> {
+pub fn passages(length: usize, hits: &[TextHit], bounds: &mut Bounded<'_>, most: usize) -> Vec<Passage> {
     let mut frequencies: FxHashMap<&str, u32> = FxHashMap::default();
     for hit in hits {
         *frequencies.entry(hit.term.as_str()).or_default() += 1;

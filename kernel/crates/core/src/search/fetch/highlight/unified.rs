@@ -63,24 +63,21 @@ fn format(text: &FieldText, passage: &Passage, options: &Options<'_>) -> String 
 
 #[cfg(test)]
 mod tests {
-    use super::super::text::TextToken;
     use super::*;
 
     const TEXT: &str = "the quick brown fox jumps over the lazy dog. A quick sentence follows here, and quick brown again! More text without words to be long enough for several fragments, it goes on and on and on until the quick end of it all.";
 
     fn text(value: &str) -> FieldText {
         let chars: Vec<char> = value.chars().collect();
-        let mut tokens = Vec::new();
-        for (position, (start, word)) in value
+        let mut text = FieldText { values: vec![(0, chars.len())], chars, ..FieldText::default() };
+        let starts = value
             .match_indices(|c: char| c.is_alphanumeric())
-            .filter(|(at, _)| *at == 0 || !value[..*at].ends_with(|c: char| c.is_alphanumeric()))
-            .enumerate()
-        {
-            let _ = word;
+            .filter(|(at, _)| *at == 0 || !value[..*at].ends_with(|c: char| c.is_alphanumeric()));
+        for (position, (start, _)) in starts.enumerate() {
             let end = value[start..].find(|c: char| !c.is_alphanumeric()).map_or(value.len(), |at| start + at);
-            tokens.push(TextToken { term: value[start..end].to_lowercase(), position: position as u32, start, end });
+            text.push(&value[start..end].to_lowercase(), position as u32, start, end);
         }
-        FieldText { values: vec![(0, chars.len())], chars, tokens }
+        text
     }
 
     fn options(fragment_size: usize) -> Options<'static> {
@@ -102,11 +99,11 @@ mod tests {
         let hits: Vec<TextHit> = text
             .tokens
             .iter()
-            .filter(|token| token.term == "quick")
+            .filter(|token| text.term(token) == "quick")
             .map(|token| TextHit {
                 start: token.start,
                 end: token.end,
-                term: token.term.clone(),
+                term: text.term(token).to_owned(),
                 position: token.position,
                 boost: 1.0,
             })

@@ -3,6 +3,7 @@
 mod arena;
 mod matcher;
 mod parser;
+mod walk;
 
 use std::collections::BTreeSet;
 use std::ops::Bound;
@@ -10,8 +11,10 @@ use std::sync::Arc;
 
 use tantivy::postings::TermInfo;
 use tantivy::schema::Field;
+use tantivy::termdict::TermDictionary;
 
 pub use self::matcher::Pattern;
+pub use self::walk::accepted_terms;
 use super::boolean::Bool;
 use super::constant::{Const, NoneQuery};
 use super::range::{self, Bounds};
@@ -114,6 +117,19 @@ impl Regexp {
 }
 
 impl Operation for Prefix {
+    fn expansion(&self, context: &Context<'_>) -> Result<u64> {
+        if self.case_insensitive {
+            return walk_cost(context, &self.field);
+        }
+        let Some((_, field)) = string_field(context, &self.field)? else { return Ok(0) };
+        let mut terms = 0;
+        for segment in &context.shard.segments {
+            let index = segment.reader.inverted_index(field)?;
+            terms += terms_with_prefix(index.terms(), self.value.as_bytes())?;
+        }
+        Ok(terms * COST_OF_TERM)
+    }
+
     fn bind(&self, context: &Context<'_>, boost: f32) -> Result<BoxQuery> {
         let Some((path, field)) = string_field(context, &self.field)? else {
             return Ok(NoneQuery::unmapped(&self.field));
@@ -150,6 +166,10 @@ impl Operation for Prefix {
 }
 
 impl Operation for Wildcard {
+    fn expansion(&self, context: &Context<'_>) -> Result<u64> {
+        walk_cost(context, &self.field)
+    }
+
     fn bind(&self, context: &Context<'_>, boost: f32) -> Result<BoxQuery> {
         let Some((path, field)) = string_field(context, &self.field)? else {
             return Ok(NoneQuery::unmapped(&self.field));
@@ -168,6 +188,10 @@ impl Operation for Wildcard {
 }
 
 impl Operation for Regexp {
+    fn expansion(&self, context: &Context<'_>) -> Result<u64> {
+        walk_cost(context, &self.field)
+    }
+
     fn bind(&self, context: &Context<'_>, boost: f32) -> Result<BoxQuery> {
         let pattern =
             self.pattern().map_err(|fault| Error::query_shard(format!("failed to create query: {}", fault.reason)))?;
@@ -185,6 +209,32 @@ impl Operation for Regexp {
             out.push(Mark { field: self.field.clone(), what: MarkKind::Pattern(Arc::new(pattern)), boost: self.boost });
         }
     }
+}
+
+/// Of a term with its postings, in documents.
+const COST_OF_TERM: u64 = 64;
+/// Of a term that a walk comes by.
+const COST_OF_STEP: u64 = 4;
+
+/// Of a walk through all terms of a field, in documents.
+pub fn walk_cost(context: &Context<'_>, path: &str) -> Result<u64> {
+    let Some((_, field)) = string_field(context, path)? else { return Ok(0) };
+    let mut terms = 0;
+    for segment in &context.shard.segments {
+        terms += segment.reader.inverted_index(field)?.terms().num_terms() as u64;
+    }
+    Ok(terms * COST_OF_STEP)
+}
+
+/// The number of terms that begin so, from the places of the first of them and the first behind them.
+fn terms_with_prefix(dictionary: &TermDictionary, prefix: &[u8]) -> Result<u64> {
+    let place_of = |from: &[u8]| -> Result<u64> {
+        let mut stream = dictionary.range().ge(from).into_stream()?;
+        Ok(if stream.advance() { stream.term_ord() } else { dictionary.num_terms() as u64 })
+    };
+    // No term of UTF-8 has this byte.
+    let behind = [prefix, &[0xff]].concat();
+    Ok(place_of(&behind)? - place_of(prefix)?)
 }
 
 /// The path and terms of a field of strings.

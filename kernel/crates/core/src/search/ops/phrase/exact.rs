@@ -6,8 +6,34 @@ pub struct Occurrences {
     pub positions: Vec<u32>,
 }
 
-/// Number of places where every term stands at its offset; stops at the first if only existence is asked for.
-pub fn count(terms: &[Occurrences], only_first: bool) -> u32 {
+/// Number of places where every term stands at its offset.
+pub fn count(terms: &[Occurrences]) -> u32 {
+    match terms {
+        [one, two] if one.offset < two.offset => count_pairs(one, two),
+        [one, two] if two.offset < one.offset => count_pairs(two, one),
+        terms => count_all(terms),
+    }
+}
+
+/// Where several terms stand at the first position Lucene counts each, and elsewhere only one.
+fn count_pairs(first: &Occurrences, second: &Occurrences) -> u32 {
+    let gap = second.offset - first.offset;
+    let (mut at, mut found) = (0, 0);
+    for start in &first.positions {
+        let wanted = start + gap;
+        while second.positions.get(at).is_some_and(|position| *position < wanted) {
+            at += 1;
+        }
+        match second.positions.get(at) {
+            None => break,
+            // A place before the beginning of the text is none.
+            Some(position) => found += u32::from(*position == wanted && *start >= first.offset),
+        }
+    }
+    found
+}
+
+fn count_all(terms: &[Occurrences]) -> u32 {
     let Some((front, first)) = terms.iter().enumerate().min_by_key(|(_, term)| term.offset) else { return 0 };
     // Where several terms stand at the first position Lucene counts each, and elsewhere only one.
     let several = first.positions.windows(2).any(|pair| pair[0] == pair[1]);
@@ -38,15 +64,14 @@ pub fn count(terms: &[Occurrences], only_first: bool) -> u32 {
             }
         }
         found += 1;
-        if only_first {
-            return found;
-        }
     }
     found
 }
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -55,13 +80,29 @@ mod tests {
             Occurrences { offset: 0, positions: vec![0, 4, 9] },
             Occurrences { offset: 1, positions: vec![1, 6, 10] },
         ];
-        assert_eq!(count(&terms, false), 2);
-        assert_eq!(count(&terms, true), 1);
-        assert_eq!(count(&[], false), 0);
+        assert_eq!(count(&terms), 2);
+        assert_eq!(count(&[]), 0);
         let several = vec![
             Occurrences { offset: 0, positions: vec![0, 0, 9] },
             Occurrences { offset: 1, positions: vec![1, 1, 10] },
         ];
-        assert_eq!(count(&several, false), 3);
+        assert_eq!(count(&several), 3);
+    }
+
+    proptest! {
+        #[test]
+        fn pairs_are_counted_as_any(
+            mut one in prop::collection::vec(0u32..20, 0..12),
+            mut two in prop::collection::vec(0u32..20, 0..12),
+            offsets in (0u32..4, 0u32..4),
+        ) {
+            one.sort_unstable();
+            two.sort_unstable();
+            let terms = [
+                Occurrences { offset: offsets.0, positions: one },
+                Occurrences { offset: offsets.1, positions: two },
+            ];
+            prop_assert_eq!(count(&terms), count_all(&terms));
+        }
     }
 }

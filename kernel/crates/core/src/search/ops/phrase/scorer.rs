@@ -11,7 +11,8 @@ use super::postings::TermPositions;
 use super::sloppy;
 use crate::search::score::Bm25;
 
-/// Leapfrogs over the terms, rarest first, then looks at positions. The frequency is counted when the score is asked for.
+/// Leapfrogs over the terms, rarest first, then looks at positions. A sloppy frequency is
+/// counted when the score is asked for.
 pub struct PhraseScorer {
     /// Rarest first.
     terms: Vec<TermPositions>,
@@ -62,11 +63,12 @@ impl PhraseScorer {
                 occurrences.positions.dedup();
             }
         }
-        if self.slop == 0 {
-            exact::count(&self.occurrences, true) > 0
-        } else {
-            sloppy::frequency(&self.occurrences, &self.groups, self.slop, true) > 0.0
+        if self.slop > 0 {
+            return sloppy::frequency(&self.occurrences, &self.groups, self.slop, true) > 0.0;
         }
+        let count = exact::count(&self.occurrences);
+        self.counted = Some(count as f32);
+        count > 0
     }
 
     /// Phrase frequency in the current document.
@@ -74,11 +76,7 @@ impl PhraseScorer {
         if let Some(frequency) = self.counted {
             return frequency;
         }
-        let frequency = if self.slop == 0 {
-            exact::count(&self.occurrences, false) as f32
-        } else {
-            sloppy::frequency(&self.occurrences, &self.groups, self.slop, false)
-        };
+        let frequency = sloppy::frequency(&self.occurrences, &self.groups, self.slop, false);
         self.counted = Some(frequency);
         frequency
     }
