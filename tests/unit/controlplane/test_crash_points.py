@@ -73,6 +73,9 @@ class Dying(api.Store):
     async def leader(self) -> api.Lease | None:
         return await self._inner.leader()
 
+    async def epoch(self) -> int:
+        return await self._inner.epoch()
+
     async def release(self, lease: api.Lease) -> None:
         await self._inner.release(lease)
 

@@ -252,7 +252,8 @@ def test_a_body_where_none_belongs() -> None:
 @pytest.mark.parametrize("body", [b"{", b"[1,", b'{"a":}', b"\xff", b'{"a":"\xc3\x28"}', b"nul", b"[" * 900])
 def test_what_is_no_json_is_a_400(body: bytes) -> None:
     answer = call("POST", "/_echo/1", body, JSON)
-    assert (answer.status, answer.json["error"]["type"]) == (400, "json_parse_exception")
+    assert answer.status == 400
+    assert answer.json["error"]["type"] in ("json_parse_exception", "json_e_o_f_exception")
 
 
 def test_source_parameter_needs_its_type() -> None:

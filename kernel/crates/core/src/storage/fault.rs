@@ -157,11 +157,17 @@ impl State {
     }
 }
 
-impl FaultFs {
-    pub fn new() -> Self {
+impl Default for FaultFs {
+    fn default() -> Self {
         let root = BTreeSet::from([PathBuf::from("/")]);
         let state = State { dirs: root.clone(), durable_dirs: root, ..State::default() };
         Self { state: Arc::new(Mutex::new(state)) }
+    }
+}
+
+impl FaultFs {
+    pub fn new() -> Self {
+        Self::default()
     }
 
     /// Changing operations so far: writes, syncs, creations, renames, removals.

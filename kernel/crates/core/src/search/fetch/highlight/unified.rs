@@ -69,7 +69,9 @@ mod tests {
 
     fn text(value: &str) -> FieldText {
         let chars: Vec<char> = value.chars().collect();
-        let mut text = FieldText { values: vec![(0, chars.len())], chars, ..FieldText::default() };
+        let mut text = FieldText::default();
+        text.values.push((0, chars.len()));
+        text.chars = chars;
         let starts = value
             .match_indices(|c: char| c.is_alphanumeric())
             .filter(|(at, _)| *at == 0 || !value[..*at].ends_with(|c: char| c.is_alphanumeric()));
