@@ -9,13 +9,35 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+REQUEST_FAULTS = frozenset(
+    {
+        "aggregation_execution_exception",  # terms ordered by what is not there, a nested path that is not nested
+        "arithmetic_exception",
+        "array_index_out_of_bounds_exception",
+        "class_cast_exception",
+        "illegal_state_exception",  # two write indices of an alias, too many tokens of _analyze, positions that are not indexed
+        "null_pointer_exception",
+        "runtime_exception",  # rules of char filters and token filters
+        "search_exception",
+        "string_index_out_of_bounds_exception",
+        "task_cancelled_exception",  # somebody asked for the end of the task
+        "too_many_buckets_exception",  # 503 in OpenSearch; it is the same tomorrow
+        "unsupported_operation_exception",  # _cat sorted by a column that is not there
+    }
+)
+"""Types that OpenSearch answers with 500 or 503, though the request is at fault: here they are 400.
+
+A deliberate departure: clients and proxies send a request again that got a 5xx, and whoever watches a cluster takes it for a fault of the
+server. Type and reason stay OpenSearch's. What is the server's fault (`io_exception`, `corruption_exception`, shards that nobody has,
+bugs) has types that are not listed here.
+"""
+
 
 class ApiError(Exception):
     """An error body: ``{"error": {"type", "reason", "root_cause": […], **details}, "status": N}``.
 
     `type` is OpenSearch's (`index_not_found_exception`), `details` are further members of the body (`index`,
-    `index_uuid`, `caused_by`…),
-    `root_cause` defaults to the error itself.
+    `index_uuid`, `caused_by`…), `root_cause` defaults to the error itself. `status` is OpenSearch's, but for :data:`REQUEST_FAULTS`.
     """
 
     def __init__(
@@ -28,7 +50,7 @@ class ApiError(Exception):
         headers: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__(f"{type}: {reason}")
-        self.status = status
+        self.status = 400 if status >= 500 and type in REQUEST_FAULTS else status
         self.type = type
         self.reason = reason
         self.details = dict(details or {})

@@ -56,13 +56,13 @@ def test_adding_replaces_what_was_said_of_the_index(cluster: Cluster) -> None:
         ),
         (
             [AddAlias(indices=("a", "b"), aliases=("w",), is_write_index=True)],
-            500,
+            400,
             "illegal_state_exception",
             "alias [w] has more than one write index [a,b]",
         ),
         (
             [AddAlias(indices=("a",), aliases=("h",), is_hidden=True), AddAlias(indices=("b",), aliases=("h",))],
-            500,
+            400,
             "illegal_state_exception",
             "alias [h] has is_hidden set to true on indices [a] but does not have is_hidden set to true on indices [b]; alias"
             " must have the same is_hidden setting on all indices",

@@ -105,7 +105,7 @@ def test_an_index_or_alias_of_the_name_is_in_the_way() -> None:
     assert caught.value.reason == "Invalid index name [l], already exists as alias"
     with pytest.raises(ApiError) as caught:
         cluster.create("b", aliases={"b": {}})
-    assert caught.value.status == 500
+    assert (caught.value.status, caught.value.type) == (400, "illegal_state_exception")
     assert "conflicts with index" in str(caught.value.reason)
 
 

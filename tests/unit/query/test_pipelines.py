@@ -192,9 +192,9 @@ MUST = "buckets_path must reference either a number value or a single value nume
 @pytest.mark.parametrize(
     ("path", "status", "reason"),
     [
-        ("h>p", 500, f"{MUST}, but [p] contains multiple values. Please specify which to use."),
-        ("h>inner", 500, f"{MUST}, got: [LongTerms] at aggregation [inner]"),
-        ("h>inner>m", 500, f"{MUST}, got: [Object[]] at aggregation [inner]"),
+        ("h>p", 400, f"{MUST}, but [p] contains multiple values. Please specify which to use."),
+        ("h>inner", 400, f"{MUST}, got: [LongTerms] at aggregation [inner]"),
+        ("h>inner>m", 400, f"{MUST}, got: [Object[]] at aggregation [inner]"),
         ("h>m.max", 400, "path not supported for [m]: [max]"),
         ("h>p.7", 400, "Percent requested [7.0] was not one of the computed percentiles of [p]"),
     ],

@@ -63,7 +63,7 @@ def test_sorting(order: str, expected: list[str]) -> None:
 def test_an_unknown_sort_key_is_named() -> None:
     with pytest.raises(ApiError) as caught:
         sort(TABLE, ROWS, "foo")
-    assert (caught.value.status, caught.value.reason) == (500, "Unable to sort by unknown sort key `foo`")
+    assert (caught.value.status, caught.value.reason) == (400, "Unable to sort by unknown sort key `foo`")
 
 
 def test_units() -> None:
