@@ -50,7 +50,7 @@ class Running:
         client = Client(self.cluster[name].url)
         with contextlib.closing(client):
             answer = client.call(method, path, body)
-            return answer.status, answer.json
+            return answer.status, answer.json if answer.data else None
 
     def names(self, role: str) -> list[str]:
         return [member.name for member in self.cluster.members if member.role == role]

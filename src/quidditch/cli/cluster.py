@@ -99,6 +99,23 @@ def start(node: Annotated[str, typer.Argument(metavar="NODE")], folder: Dir = _D
 
 
 @app.command()
+def add(
+    role: Annotated[str, typer.Argument(metavar="ROLE", help="master, data or coordinator")], folder: Dir = _DIR
+) -> None:
+    """Start one more node, which joins the running cluster; a master becomes one of those that vote."""
+    from quidditch.cli.local_cluster import ClusterProblem, LocalCluster
+
+    try:
+        cluster = LocalCluster.load(folder.absolute())
+        member = cluster.add(role)
+        cluster.start(member)
+        list(cluster.wait([member]))
+    except ClusterProblem as problem:
+        raise _fail(problem) from None
+    print(f"{member.name:16} {member.url}  pid {member.pid}")
+
+
+@app.command()
 def ps(as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False, folder: Dir = _DIR) -> None:
     """List the nodes: name, role, process id, addresses, whether it runs."""
     from quidditch.cli.local_cluster import HOST, ClusterProblem, LocalCluster, running

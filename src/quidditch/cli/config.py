@@ -51,6 +51,9 @@ SETTINGS: dict[str, Setting] = {
     "raft.heartbeat_interval": Setting("100ms", "how often etcd's leader is heard"),
     "raft.election_timeout": Setting("1s", "after how much silence etcd's members elect another leader"),
     "raft.etcd": Setting("", "the etcd binary; empty for the one on PATH or built by make etcd"),
+    "raft.join": Setting(
+        "", "a running cluster's etcd that this new master is added to, as host:port of its clients' ports"
+    ),
     "raft.await_restore": Setting(
         "false", "wait for `quidditch state restore` instead of founding a cluster where etcd holds none"
     ),

@@ -38,6 +38,10 @@ class Plan:
     joins: bool = False
     tls: dict[str, str] = field(default_factory=dict)
 
+    @property
+    def peer_url(self) -> str:
+        return f"{'https' if self.tls else 'http'}://{self.peer}"
+
     def command(self) -> list[str]:
         """argv of etcd. Its own flags for the first start are passed over once it has data."""
         scheme = "https" if self.tls else "http"

@@ -18,6 +18,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 HOST = "127.0.0.1"
+ROLES = ("master", "data", "coordinator")
 FIRST_PORT = 9200
 """Below the ports that the system gives to outgoing connections: a node that ended finds its own free again."""
 _START_SECONDS = 120.0
@@ -30,7 +31,9 @@ class ClusterProblem(Exception):
 
 @dataclass(slots=True)
 class Member:
-    """One node: its command (master, data, coordinator), ports, and the pid it was started with last."""
+    """One node: its command (master, data, coordinator), ports, and the pid it was started with last. One that `joins` was added
+    to the running cluster.
+    """
 
     name: str
     role: str
@@ -38,6 +41,7 @@ class Member:
     transport: int
     etcd: int = 0
     pid: int = 0
+    joins: bool = False
 
     @property
     def url(self) -> str:
@@ -96,6 +100,18 @@ class LocalCluster:
         """The folder no longer names a cluster; data and logs stay."""
         (self.folder / "cluster.json").unlink(missing_ok=True)
 
+    def add(self, role: str) -> Member:
+        """Chooses name and ports of one more node, which is not started yet. Raises :class:`ClusterProblem`."""
+        if role not in ROLES:
+            raise ClusterProblem(f"a node is a {', '.join(ROLES[:-1])} or {ROLES[-1]}, not a [{role}]")
+        numbers = [int(each.name.rpartition("-")[2]) for each in self.members if each.role == role]
+        ports = _free_ports(max(max(each.http, each.transport, each.etcd) for each in self.members) + 2)
+        etcd = next(ports) if role == "master" else 0
+        member = Member(f"{role}-{max(numbers, default=0) + 1}", role, next(ports), next(ports), etcd, joins=True)
+        self.members.append(member)
+        self.save()
+        return member
+
     def __getitem__(self, name: str) -> Member:
         for member in self.members:
             if member.name == name:
@@ -116,8 +132,13 @@ class LocalCluster:
         command += ["--http-port", str(member.http), "--transport-port", str(member.transport)]
         command += ["--seed-hosts", ",".join(f"{HOST}:{each.transport}" for each in masters)]
         if member.role == "master":
-            peers = ",".join(f"{each.name}={HOST}:{each.etcd + 1}" for each in masters)
-            command += ["--peers", peers, "--set", f"raft.client_port={member.etcd}"]
+            command += ["--set", f"raft.client_port={member.etcd}"]
+            if member.joins:
+                others = [each for each in masters if each is not member and running(each)]
+                command += ["--join", ",".join(f"{HOST}:{each.etcd}" for each in others)]
+            else:
+                first = [each for each in masters if not each.joins]
+                command += ["--peers", ",".join(f"{each.name}={HOST}:{each.etcd + 1}" for each in first)]
         member.pid = _spawn(command, self.log(member))
         self.save()
 

@@ -94,6 +94,10 @@ def master(
     transport_port: TransportPort = None,
     seed_hosts: Seeds = None,
     peers: Peers = None,
+    join: Annotated[
+        str | None,
+        typer.Option("--join", help="Etcd of the running masters to be added to, host:client-port,… (raft.join)."),
+    ] = None,
     await_restore: Annotated[
         bool, typer.Option("--await-restore", help="Found no cluster: wait for `state restore` (raft.await_restore).")
     ] = False,
@@ -102,6 +106,7 @@ def master(
     flags = _flags(
         data_dir, http_host, http_port, sets, node_name=name, transport_port=transport_port, raft_peers=peers
     )
+    flags["raft.join"] = join
     if await_restore:
         flags["raft.await_restore"] = "true"
     _serve(config, {**flags, **_member("cluster_manager", seed_hosts)})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import shutil
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
@@ -14,8 +15,10 @@ from quidditch.cli.compose import CHECKS, Parts, assemble, node_spec
 from quidditch.cli.config import Config, ConfigError
 from quidditch.cli.etcd_member import EtcdMember, Plan, find_binary, parse_peers
 from quidditch.cli.listen import transport_ports
-from quidditch.cli.stores import open_etcd, own_endpoint, tls_files
+from quidditch.cli.membership import Membership, admit, promote
+from quidditch.cli.stores import QUORUM_SECONDS, open_etcd, open_members, own_endpoint, tls_files
 from quidditch.controlplane import wire
+from quidditch.controlplane.core import voting
 from quidditch.controlplane.leader import Leader
 from quidditch.controlplane.remote import RemoteControl
 from quidditch.controlplane.rival import Rivals
@@ -25,6 +28,7 @@ from quidditch.lib.clock import SystemClock
 from quidditch.lib.ids import RandomIds
 from quidditch.lib.metrics import Metrics
 from quidditch.model.objects import Cluster, Object
+from quidditch.model.state import ClusterState
 from quidditch.store import api
 from quidditch.transport.tcp import TcpTransport
 
@@ -45,11 +49,14 @@ async def open_raft(config: Config, folder: DataFolder, http_address: str) -> Pa
         known = control.state.nodes.get(node) if control is not None else None
         return known.spec.transport_address if known is not None else None
 
+    def state() -> ClusterState:
+        return control.state if control is not None else ClusterState()
+
     transport = TcpTransport(folder.node_id, lambda: folder.cluster_uuid, address_of)
     address = await _listen(config, transport)
-    master = (
-        await _Master.open(config, folder, transport, address, metrics) if "cluster_manager" in config.roles else None
-    )
+    master = None
+    if "cluster_manager" in config.roles:
+        master = await _Master.open(config, folder, transport, address, metrics, state)
     seeds = [*config.words("discovery.seed_hosts"), *([address] if master else [])]
     if not seeds:
         raise ConfigError("[discovery.seed_hosts] must name at least one master, as host:port of its transport")
@@ -97,10 +104,17 @@ class _Master:
     store: api.Store
     leader: Leader
     service: ControlService
+    membership: Membership
 
     @classmethod
     async def open(
-        cls, config: Config, folder: DataFolder, transport: TcpTransport, address: str, metrics: Metrics
+        cls,
+        config: Config,
+        folder: DataFolder,
+        transport: TcpTransport,
+        address: str,
+        metrics: Metrics,
+        state: Callable[[], ClusterState],
     ) -> _Master:
         etcd, endpoints = await _etcd(config, folder)
         try:
@@ -122,16 +136,20 @@ class _Master:
             lease_seconds=_LEASE_SECONDS,
             standby=True,
             gone=rivals.gone,
+            may_lead=lambda: voting.may_lead(state(), folder.node_id),
             metrics=metrics,
         )
         service = ControlService(leader, transport, clock, address, known_leader=rivals.address)
         service.start()
         await leader.start()
-        return cls(etcd, store, leader, service)
+        members = open_members(config, endpoints) if etcd is not None else None
+        membership = Membership(leader, members, etcd, state, folder.node_id)
+        membership.start()
+        return cls(etcd, store, leader, service, membership)
 
     def endings(self) -> list[Callable[[], Awaitable[None]]]:
         stop_etcd = [self.etcd.stop] if self.etcd is not None else []
-        return [self.service.stop, self.leader.stop, self.store.close, *stop_etcd]
+        return [self.membership.stop, self.service.stop, self.leader.stop, self.store.close, *stop_etcd]
 
 
 async def _etcd(config: Config, folder: DataFolder) -> tuple[EtcdMember | None, list[str]]:
@@ -154,22 +172,44 @@ async def _etcd(config: Config, folder: DataFolder) -> tuple[EtcdMember | None, 
     tls = tls_files(config)
     if tls and len(tls) != 3:
         raise ConfigError("[raft.tls.ca], [raft.tls.cert] and [raft.tls.key] go together")
-    member = EtcdMember(
-        Plan(
-            binary=find_binary(config["raft.etcd"]),
-            name=name,
-            folder=data,
-            client=client,
-            peer=peers.get(name, f"{host}:{config.number('raft.client_port') + 1}"),
-            peers=peers,
-            token=config["cluster.name"],
-            heartbeat_ms=config.milliseconds("raft.heartbeat_interval"),
-            election_ms=config.milliseconds("raft.election_timeout"),
-            tls=tls,
-        )
+    plan = Plan(
+        binary=find_binary(config["raft.etcd"]),
+        name=name,
+        folder=data,
+        client=client,
+        peer=peers.get(name, f"{host}:{config.number('raft.client_port') + 1}"),
+        peers=peers,
+        token=config["cluster.name"],
+        heartbeat_ms=config.milliseconds("raft.heartbeat_interval"),
+        election_ms=config.milliseconds("raft.election_timeout"),
+        tls=tls,
     )
+    if config.words("raft.join"):
+        return await _joined(config, plan), [own_endpoint(config)]
+    member = EtcdMember(plan)
     await member.start()
     return member, [own_endpoint(config)]
+
+
+async def _joined(config: Config, plan: Plan) -> EtcdMember:
+    """The member, added to the running ones that `raft.join` names; started again, it goes on where it was."""
+    if plan.peers:
+        raise ConfigError("[raft.join] is for a cluster that runs, [raft.peers] for a new one: set one of them")
+    members = open_members(config, config.words("raft.join"))
+    try:
+        if not plan.folder.exists():
+            peers = await admit(members, plan.name, plan.peer_url, QUORUM_SECONDS)
+            plan = dataclasses.replace(plan, peers=peers, joins=True)
+        member = EtcdMember(plan)
+        await member.start()
+        try:
+            await promote(members, plan.peer_url, QUORUM_SECONDS)
+        except BaseException:
+            await member.stop()
+            raise
+        return member
+    finally:
+        await members.close()
 
 
 async def _check_bootstrap(config: Config, store: api.Store, folder: DataFolder) -> None:

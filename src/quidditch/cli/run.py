@@ -55,7 +55,7 @@ def mode(config: Config) -> Literal["embedded", "raft"]:
     """Where the control plane of this node is. Raises :class:`ConfigError`."""
     asked = config["controlPlane.mode"]
     if asked == "auto":
-        others = ("discovery.seed_hosts", "raft.peers", "raft.endpoints")
+        others = ("discovery.seed_hosts", "raft.peers", "raft.join", "raft.endpoints")
         return "raft" if any(config[name] for name in others) or "cluster_manager" not in config.roles else "embedded"
     if asked == "embedded":
         return "embedded"

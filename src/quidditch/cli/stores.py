@@ -6,11 +6,16 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from quidditch.cli.config import Config, ConfigError
 from quidditch.datanode.folder import DataFolder, FolderError
 from quidditch.store import api
 from quidditch.store.sqlite import SqliteStore
+
+if TYPE_CHECKING:
+    from quidditch.store.etcd import Tls
+    from quidditch.store.etcd.members import Members
 
 QUORUM_SECONDS = 120.0
 """How long a starting master waits for the others' etcd."""
@@ -28,16 +33,31 @@ def own_endpoint(config: Config) -> str:
     return f"https://{client}" if tls_files(config) else client
 
 
+def open_members(config: Config, endpoints: Sequence[str]) -> Members:
+    """Raises :class:`ConfigError`."""
+    from quidditch.store.etcd.members import Members
+
+    try:
+        return Members(endpoints, _tls(config))
+    except (ValueError, OSError) as error:
+        raise ConfigError(f"etcd at {', '.join(endpoints)} cannot be used: {error}") from None
+
+
+def _tls(config: Config) -> Tls | None:
+    from quidditch.store import etcd
+
+    files = {part: Path(path) for part, path in tls_files(config).items()}
+    return etcd.Tls(**files) if files else None
+
+
 async def open_etcd(config: Config, endpoints: Sequence[str], patience: float = QUORUM_SECONDS) -> api.Store:
     """Waits for a quorum of etcd, `patience` seconds: the other masters may start later. Raises :class:`ConfigError`."""
     from quidditch.store import etcd
 
-    files = {part: Path(path) for part, path in tls_files(config).items()}
-    tls = etcd.Tls(**files) if files else None
     deadline = asyncio.get_running_loop().time() + patience
     while True:
         try:
-            return await etcd.open(endpoints, prefix=f"/quidditch/{config['cluster.name']}", tls=tls)
+            return await etcd.open(endpoints, prefix=f"/quidditch/{config['cluster.name']}", tls=_tls(config))
         except api.Unavailable as error:
             if asyncio.get_running_loop().time() > deadline:
                 raise ConfigError(f"etcd at {', '.join(endpoints)} does not answer: {error}") from None

@@ -44,6 +44,10 @@ def describe(command: Command) -> tuple[str, str]:
         return "URGENT", f"put-node-shutdown-{command.node}"
     if isinstance(command, commands.DeleteShutdown):
         return "URGENT", f"delete-node-shutdown-{command.node}"
+    if isinstance(command, commands.AddVotingExclusions):
+        return "URGENT", "add-voting-config-exclusions"
+    if isinstance(command, commands.ClearVotingExclusions):
+        return "URGENT", "clear-voting-config-exclusions"
     return "NORMAL", type(command).__name__
 
 

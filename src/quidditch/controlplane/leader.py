@@ -87,7 +87,8 @@ class Leader:
     `holder` names this process in the lease (`node id`, or `node id@host:port` where others may look after it); `lease_seconds` is
     how long others wait for it after it died. A `standby` is one of several candidates: it starts without the lead and, when it
     loses it, leaves what is queued to the next leader. `gone` looks whether another leader has died: then nobody waits for its lease
-    to run out. `info` tells what nodes measured last, `copies`
+    to run out. `may_lead` says whether this one is a
+    candidate at all. `info` tells what nodes measured last, `copies`
     whether they can copy shards from each other.
     """
 
@@ -107,6 +108,7 @@ class Leader:
         upkeep_seconds: float = 60.0,
         standby: bool = False,
         gone: Callable[[api.Lease], Awaitable[bool]] | None = None,
+        may_lead: Callable[[], bool] = lambda: True,
         metrics: Metrics | None = None,
     ) -> None:
         self._store = store
@@ -133,6 +135,7 @@ class Leader:
         self._upkeep_seconds = upkeep_seconds
         self._standby = standby
         self._gone = gone
+        self._may_lead = may_lead
         self._chores = Controller("chores", self._chore, workers=2, quiet=(api.StoreError, ApiError))
         self._backoff = Backoff(0.05, 5.0)
         self._tasks: list[asyncio.Task[None]] = []
@@ -236,7 +239,7 @@ class Leader:
     async def _lead(self) -> None:
         self._step_down()
         while True:
-            lease = await self._store.acquire(self._holder, self._clock.now_ms() / 1000, self._lease_seconds)
+            lease = await self._acquire()
             if lease is not None:
                 break
             self._hand_over()
@@ -248,6 +251,14 @@ class Leader:
         await self._resync()
         self._chores.add("delays")
 
+    async def _acquire(self) -> api.Lease | None:
+        """The lease, taken or renewed; None while another has it. Who may not lead gives it back."""
+        if self._may_lead():
+            return await self._store.acquire(self._holder, self._clock.now_ms() / 1000, self._lease_seconds)
+        if self._leading and self._lease is not None:
+            await self._store.release(self._lease)
+        return None
+
     def _step_down(self) -> None:
         self._writer = None
         self._leading = False
@@ -257,6 +268,7 @@ class Leader:
         """Waits a little; a leader that is known to be gone loses its lease before its time."""
         rival = await self._store.leader()
         if rival is None:
+            await asyncio.sleep(0 if self._may_lead() else self._lease_seconds / 10)
             return
         if self._gone is not None and rival.holder != self._holder and await self._gone(rival):
             _log.info("the leader is gone", leader=rival.holder, epoch=rival.epoch)
@@ -489,7 +501,7 @@ class Leader:
             return Again(self._upkeep_seconds)
         if chore == "delays":
             return await self._end_delays()
-        lease = await self._store.acquire(self._holder, self._clock.now_ms() / 1000, self._lease_seconds)
+        lease = await self._acquire()
         if lease is None:
             self._step_down()
         elif self.leading and lease != self._lease:

@@ -52,19 +52,36 @@ class _Object(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag=l
 # --- cluster --------------------------------------------------------------------------------------------------------
 
 
+class Voter(_Part, frozen=True):
+    """A master with a voice in the store: a member of etcd. The id is `_absent_` where no node of that name was seen."""
+
+    node_id: str
+    node_name: str
+
+
+class VotingExclusion(_Part, frozen=True):
+    """A master that shall neither vote nor lead; what is not known of it is `_absent_`."""
+
+    node_id: str
+    node_name: str
+
+
 class ClusterSpec(_Part, frozen=True):
     name: str
     uuid: str
+    voting_exclusions: tuple[VotingExclusion, ...] = ()
 
 
 class ClusterStatus(_Part, frozen=True):
-    """`epoch` counts leaders; a write by the leader of an older epoch is refused. `restored` is the epoch in which this state was
-    restored from a backup, 0 if it never was: what is missing since then was not deleted.
+    """`epoch` counts leaders; a write by the leader of an older epoch is refused. `restored` is the epoch in which this
+    state was restored from a backup, 0 if it never was: what is missing since then was not deleted. `voters` are the
+    masters that have a voice in the store, present or not; none where it has its own.
     """
 
     epoch: int = 0
     leader: str = ""
     restored: int = 0
+    voters: tuple[Voter, ...] = ()
 
 
 class Cluster(_Object, frozen=True):

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from quidditch.controlplane.core.blocks import Block, cluster_blocks, index_blocks
+from quidditch.controlplane.core.voting import exclusions
 from quidditch.mapping import settings
 from quidditch.model import expressions
 from quidditch.model.expressions import LENIENT_EXPAND_OPEN
@@ -16,6 +17,7 @@ from quidditch.model.state import ClusterState
 from quidditch.rest import human
 from quidditch.rest import index_params as common
 from quidditch.rest.cat_indices import iso_time
+from quidditch.rest.cluster_voting import voter_ids
 from quidditch.rest.node import Node
 from quidditch.rest.request import Request
 from quidditch.rest.response import Response
@@ -116,9 +118,11 @@ def _metadata(node: Node, state: ClusterState, indices: Sequence[Index], flat: b
         "cluster_uuid_committed": True,
         "cluster_coordination": {
             "term": max(1, epoch),
-            "last_committed_config": [node.id],
-            "last_accepted_config": [node.id],
-            "voting_config_exclusions": [],
+            "last_committed_config": [*voter_ids(node, state)],
+            "last_accepted_config": [*voter_ids(node, state)],
+            "voting_config_exclusions": [
+                {"node_id": each.node_id, "node_name": each.node_name} for each in exclusions(state)
+            ],
         },
         "templates": {name: template.spec.body for name, template in sorted(state.templates_of("legacy").items())},
         "indices": {index.name: _index(state, index, flat) for index in indices},

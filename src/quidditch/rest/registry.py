@@ -28,6 +28,7 @@ FAMILIES = [
     "cluster_health",
     "cluster_state",
     "cluster_settings",
+    "cluster_voting",
     "cluster_stats",
     "cluster_allocation",
     "metrics",

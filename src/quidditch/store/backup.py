@@ -150,7 +150,7 @@ async def restore(store: api.Store, backup: Backup, holder: str, now: Callable[[
         for obj in wanted:
             if obj.metadata.deletion_timestamp is not None:
                 await store.delete(obj.kind, obj.metadata.name, fence=lease.epoch)
-        status = replace(backup.cluster.status, restored=lease.epoch)
+        status = replace(backup.cluster.status, restored=lease.epoch, voters=())
         await store.create(_fresh(replace(backup.cluster, status=status)), lease.epoch)
         done(1)
     finally:

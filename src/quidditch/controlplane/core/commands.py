@@ -10,7 +10,7 @@ from typing import Any, Literal, TypeAlias
 import msgspec
 
 from quidditch.model.expressions import STRICT_EXPAND, STRICT_EXPAND_OPEN, IndicesOptions
-from quidditch.model.objects import NodeSpec, Routing, TemplateKind
+from quidditch.model.objects import NodeSpec, Routing, TemplateKind, Voter
 
 _ALIAS_OPTIONS = IndicesOptions(allow_no_indices=False, expand_closed=True, ignore_aliases=True)
 
@@ -258,6 +258,23 @@ class DeleteShutdown(_Command, frozen=True, kw_only=True):
     node: str
 
 
+class AddVotingExclusions(_Command, frozen=True, kw_only=True):
+    """Masters that shall neither vote nor lead any more; they need not be there. Nodes that are no masters are passed over."""
+
+    node_ids: tuple[str, ...] = ()
+    node_names: tuple[str, ...] = ()
+
+
+class ClearVotingExclusions(_Command, frozen=True, kw_only=True):
+    """Forgets all of them."""
+
+
+class SetVoters(_Command, frozen=True, kw_only=True):
+    """The masters that have a voice in the store, as the leader found it there."""
+
+    voters: tuple[Voter, ...]
+
+
 class Upkeep(_Command, frozen=True, kw_only=True):
     """Brings everything in order that is not; the control plane asks itself for it from time to time."""
 
@@ -308,6 +325,9 @@ Acknowledging: TypeAlias = (
     | ShardFailed
     | PutShutdown
     | DeleteShutdown
+    | AddVotingExclusions
+    | ClearVotingExclusions
+    | SetVoters
     | Upkeep
 )
 """Commands whose result is :class:`Acknowledged`."""

@@ -17,6 +17,7 @@ from quidditch.controlplane.core import (
     reroute,
     shutdown,
     templates,
+    voting,
 )
 from quidditch.controlplane.core.allocation import report
 from quidditch.controlplane.core.commands import Command
@@ -54,6 +55,9 @@ _HANDLERS: Mapping[type, Callable[[Draft, Any], commands.Result]] = {
     commands.Reroute: reroute.reroute,
     commands.PutShutdown: shutdown.put_shutdown,
     commands.DeleteShutdown: shutdown.delete_shutdown,
+    commands.AddVotingExclusions: voting.add_exclusions,
+    commands.ClearVotingExclusions: voting.clear_exclusions,
+    commands.SetVoters: voting.set_voters,
     commands.ExplainAllocation: report.explain_allocation,
     commands.DesiredBalance: report.desired_balance,
     commands.ShutdownStatus: shutdown.shutdown_status,
