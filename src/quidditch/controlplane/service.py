@@ -204,8 +204,11 @@ class ControlService:
             del self._probes[node]
 
     async def _remove(self, node: str, reason: str) -> None:
-        _log.info("node left", node=node, reason=reason)
-        self._signs.pop(node, None)
-        if self._publication is not None:
-            self._publication.forget(node)
+        """Raises :class:`ApiError` where the store does not take it; then the node counts as gone still, and is removed later."""
+        sign = self._signs.get(node)
         await self._leader.submit(NodeLeft(node_id=node, reason=reason))
+        _log.info("node left", node=node, reason=reason)
+        if self._signs.get(node) is sign:  # it has not come back meanwhile
+            self._signs.pop(node, None)
+            if self._publication is not None:
+                self._publication.forget(node)

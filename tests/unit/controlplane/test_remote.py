@@ -18,6 +18,7 @@ from quidditch.lib.clock import SystemClock
 from quidditch.lib.ids import RandomIds
 from quidditch.model.errors import ApiError
 from quidditch.model.objects import NodeSpec
+from quidditch.store import api
 from quidditch.store.memory import MemoryStore
 from quidditch.transport.memory import MemoryTransport, Network
 
@@ -215,5 +216,28 @@ def test_an_index_that_is_asked_for_twice_is_made_once() -> None:
         assert first == second
         with pytest.raises(ApiError, match="already exists"):
             await node.submit(CreateIndex(name="a"))
+
+    run(test)
+
+
+def test_a_node_that_is_gone_is_removed_though_the_store_failed_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def test(cluster: Cluster) -> None:
+        await cluster.master("m1")
+        await cluster.leading()
+        one = await cluster.node("n1")
+        await cluster.node("n2")
+        delete, refused = cluster.store.delete, 0
+
+        async def failing(kind: str, *arguments: Any, **options: Any) -> Any:
+            nonlocal refused
+            refused += 1
+            if refused <= 2:
+                raise api.Unavailable("not now")
+            return await delete(kind, *arguments, **options)
+
+        monkeypatch.setattr(cluster.store, "delete", failing)
+        await cluster.transports["n2"].close()
+        assert await one.wait_for(lambda state: set(state.nodes) == {"n1"}, 20)
+        assert refused == 3
 
     run(test)
