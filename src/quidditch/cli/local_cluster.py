@@ -183,7 +183,11 @@ def _spawn(command: list[str], log: Path) -> int:
         (os.POSIX_SPAWN_OPEN, 1, str(log), append, 0o644),
         (os.POSIX_SPAWN_DUP2, 1, 2),
     ]
-    return os.posix_spawn(command[0], command, os.environ, file_actions=files, setsid=True)
+    pid = os.posix_spawn(command[0], command, os.environ, file_actions=files, setsid=True)
+    # For a moment the new process has no command line, by which it is known as this node's.
+    while not _words(pid) and os.waitpid(pid, os.WNOHANG) == (0, 0):
+        time.sleep(0.001)
+    return pid
 
 
 def running(member: Member) -> bool:
@@ -192,11 +196,15 @@ def running(member: Member) -> bool:
         return False
     with contextlib.suppress(ChildProcessError):
         os.waitpid(member.pid, os.WNOHANG)  # one that this process started itself would stay behind as a zombie
+    return member.name.encode() in _words(member.pid)
+
+
+def _words(pid: int) -> list[bytes]:
+    """The command line of a process; empty if it has ended."""
     try:
-        words = Path(f"/proc/{member.pid}/cmdline").read_bytes().split(b"\0")
+        return [word for word in Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0") if word]
     except OSError:
-        return False
-    return member.name.encode() in words
+        return []
 
 
 def send(member: Member, number: int) -> None:
