@@ -106,8 +106,8 @@ def test_a_full_restart_forgets_nothing(cluster: Running) -> None:
         cluster.kill(name)
     cluster.start(*names)
     everywhere(cluster, before)
-    status, _ = cluster.call("data-2", "GET", "/_cluster/health?wait_for_status=green&timeout=60s")
-    assert status == 200
+    status, body = cluster.call("data-2", "GET", "/_cluster/health?wait_for_status=green&timeout=60s")
+    assert status == 200, body
     assert cluster.call("data-2", "GET", "/")[1]["cluster_uuid"] == about["cluster_uuid"]
 
 
