@@ -176,9 +176,11 @@ class LocalCluster:
 
 
 def _spawn(command: list[str], log: Path) -> int:
-    """Starts a process of its own session, which outlives this one; its pid."""
+    """Starts a process of its own session, which outlives this one and shares no open files (a lock, say) with it; its pid."""
     append = os.O_WRONLY | os.O_CREAT | os.O_APPEND
+    others = sorted(int(name) for name in os.listdir("/proc/self/fd") if int(name) > 2)
     files = [
+        *((os.POSIX_SPAWN_CLOSE, number) for number in others),
         (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
         (os.POSIX_SPAWN_OPEN, 1, str(log), append, 0o644),
         (os.POSIX_SPAWN_DUP2, 1, 2),
