@@ -60,7 +60,7 @@ def test_in_scrolls_and_msearch(client: Client) -> None:
 def test_a_path_to_no_number_fails_the_search(client: Client) -> None:
     aggs = {"t": {"terms": {"field": "tag.keyword"}, "aggs": {"s": {"stats": {"field": "n"}}}}}
     answer = client.call("POST", f"/{INDEX}/_search", {"aggs": {**aggs, "p": {"max_bucket": {"buckets_path": "t>s"}}}})
-    assert answer.status == 500
+    assert answer.status == 400
     error = answer.json["error"]
     assert (error["type"], error["phase"]) == ("search_phase_execution_exception", "fetch")
     assert error["caused_by"]["type"] == "aggregation_execution_exception"
