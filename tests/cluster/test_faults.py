@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any
 
 import pytest
 from tests.support.client import Client
+from tests.support.disk import mounted
 from tests.support.node import Node
 
 ONE = {"settings": {"number_of_shards": 1, "number_of_replicas": 0}}
@@ -29,17 +29,8 @@ def _status(client: Client, index: str = "") -> str:
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A folder whose `data` is a file system of 64 MiB."""
-    mount = tmp_path / "data"
-    mount.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", "size=64m", "tmpfs", str(mount)]
-    try:
-        subprocess.run(command, check=True, capture_output=True)
-    except (OSError, subprocess.CalledProcessError):
-        pytest.skip("mounting a file system needs a right that this user lacks")
-    try:
+    with mounted(tmp_path / "data", 64):
         yield tmp_path
-    finally:
-        subprocess.run(["umount", "-l", str(mount)], check=True)
 
 
 def _fill(path: Path) -> None:

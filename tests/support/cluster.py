@@ -27,13 +27,21 @@ class Running:
 
     @classmethod
     @contextlib.contextmanager
-    def temporary(cls, masters: int = 3, data: int = 2, coordinators: int = 0) -> Iterator[Running]:
+    def temporary(
+        cls,
+        masters: int = 3,
+        data: int = 2,
+        coordinators: int = 0,
+        prepare: Callable[[Path], None] = lambda _folder: None,
+    ) -> Iterator[Running]:
+        """`prepare` gets the folder that will hold a folder per node, before they are started."""
         etcd.required()
         folder = Path(tempfile.mkdtemp(prefix="quidditch-cluster-"))
         cluster = LocalCluster.create(
             folder / "cluster", masters, data, coordinators, random.randrange(12_000, 30_000, 2)
         )
         try:
+            prepare(cluster.folder)
             for member in cluster.members:
                 cluster.start(member)
             list(cluster.wait(cluster.members))

@@ -180,15 +180,18 @@ def _table(urls: list[str]) -> Table:
         health = _ask(urls, "/_cluster/health")
         nodes = _ask(urls, "/_cat/nodes?format=json&h=name,node.roles,cluster_manager,ip,disk.used_percent")
         shards = _ask(urls, "/_cat/shards?format=json&h=index,shard,prirep,state,node,unassigned.reason")
+        members = _ask(urls, "/_cluster/state/nodes")["nodes"].values()
     except (OSError, ValueError) as error:
         return Table(title=f"no node answers: {error}")
     table = Table(title=f"{health['cluster_name']}: {health['status']}", caption=_waiting(health, shards))
-    for column in ("node", "roles", "manager", "shards", "disk"):
+    unwell = {each["name"]: f"{each['health']}: {each['health_reason']}" for each in members if "health" in each}
+    for column in ("node", "roles", "manager", "shards", "disk", "health"):
         table.add_column(column)
     for node in sorted(nodes, key=lambda each: str(each["name"])):
         held = sum(shard["node"] == node["name"] for shard in shards)
         disk = f"{node['disk.used_percent']} %" if node.get("disk.used_percent") else ""
-        table.add_row(node["name"], node["node.roles"], node["cluster_manager"], str(held), disk)
+        health_of = unwell.get(node["name"], "HEALTHY")
+        table.add_row(node["name"], node["node.roles"], node["cluster_manager"], str(held), disk, health_of)
     return table
 
 

@@ -27,6 +27,7 @@ from quidditch.coordinator.shards import Shards
 from quidditch.coordinator.write import Writer
 from quidditch.datanode import service
 from quidditch.datanode.folder import DataFolder
+from quidditch.datanode.gauge import Gauge
 from quidditch.datanode.node import DataNode
 from quidditch.lib.clock import SystemClock
 from quidditch.lib.ids import RandomIds
@@ -82,8 +83,10 @@ async def open_embedded(config: Config, folder: DataFolder, http_address: str) -
     spec = node_spec(config, folder.node_id, http_address, http_address)
     await leader.submit(RegisterNode(node=spec, fresh=True))
     await node.data.settled(OPENING_SECONDS)
+    gauge = Gauge(node.data, folder.path, lambda load: leader.measures.take(node.id, load))
+    gauge.start()
     # Shards first, so that what was acknowledged is flushed while the control plane still answers.
-    return Parts(node, [node.data.close, leader.stop, store.close])
+    return Parts(node, [gauge.stop, node.data.close, leader.stop, store.close])
 
 
 def assemble(

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-import shutil
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import structlog
 
@@ -17,13 +15,13 @@ from quidditch.cli.etcd_member import EtcdMember, Plan, find_binary, parse_peers
 from quidditch.cli.listen import transport_ports
 from quidditch.cli.membership import Membership, admit, promote
 from quidditch.cli.stores import QUORUM_SECONDS, open_etcd, open_members, own_endpoint, tls_files
-from quidditch.controlplane import wire
 from quidditch.controlplane.core import voting
 from quidditch.controlplane.leader import Leader
 from quidditch.controlplane.remote import RemoteControl
 from quidditch.controlplane.rival import Rivals
 from quidditch.controlplane.service import ControlService
 from quidditch.datanode.folder import DataFolder
+from quidditch.datanode.gauge import Gauge
 from quidditch.lib.clock import SystemClock
 from quidditch.lib.ids import RandomIds
 from quidditch.lib.metrics import Metrics
@@ -69,12 +67,14 @@ async def open_raft(config: Config, folder: DataFolder, http_address: str) -> Pa
         ids,
         cluster=lambda: folder.cluster_uuid,
         joined=folder.join,
-        load=lambda: _load(folder.path),
+        load=lambda: gauge.load,
     )
     node = assemble(config, folder, control, transport, http_address, metrics)
+    gauge = Gauge(node.data, folder.path)
+    gauge.start()
     if await control.start(JOIN_SECONDS):
         await node.data.settled(JOIN_SECONDS)
-    endings: list[Callable[[], Awaitable[None]]] = [node.data.close, control.stop]
+    endings: list[Callable[[], Awaitable[None]]] = [gauge.stop, node.data.close, control.stop]
     endings += master.endings() if master is not None else []
     return Parts(node, [*endings, transport.close])
 
@@ -89,11 +89,6 @@ async def _listen(config: Config, transport: TcpTransport) -> str:
             continue
         return f"{bound[0]}:{bound[1]}"
     raise ConfigError(f"cannot listen on {host}:{config['transport.port']} for other nodes (transport.port): {problem}")
-
-
-def _load(path: Path) -> wire.Load:
-    usage = shutil.disk_usage(path)
-    return wire.Load(disk_total=usage.total, disk_free=usage.free)
 
 
 @dataclass(slots=True)

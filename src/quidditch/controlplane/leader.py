@@ -19,7 +19,6 @@ import structlog
 from quidditch.controlplane import overflow
 from quidditch.controlplane.api import Subscriber
 from quidditch.controlplane.core.allocation.delay import next_look_ms
-from quidditch.controlplane.core.allocation.info import UNKNOWN, ClusterInfo
 from quidditch.controlplane.core.allocation.memory import Memory
 from quidditch.controlplane.core.commands import (
     Acknowledged,
@@ -39,6 +38,7 @@ from quidditch.controlplane.core.commands import (
 )
 from quidditch.controlplane.core.decide import bootstrap, decide, upkeep
 from quidditch.controlplane.core.draft import Checks, Decision, Env, Ids, ParsedMappings
+from quidditch.controlplane.core.measures import Measures
 from quidditch.controlplane.describe import describe
 from quidditch.controlplane.publisher import Publisher
 from quidditch.controlplane.wire import not_leading
@@ -55,6 +55,8 @@ from quidditch.store import api
 _log = structlog.get_logger(__name__)
 _BATCH = 256
 _ATTEMPTS = 5
+_LOOK_SECONDS = 0.5
+"""How often it is looked whether a disk has passed a watermark."""
 
 
 class Task(msgspec.Struct, eq=False):
@@ -88,8 +90,7 @@ class Leader:
     how long others wait for it after it died. A `standby` is one of several candidates: it starts without the lead and, when it
     loses it, leaves what is queued to the next leader. `gone` looks whether another leader has died: then nobody waits for its lease
     to run out. `may_lead` says whether this one is a
-    candidate at all. `info` tells what nodes measured last, `copies`
-    whether they can copy shards from each other.
+    candidate at all. `copies`: whether nodes can copy shards from each other. `measures` takes what they say of themselves.
     """
 
     def __init__(
@@ -102,7 +103,6 @@ class Leader:
         ids: Ids,
         checks: Checks | None = None,
         config: Mapping[str, Any] | None = None,
-        info: Callable[[], ClusterInfo] = lambda: UNKNOWN,
         copies: bool = False,
         lease_seconds: float = 15.0,
         upkeep_seconds: float = 60.0,
@@ -120,7 +120,7 @@ class Leader:
         self._config = dict(config or {})
         self._lease_seconds = lease_seconds
         self._parsed = ParsedMappings()
-        self._info = info
+        self.measures = Measures()
         self._copies = copies
         self._memory = Memory()
         self._publisher = Publisher()
@@ -220,6 +220,7 @@ class Leader:
         self._chores.start()
         self._chores.add_after("lease", self._lease_seconds / 3)
         self._chores.add_after("upkeep", self._upkeep_seconds)
+        self._chores.add("measures")
 
     async def stop(self) -> None:
         """Serves what is queued, then ends; the store stays open."""
@@ -247,6 +248,7 @@ class Leader:
             if self._stopping:
                 raise api.Unavailable("the node is closing")
         self._lease = lease
+        self.measures = Measures()
         self._writer = Writer(self._store, lease.epoch)
         await self._resync()
         self._chores.add("delays")
@@ -323,7 +325,7 @@ class Leader:
             self._checks,
             self._config,
             self._parsed,
-            self._info(),
+            self.measures.info,
             self._copies,
             self._memory,
         )
@@ -501,6 +503,8 @@ class Leader:
             return Again(self._upkeep_seconds)
         if chore == "delays":
             return await self._end_delays()
+        if chore == "measures":
+            return await self._look_at_disks()
         lease = await self._acquire()
         if lease is None:
             self._step_down()
@@ -508,6 +512,14 @@ class Leader:
             # Another led in between: what this process knows is old, it begins anew.
             self._step_down()
         return Again(self._lease_seconds / 3)
+
+    async def _look_at_disks(self) -> Again | None:
+        """Where a disk has passed a watermark, everything is looked at again: blocks are set and taken off, copies move."""
+        if self._stopping:
+            return None
+        if self.leading and self.measures.look(self.state, self._clock.monotonic()):
+            await self.submit(Upkeep())
+        return Again(_LOOK_SECONDS)
 
     async def _end_delays(self) -> Again | None:
         """Places the replicas of nodes that left once they have been waited for long enough."""

@@ -15,6 +15,7 @@ import structlog
 
 from quidditch.controlplane import wire
 from quidditch.controlplane.api import Subscriber
+from quidditch.controlplane.core.allocation.info import NodeLoad
 from quidditch.controlplane.core.commands import Acknowledged, Command, CreateIndex, DeleteIndices
 from quidditch.controlplane.core.draft import Ids
 from quidditch.controlplane.publisher import Publisher
@@ -46,7 +47,7 @@ class RemoteControl:
         *,
         cluster: Callable[[], str] = lambda: "",
         joined: Callable[[str], None] = lambda _uuid: None,
-        load: Callable[[], wire.Load] = wire.Load,
+        load: Callable[[], NodeLoad] = NodeLoad,
     ) -> None:
         self._transport = transport
         self._node = node
@@ -56,6 +57,8 @@ class RemoteControl:
         self._cluster = cluster
         self._joined = joined
         self._load = load
+        self._told: object = None
+        """The measurement of shards that the present leader has heard."""
         self._publisher = Publisher()
         self._fresh = True
         self._epoch = 0
@@ -189,6 +192,7 @@ class RemoteControl:
     def _follows(self, joined: wire.Joined) -> None:
         self._joined(joined.cluster)
         self._fresh = False
+        self._told = None
         self._epoch = max(self._epoch, joined.epoch)
         self._beat_seconds = joined.beat_seconds
         self._leader = f"@{joined.address}"
@@ -206,10 +210,14 @@ class RemoteControl:
         """Beats until the leader is not reached, does not lead any more or does not know this node."""
         while self._leader:
             leader = self._leader
-            beat = wire.Beat(self._node.id, self._node.ephemeral_id, self._epoch, self.state.version, self._load())
+            load = self._load()
+            said = load if load.shards is not self._told else msgspec.structs.replace(load, shards=None)
+            beat = wire.Beat(self._node.id, self._node.ephemeral_id, self._epoch, self.state.version, said)
             try:
                 answer = await self._transport.call(leader, wire.BEAT, wire.encode(beat), 1.0)
-                if not wire.decode(answer, wire.Heard).known:
+                if wire.decode(answer, wire.Heard).known:
+                    self._told = load.shards
+                else:
                     self._lose(leader)
             except (TransportError, ApiError) as error:
                 _log.info("leader lost", leader=leader, error=str(error))

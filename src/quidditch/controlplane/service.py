@@ -6,14 +6,14 @@ It serves on every master; where the leader is another, it refuses and says who.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
 import structlog
 
 from quidditch.controlplane import wire
 from quidditch.controlplane.core import liveness
-from quidditch.controlplane.core.commands import NodeLeft, RegisterNode, ShardFailed, ShardStarted
+from quidditch.controlplane.core.commands import NodeLeft, NoteHealth, RegisterNode, ShardFailed, ShardStarted
 from quidditch.controlplane.core.liveness import Limits, Sign
 from quidditch.controlplane.leader import Leader
 from quidditch.controlplane.publication import Publication
@@ -81,11 +81,6 @@ class ControlService:
         if self._publication is not None:
             self._publication.close()
 
-    def healths(self) -> Mapping[str, tuple[liveness.Health, str]]:
-        """How each node is, with the reason; empty where this process does not lead."""
-        now = self._clock.monotonic()
-        return {node: liveness.health(sign, now, self._limits) for node, sign in self._signs.items()}
-
     def _serve(self, action: str, kind: type[M], handler: Callable[[M], Coroutine[Any, Any, Any]]) -> None:
         async def handle(payload: bytes) -> bytes:
             if not self._leader.leading:
@@ -142,7 +137,7 @@ class ControlService:
             behind = beat.version < self._leader.state.version
             sign.heard, sign.refused, sign.version = now, 0, beat.version
             sign.behind_since = (sign.behind_since or now) if behind else None
-            sign.disk_total, sign.disk_free = beat.load.disk_total, beat.load.disk_free
+            self._leader.measures.take(beat.node, beat.load)
         return wire.Heard(known, self._epoch)
 
     async def _leave(self, leave: wire.Leave) -> wire.Heard:
@@ -175,12 +170,16 @@ class ControlService:
     # --- who is gone ------------------------------------------------------------------------------------------------
 
     async def _watch(self) -> None:
-        """Looks again and again who has fallen silent."""
+        """Looks again and again who has fallen silent, and who is not well. When it is late itself, it judges nobody: what others
+        said meanwhile may not have been read yet.
+        """
+        pause = self._limits.probe / 4
         while True:
-            await asyncio.sleep(self._limits.probe / 4)
-            if not self._leader.leading:
-                continue
+            before = self._clock.monotonic()
+            await asyncio.sleep(pause)
             now = self._clock.monotonic()
+            if not self._leader.leading or now - before > 2 * pause:
+                continue
             for node in liveness.silent(self._signs.items(), now, self._limits):
                 if node not in self._probes:
                     self._probes[node] = asyncio.ensure_future(self._probe(node))
@@ -189,6 +188,19 @@ class ControlService:
                     await self._remove(node, reason)
                 except ApiError as error:
                     _log.warning("node cannot be removed", node=node, error=str(error))
+            await self._note_health(now)
+
+    async def _note_health(self, now: float) -> None:
+        stages, nodes = self._leader.measures.stages, self._leader.state.nodes
+        changed = liveness.health_changes(self._signs.items(), stages, nodes, now, self._limits)
+        if not changed:
+            return
+        for node, status in changed.items():
+            _log.info("health of a node", node=node, health=status.health, reason=status.reason)
+        try:
+            await self._leader.submit(NoteHealth(nodes=changed))
+        except ApiError as error:
+            _log.warning("health of nodes cannot be noted", error=str(error))
 
     async def _probe(self, node: str) -> None:
         """A process that is gone refuses connections: nobody has to wait until its silence is long enough."""

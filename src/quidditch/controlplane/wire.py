@@ -18,6 +18,7 @@ from typing import Any, Final, TypeVar
 
 import msgspec
 
+from quidditch.controlplane.core.allocation.info import NodeLoad
 from quidditch.controlplane.core.commands import Command, Result
 from quidditch.model.errors import ApiError
 from quidditch.model.objects import NodeSpec
@@ -57,24 +58,14 @@ class Joined(_Message, frozen=True):
     beat_seconds: float
 
 
-class Load(_Message, frozen=True):
-    """How a node is. Bytes; `shards`: bytes on disk of each copy by allocation id, those that changed since the beat before."""
-
-    disk_total: int = 0
-    disk_free: int = 0
-    heap_used: int = 0
-    cpu_percent: int = 0
-    shards: dict[str, int] = {}
-
-
 class Beat(_Message, frozen=True):
-    """`version`: the newest cluster state that the node has applied."""
+    """`version`: the newest cluster state that the node has applied. Shards that a leader has been told of are left out."""
 
     node: str
     ephemeral: str
     epoch: int
     version: int
-    load: Load = Load()
+    load: NodeLoad = NodeLoad()
 
 
 class Heard(_Message, frozen=True):

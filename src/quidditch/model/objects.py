@@ -334,8 +334,16 @@ class NodeSpec(_Part, frozen=True):
     version: str = ""
 
 
+class NodeStatus(_Part, frozen=True):
+    """How the leader finds the node; `reason` says why it is not healthy."""
+
+    health: Literal["HEALTHY", "DEGRADED", "UNHEALTHY"] = "HEALTHY"
+    reason: str = ""
+
+
 class Node(_Object, frozen=True):
     spec: NodeSpec
+    status: NodeStatus = NodeStatus()
 
     @property
     def key(self) -> str:

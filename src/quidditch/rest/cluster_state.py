@@ -12,7 +12,7 @@ from quidditch.controlplane.core.voting import exclusions
 from quidditch.mapping import settings
 from quidditch.model import expressions
 from quidditch.model.expressions import LENIENT_EXPAND_OPEN
-from quidditch.model.objects import Copy, Index, Routing
+from quidditch.model.objects import Copy, Index, NodeStatus, Routing
 from quidditch.model.state import ClusterState
 from quidditch.rest import human
 from quidditch.rest import index_params as common
@@ -77,6 +77,7 @@ def state_json(
                 "ephemeral_id": known.spec.ephemeral_id,
                 "transport_address": known.spec.transport_address,
                 "attributes": known.spec.attributes,
+                **_unwell(known.status),
             }
             for known in state.nodes.values()
         }
@@ -169,6 +170,11 @@ def _table(routing: Routing | None) -> dict[str, Any]:
             for number, shard in enumerate(routing.spec.shards)
         }
     }
+
+
+def _unwell(status: NodeStatus) -> dict[str, str]:
+    """OpenSearch has no such members; they are there only when there is something to tell."""
+    return {} if status.health == "HEALTHY" else {"health": status.health, "health_reason": status.reason}
 
 
 def _by_node(state: ClusterState, indices: Sequence[Index]) -> dict[str, Any]:

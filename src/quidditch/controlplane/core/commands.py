@@ -10,7 +10,7 @@ from typing import Any, Literal, TypeAlias
 import msgspec
 
 from quidditch.model.expressions import STRICT_EXPAND, STRICT_EXPAND_OPEN, IndicesOptions
-from quidditch.model.objects import NodeSpec, Routing, TemplateKind, Voter
+from quidditch.model.objects import NodeSpec, NodeStatus, Routing, TemplateKind, Voter
 
 _ALIAS_OPTIONS = IndicesOptions(allow_no_indices=False, expand_closed=True, ignore_aliases=True)
 
@@ -190,6 +190,12 @@ class NodeLeft(_Command, frozen=True, kw_only=True):
     reason: str = "left"
 
 
+class NoteHealth(_Command, frozen=True, kw_only=True):
+    """What the leader finds of nodes, by id, as far as it has changed."""
+
+    nodes: dict[str, NodeStatus]
+
+
 class ShardStarted(_Command, frozen=True, kw_only=True):
     """A node reports that its copy is ready. `uuid` is the index's; reports about what is no more are ignored."""
 
@@ -321,6 +327,7 @@ Acknowledging: TypeAlias = (
     | DeleteNamed
     | RegisterNode
     | NodeLeft
+    | NoteHealth
     | ShardStarted
     | ShardFailed
     | PutShutdown

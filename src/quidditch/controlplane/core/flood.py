@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Set
-
-from quidditch.controlplane.core.allocation.problem import Problem
-from quidditch.controlplane.core.allocation.rules import Watermark
+from quidditch.controlplane.core.allocation.problem import NodeSlot, Problem
+from quidditch.controlplane.core.allocation.rules import Stage, disk_stage
+from quidditch.controlplane.core.blocks import index_blocks
 from quidditch.controlplane.core.draft import Draft, index_spec
 from quidditch.model.objects import Index
 
@@ -13,30 +12,30 @@ BLOCK = "index.blocks.read_only_allow_delete"
 
 
 def apply_flood_stage(draft: Draft) -> None:
-    """Blocks every index with a copy on a node above the flood stage. Releases the others once none of their nodes is
-    above the high watermark. Nodes whose disks nobody measured change nothing.
+    """Blocks every index with a copy on a node above the flood stage, unless it takes no writes anyway. Releases the others
+    once none of their nodes is above the high watermark. Nodes whose disks nobody measured change nothing.
     """
     problem = draft.env.memory.follow(draft.state, draft.env)
     if not problem.rules.disk_enabled or not problem.info.disks:
         return
-    flooded = _above(problem, problem.rules.flood)
-    unsure = _above(problem, problem.rules.high) | _unmeasured(problem)
+    stages = {slot.at: _stage(problem, slot) for slot in problem.nodes}
+    flooded = {at for at, stage in stages.items() if stage == "flood"}
+    unsure = {at for at, stage in stages.items() if stage in ("flood", "high", None)}
     for row in list(problem.rows.values()):
-        blocked = row.index.setting(BLOCK) == "true"
-        if not blocked and row.now.keys() & flooded:
+        if row.index.setting(BLOCK) == "true":
+            if not row.now.keys() & unsure:
+                draft.put(_with_block(row.index, False))
+        elif row.now.keys() & flooded and not _takes_no_writes(row.index):
             draft.put(_with_block(row.index, True))
-        elif blocked and not row.now.keys() & (unsure | flooded):
-            draft.put(_with_block(row.index, False))
 
 
-def _above(problem: Problem, mark: Watermark) -> Set[int]:
-    disks = problem.info.disks
-    measured = ((slot, disks.get(slot.id)) for slot in problem.nodes)
-    return {slot.at for slot, disk in measured if disk is not None and disk.free < mark.least_free(disk.total)}
+def _stage(problem: Problem, slot: NodeSlot) -> Stage | None:
+    disk = problem.info.disks.get(slot.id)
+    return None if disk is None else disk_stage(problem.rules, disk)
 
 
-def _unmeasured(problem: Problem) -> Set[int]:
-    return {slot.at for slot in problem.nodes if slot.id not in problem.info.disks}
+def _takes_no_writes(index: Index) -> bool:
+    return any("write" in block.levels for block in index_blocks(index))
 
 
 def _with_block(index: Index, on: bool) -> Index:

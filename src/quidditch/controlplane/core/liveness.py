@@ -2,28 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Literal, TypeAlias
+from collections.abc import Iterable, Mapping
 
 import msgspec
 
-Health: TypeAlias = Literal["HEALTHY", "DEGRADED", "UNHEALTHY"]
+from quidditch.controlplane.core.allocation.rules import Stage
+from quidditch.model.objects import Node, NodeStatus
+
+_WELL = NodeStatus()
 
 
 class Limits(msgspec.Struct, frozen=True):
     """Seconds. A node silent for `probe` is asked whether it is there: one that refuses `refusals` times has left at once. One
-    silent for `suspect` is unhealthy, for `gone` it has left; a state that is `lag` old on it is a fault.
+    silent for `suspect` is unhealthy, for `gone` it has left. One that is behind with the state for `slow` is degraded, for `lag`
+    it has left. What was wrong must be over for `well`.
     """
 
     probe: float = 0.5
     refusals: int = 2
     suspect: float = 1.0
     gone: float = 2.0
+    slow: float = 5.0
+    well: float = 5.0
     lag: float = 90.0
 
 
 class Sign(msgspec.Struct):
-    """The last signs of life of one node: when it was heard, what it has applied and since when it is behind, its disk.
+    """The last signs of life of one node: when it was heard, what it has applied, and since when it is behind or well.
 
     `refused`: how often in a row its address has refused a connection. Before `until` it is not given up for its silence.
     """
@@ -34,12 +39,7 @@ class Sign(msgspec.Struct):
     refused: int = 0
     version: int = 0
     behind_since: float | None = None
-    disk_total: int = 0
-    disk_free: int = 0
-
-    @property
-    def disk_used_ratio(self) -> float:
-        return 1 - self.disk_free / self.disk_total if self.disk_total else 0.0
+    well_since: float | None = None
 
 
 def gone(signs: Iterable[tuple[str, Sign]], now: float, limits: Limits) -> list[tuple[str, str]]:
@@ -61,13 +61,33 @@ def silent(signs: Iterable[tuple[str, Sign]], now: float, limits: Limits) -> lis
     return [node for node, sign in signs if now - sign.heard > limits.probe]
 
 
-def health(sign: Sign, now: float, limits: Limits, watermark: float = 0.85) -> tuple[Health, str]:
+def health(sign: Sign, disk: Stage, now: float, limits: Limits) -> NodeStatus:
     """How a node is, with the reason in one phrase."""
-    quiet = now - sign.heard
-    if quiet > limits.suspect:
-        return "UNHEALTHY", f"silent for {quiet:.1f} s"
-    if sign.behind_since is not None and now - sign.behind_since > limits.suspect:
-        return "DEGRADED", "behind with the cluster state"
-    if sign.disk_used_ratio > watermark:
-        return "DEGRADED", f"disk used {sign.disk_used_ratio:.0%}"
-    return "HEALTHY", ""
+    if now - sign.heard > limits.suspect:
+        return NodeStatus("UNHEALTHY", f"not heard for more than {limits.suspect:g} s")
+    if sign.behind_since is not None and now - sign.behind_since > limits.slow:
+        return NodeStatus("DEGRADED", f"behind with the cluster state for more than {limits.slow:g} s")
+    if disk in ("high", "flood"):
+        return NodeStatus("DEGRADED", f"disk above the {'flood stage' if disk == 'flood' else 'high'} watermark")
+    return _WELL
+
+
+def health_changes(
+    signs: Iterable[tuple[str, Sign]],
+    disks: Mapping[str, Stage],
+    nodes: Mapping[str, Node],
+    now: float,
+    limits: Limits,
+) -> dict[str, NodeStatus]:
+    """What is to be noted of nodes. Who was not well is well again only after a while, so that nothing wavers."""
+    changed: dict[str, NodeStatus] = {}
+    for id, sign in signs:
+        found = health(sign, disks.get(id, "ok"), now, limits)
+        well = found == _WELL
+        sign.well_since = (now if sign.well_since is None else sign.well_since) if well else None
+        known = nodes.get(id)
+        if known is None or known.status == found:
+            continue
+        if sign.well_since is None or now - sign.well_since >= limits.well:
+            changed[id] = found
+    return changed

@@ -12,6 +12,7 @@ from quidditch.controlplane.core.allocation.solve import allocate
 from quidditch.controlplane.core.commands import (
     Acknowledged,
     NodeLeft,
+    NoteHealth,
     RegisterNode,
     ShardFailed,
     ShardStarted,
@@ -57,6 +58,14 @@ def node_left(draft: Draft, command: NodeLeft) -> Acknowledged:
     _take_copies(draft, command.node_id, reason, details, waits=restarting or shutdown is None)
     apply_auto_expand(draft)
     allocate(draft)
+    return Acknowledged()
+
+
+def note_health(draft: Draft, command: NoteHealth) -> Acknowledged:
+    for id, status in command.nodes.items():
+        known = draft.state.nodes.get(id)
+        if known is not None:
+            draft.put(replace(known, status=status))
     return Acknowledged()
 
 

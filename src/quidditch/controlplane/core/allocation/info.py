@@ -22,6 +22,24 @@ class Disk(msgspec.Struct, frozen=True):
     path: str = ""
 
 
+class ShardLoad(msgspec.Struct, frozen=True, array_like=True):
+    """One copy of a shard: its `size` in bytes, and how much is written to it, in thousandths of a busy thread."""
+
+    uuid: str
+    number: int
+    size: int
+    writes: int = 0
+
+
+class NodeLoad(msgspec.Struct, frozen=True, omit_defaults=True):
+    """How a node is. `disk` is None where it cannot be told. `shards`: all open copies as they were measured last; None
+    leaves what was said before.
+    """
+
+    disk: Disk | None = None
+    shards: tuple[ShardLoad, ...] | None = None
+
+
 class ClusterInfo(msgspec.Struct, frozen=True):
     """`disks` by node id; `sizes` in bytes; `loads` in thousandths of a busy write thread. What is missing is unknown."""
 

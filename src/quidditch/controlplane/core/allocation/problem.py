@@ -18,7 +18,9 @@ from quidditch.controlplane.core.allocation.rules import (
     ClusterRules,
     FilterRules,
     IndexRules,
+    Stage,
     cluster_rules,
+    disk_stage,
     index_rules,
 )
 from quidditch.controlplane.core.allocation.static import admits
@@ -227,17 +229,27 @@ class Problem:
         return group
 
     def _measure(self, info: ClusterInfo) -> None:
-        self.doubtful = True
-        changed = info.sizes is not self.info.sizes or info.loads is not self.info.loads
-        self.info = info
-        if changed and (self.rows or info.sizes or info.loads):
-            for name in list(self.rows):
-                row = self.rows[name]
-                self._count_all(row, row.routing.spec.shards, -1)
-                self._weigh(row)
-                self._count_all(row, row.routing.spec.shards, 1)
-            for group in self.groups.values():
-                group.heaps = None
+        old, self.info = self.info, info
+        if info.disks is not old.disks and self._stages(info) != self._stages(old):
+            self.doubtful = True
+        if info.sizes is not old.sizes or info.loads is not old.loads:
+            for row in self.rows.values():
+                self._weigh_anew(row)
+
+    def _stages(self, info: ClusterInfo) -> dict[str, Stage]:
+        return {node: disk_stage(self.rules, disk) for node, disk in info.disks.items()}
+
+    def _weigh_anew(self, row: Row) -> None:
+        sizes, loads = row.sizes, row.loads
+        self._weigh(row)
+        if (row.sizes, row.loads) == (sizes, loads):
+            return
+        self.owed = True
+        found = row.sizes, row.loads
+        row.sizes, row.loads = sizes, loads
+        self._count_all(row, row.routing.spec.shards, -1)
+        row.sizes, row.loads = found
+        self._count_all(row, row.routing.spec.shards, 1)
 
     def _weigh(self, row: Row) -> None:
         count = range(len(row.routing.spec.shards))

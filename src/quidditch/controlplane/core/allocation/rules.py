@@ -8,11 +8,14 @@ from typing import Any, Literal, TypeAlias, cast
 
 import msgspec
 
+from quidditch.controlplane.core.allocation.info import Disk
 from quidditch.mapping.settings.units import parse_bytes, parse_time
 from quidditch.model.objects import Index, Settings
 
 Filters: TypeAlias = tuple[tuple[str, tuple[str, ...]], ...]
 """Attribute → the values asked for, each possibly with wildcards."""
+Stage: TypeAlias = Literal["ok", "low", "high", "flood"]
+"""The watermark that a disk is above."""
 _CLUSTER = "cluster.routing.allocation."
 _INDEX = "index.routing.allocation."
 TIER_PREFERENCE = "_tier_preference"
@@ -132,6 +135,15 @@ def cluster_rules(settings: Settings) -> ClusterRules:
         load_weight=float(get("balance.write_load", 10.0)) / 1000,
         threshold=float(get("balance.threshold", 1.0)),
     )
+
+
+def disk_stage(rules: ClusterRules, disk: Disk) -> Stage:
+    """The highest watermark that the disk is above."""
+    if disk.free < rules.flood.least_free(disk.total):
+        return "flood"
+    if disk.free < rules.high.least_free(disk.total):
+        return "high"
+    return "low" if disk.free < rules.low.least_free(disk.total) else "ok"
 
 
 def index_rules(index: Index) -> IndexRules:
