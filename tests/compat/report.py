@@ -11,13 +11,17 @@ from tests.compat.runner.suite import Outcome
 #: What `make test` runs of the suite.
 _FAMILIES = """
 bulk count create delete exists explain field_caps get get_source index info mget msearch ping pit scroll search
-search.aggregation search.highlight update cat.aliases cat.count cat.health cat.indices cat.nodes cat.segments
-cat.shards cat.templates cluster.health cluster.put_settings cluster.state cluster.stats indices.analyze
-indices.create indices.delete indices.delete_alias indices.delete_index_template indices.exists indices.exists_alias
-indices.exists_template indices.flush indices.forcemerge indices.get indices.get_alias indices.get_index_template
-indices.get_mapping indices.get_settings indices.get_template indices.put_alias indices.put_index_template
-indices.put_mapping indices.put_settings indices.put_template indices.refresh indices.simulate_index_template
-indices.simulate_template indices.stats indices.update_aliases indices.validate_query nodes.info nodes.stats
+search.aggregation search.highlight update cat.aliases cat.allocation cat.cluster_manager cat.count cat.health
+cat.indices cat.nodes cat.plugins cat.recovery cat.segments cat.shards cat.tasks cat.templates
+cluster.allocation_explain cluster.component_template cluster.health cluster.pending_tasks cluster.put_settings
+cluster.reroute cluster.state cluster.stats cluster.voting_config_exclusions indices.analyze indices.blocks
+indices.clear_cache indices.create indices.delete indices.delete_alias indices.delete_index_template indices.exists
+indices.exists_alias indices.exists_template indices.flush indices.forcemerge indices.get indices.get_alias
+indices.get_index_template indices.get_field_mapping indices.get_mapping indices.get_settings indices.get_template
+indices.open indices.put_alias indices.put_index_template indices.put_mapping indices.put_settings
+indices.put_template indices.recovery indices.refresh indices.resolve_index indices.rollover indices.segments
+indices.shard_stores indices.simulate_index_template indices.simulate_template indices.stats indices.update_aliases
+indices.validate_query nodes.info nodes.stats tasks.cancel tasks.get
 """
 FAMILIES = _FAMILIES.split()
 

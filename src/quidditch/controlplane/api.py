@@ -16,6 +16,7 @@ from quidditch.controlplane.core.commands import (
     Reroute,
     Rerouted,
     Result,
+    Rollover,
     SettingsChanged,
     Told,
 )
@@ -52,7 +53,7 @@ class ControlPlane(Protocol):
         """The node that leads, as far as this one knows; empty if it knows none."""
 
     @overload
-    async def submit(self, command: CreateIndex, timeout: float | None = None) -> IndexCreated: ...
+    async def submit(self, command: CreateIndex | Rollover, timeout: float | None = None) -> IndexCreated: ...
     @overload
     async def submit(self, command: PutClusterSettings, timeout: float | None = None) -> SettingsChanged: ...
     @overload

@@ -10,6 +10,8 @@ def describe(command: Command) -> tuple[str, str]:
     if isinstance(command, commands.CreateIndex):
         cause = "auto(bulk api)" if command.auto else "api"
         return "URGENT", f"create-index [{command.name}], cause [{cause}]"
+    if isinstance(command, commands.Rollover):
+        return "URGENT", f"rollover_index source [{command.source}] to target [{command.new_index or ''}]"
     if isinstance(command, commands.DeleteIndices):
         return "URGENT", f"delete-index [{_names(command.indices)}]"
     if isinstance(command, commands.OpenIndices):

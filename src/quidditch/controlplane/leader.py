@@ -32,6 +32,7 @@ from quidditch.controlplane.core.commands import (
     Reroute,
     Rerouted,
     Result,
+    Rollover,
     SettingsChanged,
     Told,
     Upkeep,
@@ -177,7 +178,7 @@ class Leader:
         return [*self._executing, *self._queue]
 
     @overload
-    async def submit(self, command: CreateIndex, timeout: float | None = None) -> IndexCreated: ...
+    async def submit(self, command: CreateIndex | Rollover, timeout: float | None = None) -> IndexCreated: ...
     @overload
     async def submit(self, command: PutClusterSettings, timeout: float | None = None) -> SettingsChanged: ...
     @overload

@@ -16,7 +16,7 @@ import structlog
 from quidditch.controlplane import wire
 from quidditch.controlplane.api import Subscriber
 from quidditch.controlplane.core.allocation.info import NodeLoad
-from quidditch.controlplane.core.commands import Acknowledged, Command, CreateIndex, DeleteIndices
+from quidditch.controlplane.core.commands import Acknowledged, Command, CreateIndex, DeleteIndices, Rollover
 from quidditch.controlplane.core.draft import Ids
 from quidditch.controlplane.publisher import Publisher
 from quidditch.lib.clock import Clock
@@ -91,7 +91,7 @@ class RemoteControl:
         """See :class:`ControlPlane`. A command whose leader is lost meanwhile goes to the next one, though it may have been decided:
         an index is known again by the uuid that this node gives it, what is deleted already is deleted.
         """
-        if isinstance(command, CreateIndex) and not command.uuid:
+        if isinstance(command, CreateIndex | Rollover) and not command.uuid:
             command = msgspec.structs.replace(command, uuid=self._ids.uuid())
         deadline = self._clock.monotonic() + (_CALL_SECONDS if timeout is None else timeout)
         again = False

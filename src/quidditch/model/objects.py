@@ -122,13 +122,23 @@ class Settings(_Object, frozen=True):
 # --- index ----------------------------------------------------------------------------------------------------------
 
 
+class Handover(_Part, frozen=True):
+    """What a new index takes over by a rollover: the alias, from the index that it wrote to; why, and when (ms)."""
+
+    alias: str
+    source: str
+    met_conditions: dict[str, Any] = {}
+    time: int = 0
+
+
 class IndexSpec(_Part, frozen=True):
     """`settings` are flat with their `index.` prefix, scalars as text and lists as lists of text
     (`{"index.number_of_shards": "1"}`).
 
     `mappings` is the canonical mapping, as `GET _mapping` shows it; in a store a big one is empty and
     `mapping_digest` names its parts. The versions count changes of that part.
-    `data_stream` names the data stream that owns the index. `system` members of settings (uuid, creation_date,
+    `data_stream` names the data stream that owns the index. `rollover` tells by alias when and why it was rolled over,
+    `takes_over` is what is still to be done of the rollover that made it. `system` members of settings (uuid, creation_date,
     version.created) stand in `settings` too.
     """
 
@@ -144,6 +154,7 @@ class IndexSpec(_Part, frozen=True):
     aliases_version: int = 1
     data_stream: str | None = None
     rollover: dict[str, Any] = {}
+    takes_over: Handover | None = None
     mapping_digest: str = ""
 
 

@@ -19,6 +19,7 @@ FAMILIES = [
     "indices_shards",
     "indices_stats",
     "indices_recovery",
+    "rollover",
     "templates",
     "template_simulate",
     "analyze",

@@ -20,13 +20,14 @@ from quidditch.controlplane.core.commands import (
     RegisterNode,
     RemoveAlias,
     RemoveIndex,
+    Rollover,
     UpdateAliases,
     UpdateIndexSettings,
 )
 from quidditch.controlplane.core.decide import upkeep
 from quidditch.controlplane.core.draft import Env
 from quidditch.lib.ids import CountedIds
-from quidditch.model.objects import Object
+from quidditch.model.objects import Alias, Object
 from quidditch.model.state import ClusterState
 from quidditch.store import api
 from quidditch.store.memory import MemoryStore
@@ -84,7 +85,11 @@ class Dying(api.Store):
 
 
 BEFORE: Sequence[Command] = (
-    CreateIndex(name="old", settings={"number_of_shards": 2}, aliases={"both": {}, "only-old": {}}),
+    CreateIndex(
+        name="old",
+        settings={"number_of_shards": 2},
+        aliases={"both": {}, "only-old": {}, "written": {"is_write_index": True}},
+    ),
     CreateIndex(name="kept", aliases={"both": {}}),
 )
 SCENARIOS: dict[str, Sequence[Command]] = {
@@ -110,6 +115,8 @@ SCENARIOS: dict[str, Sequence[Command]] = {
         PutTemplate(template_kind="index", name="t", body={"index_patterns": ["n*"]}),
         CreateIndex(name="n1"),
     ),
+    "rollover": (Rollover(alias="only-old", new_index="new"),),
+    "rollover of a write index": (Rollover(alias="written", new_index="new"),),
     "restart": (RegisterNode(node=NODE, fresh=True),),
 }
 
@@ -223,5 +230,35 @@ def test_a_deletion_once_marked_is_finished() -> None:
         assert "old" not in state.indices
         assert "only-old" not in state.aliases
         assert set(state.aliases["both"].spec.indices) == {"kept"}
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("alias", ["only-old", "written"])
+def test_a_rollover_once_begun_is_finished(alias: str) -> None:
+    """The alias belongs to the old index until the new one is there, and never to none or two that it could write to."""
+
+    async def main() -> None:
+        begun = 0
+        for writes in range(1, 20):
+            store = await _prepared()
+            died = await _die_after(store, writes, (Rollover(alias=alias, new_index="new"),))
+            known = await store.get("Alias", alias)
+            assert isinstance(known, Alias)
+            assert known.write_index in ("old", "new")
+            there = "new" in {obj.key for obj in (await store.list("Index")).objects}
+            state = await _recover(store)
+            assert state.aliases[alias].write_index == ("new" if there else "old")
+            assert set(state.aliases[alias].spec.indices) == (
+                {"old"} if not there else {"new"} if alias == "only-old" else {"old", "new"}
+            )
+            assert bool(state.indices["old"].spec.rollover) == there
+            if there:
+                begun += 1
+                assert state.indices["new"].spec.takes_over is None
+            if not died:
+                assert begun > 1
+                return
+        raise AssertionError("never got through")
 
     asyncio.run(main())

@@ -39,6 +39,23 @@ class CreateIndex(_Command, frozen=True, kw_only=True):
     uuid: str = ""
 
 
+class Rollover(_Command, frozen=True, kw_only=True):
+    """Makes the successor of the index that `alias` writes to, and hands the alias over. `new_index` None: the next number.
+
+    `source` guards against an alias that was moved meanwhile; `met_conditions` is what the old index remembers. `uuid` as for
+    :class:`CreateIndex`. Result: :class:`IndexCreated`.
+    """
+
+    alias: str
+    source: str = ""
+    new_index: str | None = None
+    settings: dict[str, Any] = {}
+    mappings: dict[str, Any] = {}
+    aliases: dict[str, Any] = {}
+    met_conditions: dict[str, Any] = {}
+    uuid: str = ""
+
+
 class DeleteIndices(_Command, frozen=True, kw_only=True):
     """Result: :class:`Acknowledged` with the names deleted."""
 
@@ -338,7 +355,7 @@ Acknowledging: TypeAlias = (
     | Upkeep
 )
 """Commands whose result is :class:`Acknowledged`."""
-Command: TypeAlias = CreateIndex | PutClusterSettings | Reroute | Query | Acknowledging
+Command: TypeAlias = CreateIndex | Rollover | PutClusterSettings | Reroute | Query | Acknowledging
 
 
 # --- results --------------------------------------------------------------------------------------------------------

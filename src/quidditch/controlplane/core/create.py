@@ -21,7 +21,7 @@ from quidditch.mapping import check as check_mapping
 from quidditch.mapping.parse import wrap_create_error
 from quidditch.model import datemath, expressions
 from quidditch.model.errors import ApiError
-from quidditch.model.objects import Index, IndexSpec, Metadata, metadata_for
+from quidditch.model.objects import Handover, Index, IndexSpec, Metadata, metadata_for
 from quidditch.model.state import ClusterState
 
 FINALIZER = "quidditch.io/index"
@@ -30,7 +30,8 @@ VERSION_CREATED = "137277827"
 """OpenSearch's number of the version whose behaviour indices have: 3.6.0."""
 
 
-def create_index(draft: Draft, command: CreateIndex) -> IndexCreated:
+def create_index(draft: Draft, command: CreateIndex, takes_over: Handover | None = None) -> IndexCreated:
+    """`takes_over`: what `rollover` does with it afterwards."""
     name = datemath.resolve(command.name, draft.env.now_ms)
     if command.auto:
         existing = expressions.write_index(draft.state, name)
@@ -55,6 +56,7 @@ def create_index(draft: Draft, command: CreateIndex) -> IndexCreated:
             settings=flat,
             mappings=mappings.to_json(),
             routing_num_shards=_routing_shards(flat),
+            takes_over=takes_over,
         ),
     )
     new_aliases = _aliases(index, command.aliases, resolved.aliases)

@@ -15,6 +15,7 @@ from quidditch.controlplane.core import (
     named,
     nodes,
     reroute,
+    rollover,
     shutdown,
     templates,
     voting,
@@ -35,6 +36,7 @@ def _upkeep(draft: Draft, _command: commands.Upkeep) -> commands.Acknowledged:
 
 _HANDLERS: Mapping[type, Callable[[Draft, Any], commands.Result]] = {
     commands.CreateIndex: create.create_index,
+    commands.Rollover: rollover.rollover,
     commands.DeleteIndices: indices.delete_indices,
     commands.OpenIndices: indices.open_indices,
     commands.CloseIndices: indices.close_indices,

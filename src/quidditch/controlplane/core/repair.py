@@ -11,15 +11,18 @@ from quidditch.controlplane.core import routing as transitions
 from quidditch.controlplane.core.aliases import drop_members, finish_deletion
 from quidditch.controlplane.core.allocation.solve import allocate
 from quidditch.controlplane.core.draft import Draft
+from quidditch.controlplane.core.rollover import hand_over
 from quidditch.model.objects import Index
 
 
 def repair(draft: Draft) -> None:
-    """Finishes deletions, clears away what belongs to no index, gives every index its routing."""
+    """Finishes deletions and rollovers, clears away what belongs to no index, gives every index its routing."""
     for index in list(draft.state.indices.values()):
         if index.deleting:
             finish_deletion(draft, index)
     _drop_orphans(draft)
+    for index in list(draft.state.indices.values()):
+        hand_over(draft, index)
     for index in draft.state.indices.values():
         _ensure_routing(draft, index)
     allocate(draft)
