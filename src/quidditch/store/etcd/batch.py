@@ -14,7 +14,7 @@ import msgspec
 from quidditch.store import api
 from quidditch.store.etcd import wire_pb2 as pb
 from quidditch.store.etcd.client import TXN, Client
-from quidditch.store.etcd.keys import Keys, found, holds, read, unchanged
+from quidditch.store.etcd.keys import Keys, found, holds, put, read, unchanged
 
 MAX_WRITES = 60
 """Writes of one transaction. etcd takes 128 operations (`--max-txn-ops`), those nested once more deep counted beside those around."""
@@ -112,7 +112,7 @@ class Batcher:
             TXN,
             pb.TxnRequest(
                 compare=self._fenced(fence),
-                success=[pb.RequestOp(request_txn=_nested(write)) for write in writes],
+                success=[*(pb.RequestOp(request_txn=_nested(write)) for write in writes), *self._signed(fence)],
                 failure=[read(self._keys.epoch)],
             ),
         )
@@ -125,13 +125,16 @@ class Batcher:
             Written(True, revision)
             if op.response_txn.succeeded
             else Written(False, revision, found(op.response_txn.responses[0]))
-            for op in answer.responses
+            for op in answer.responses[: len(writes)]
         ]
 
     def _fenced(self, fence: int | None) -> list[pb.Compare]:
         if fence is None:
             return []
         return [holds(self._keys.epoch, str(fence).encode()) if fence else unchanged(self._keys.epoch, 0)]
+
+    def _signed(self, fence: int | None) -> list[pb.RequestOp]:
+        return [] if fence is None else [put(self._keys.writer, str(fence).encode())]
 
 
 def _nested(write: Write) -> pb.TxnRequest:

@@ -18,6 +18,8 @@ class Keys:
         """How many leaders there were, in decimal; what fences compare."""
         self.leader = f"{prefix}/leader".encode()
         """Who leads; bound to an etcd lease."""
+        self.writer = f"{prefix}/writer".encode()
+        """The epoch of the leader that wrote last, put with every fenced write: etcd's history says who wrote what."""
         self._objects = f"{prefix}/objects/"
 
     def object(self, kind: str, name: str) -> bytes:
