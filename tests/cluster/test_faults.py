@@ -46,7 +46,9 @@ def _fill(path: Path) -> None:
 def test_the_flood_stage_comes_before_the_end_of_the_disk(small_disk: Path) -> None:
     with Node(small_disk) as node, Client(node.url) as client:
         # Room for the segments of all that the translog holds.
-        stage = {"persistent": {"cluster.routing.allocation.disk.watermark.flood_stage": "24mb"}}
+        prefix = "cluster.routing.allocation.disk.watermark."
+        marks = {"low": "26mb", "high": "25mb", "flood_stage": "24mb"}
+        stage = {"persistent": {prefix + name: value for name, value in marks.items()}}
         assert client.call("PUT", "/_cluster/settings", stage).status == 200
         for name in ("keep", "full"):
             assert client.call("PUT", f"/{name}", ONE).status == 200

@@ -14,14 +14,14 @@ bulk count create delete exists explain field_caps get get_source index info mge
 search.aggregation search.highlight update cat.aliases cat.allocation cat.cluster_manager cat.count cat.health
 cat.indices cat.nodes cat.plugins cat.recovery cat.segments cat.shards cat.tasks cat.templates
 cluster.allocation_explain cluster.component_template cluster.health cluster.pending_tasks cluster.put_settings
-cluster.reroute cluster.state cluster.stats cluster.voting_config_exclusions indices.analyze indices.blocks
-indices.clear_cache indices.create indices.delete indices.delete_alias indices.delete_index_template indices.exists
-indices.exists_alias indices.exists_template indices.flush indices.forcemerge indices.get indices.get_alias
-indices.get_index_template indices.get_field_mapping indices.get_mapping indices.get_settings indices.get_template
-indices.open indices.put_alias indices.put_index_template indices.put_mapping indices.put_settings
-indices.put_template indices.recovery indices.refresh indices.resolve_index indices.rollover indices.segments
-indices.shard_stores indices.simulate_index_template indices.simulate_template indices.stats indices.update_aliases
-indices.validate_query nodes.info nodes.stats tasks.cancel tasks.get
+cluster.remote_info cluster.reroute cluster.state cluster.stats cluster.voting_config_exclusions indices.analyze
+indices.blocks indices.clear_cache indices.create indices.delete indices.delete_alias indices.delete_index_template
+indices.exists indices.exists_alias indices.exists_template indices.flush indices.forcemerge indices.get
+indices.get_alias indices.get_index_template indices.get_field_mapping indices.get_mapping indices.get_settings
+indices.get_template indices.open indices.put_alias indices.put_index_template indices.put_mapping
+indices.put_settings indices.put_template indices.recovery indices.refresh indices.resolve_index indices.rollover
+indices.segments indices.shard_stores indices.simulate_index_template indices.simulate_template indices.stats
+indices.update_aliases indices.validate_query nodes.info nodes.stats tasks.cancel tasks.get
 """
 FAMILIES = _FAMILIES.split()
 

@@ -2,100 +2,118 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import signal
 import sys
-import time
-import urllib.error
-import urllib.request
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-if TYPE_CHECKING:
-    from rich.table import Table
+from quidditch.cli.options import fail
 
-    from quidditch.cli.local_cluster import ClusterProblem
+if TYPE_CHECKING:
+    from quidditch.cli.local_cluster import LocalCluster, Member
 
 app = typer.Typer(help="A local cluster of real processes, for trying things.", no_args_is_help=True)
 
 Dir = Annotated[Path, typer.Option("--dir", help="Folder of the cluster.")]
+NodeName = Annotated[str, typer.Argument(metavar="NODE", help="A name that `cluster ps` shows.")]
 _DIR = Path("quidditch-cluster")
+_COUNTS = {"master": 3, "data": 3, "coordinator": 0}
 
 
-def _fail(problem: ClusterProblem | str) -> typer.Exit:
-    print(f"quidditch: {problem}", file=sys.stderr)
-    return typer.Exit(1)
+@contextlib.contextmanager
+def _problems() -> Iterator[None]:
+    """Says what went wrong in one line, and ends with status 1."""
+    from quidditch.cli.local_cluster import ClusterProblem
+
+    try:
+        yield
+    except ClusterProblem as problem:
+        raise fail(problem) from None
+
+
+def _load(folder: Path) -> LocalCluster:
+    from quidditch.cli.local_cluster import LocalCluster
+
+    return LocalCluster.load(folder.absolute())
 
 
 @app.command()
 def up(
-    masters: Annotated[int, typer.Option("--masters", min=1, help="1, 3 or 5.")] = 3,
-    data: Annotated[int, typer.Option("--data", min=0)] = 3,
-    coordinators: Annotated[int, typer.Option("--coordinators", min=0)] = 0,
-    first_port: Annotated[int, typer.Option("--first-port", help="Ports are taken from here on.")] = 9200,
+    masters: Annotated[int | None, typer.Option("--masters", min=1, help="1, 3 or 5; 3 if not given.")] = None,
+    data: Annotated[int | None, typer.Option("--data", min=0, help="3 if not given.")] = None,
+    coordinators: Annotated[int | None, typer.Option("--coordinators", min=0, help="None if not given.")] = None,
+    first_port: Annotated[int, typer.Option("--first-port", help="A new cluster takes ports from here on.")] = 9200,
     folder: Dir = _DIR,
 ) -> None:
-    """Start a cluster and print where its nodes listen."""
+    """Start a cluster and print where its nodes listen. One that is in the folder already goes on where it was."""
+    with _problems():
+        cluster = _opened(folder, {"master": masters, "data": data, "coordinator": coordinators}, first_port)
+        _start(cluster, cluster.members)
+
+
+def _opened(folder: Path, counts: Mapping[str, int | None], first_port: int) -> LocalCluster:
+    """The cluster of the folder, or a new one."""
+    from quidditch.cli.local_cluster import LocalCluster
+
+    if LocalCluster.is_in(folder.absolute()):
+        cluster = _load(folder)
+        cluster.check_counts(counts)
+        return cluster
+    masters, data, coordinators = (
+        default if (wanted := counts[role]) is None else wanted for role, default in _COUNTS.items()
+    )
+    return LocalCluster.create(folder.absolute(), masters, data, coordinators, first_port)
+
+
+def _start(cluster: LocalCluster, members: Sequence[Member]) -> None:
+    """Starts the nodes that do not run, waits for all, prints them. Raises :class:`ClusterProblem`."""
+    from rich.console import Console
     from rich.progress import Progress
 
-    from quidditch.cli.local_cluster import ClusterProblem, LocalCluster
-
-    try:
-        cluster = LocalCluster.create(folder.absolute(), masters, data, coordinators, first_port)
-        for member in cluster.members:
-            cluster.start(member)
-        with Progress(transient=True) as progress:
-            task = progress.add_task("starting", total=len(cluster.members))
-            for _ in cluster.wait(cluster.members):
-                progress.advance(task)
-    except ClusterProblem as problem:
-        raise _fail(problem) from None
-    for member in cluster.members:
+    for member in members:
+        cluster.start(member)
+    with Progress(transient=True, console=Console(stderr=True)) as progress:
+        task = progress.add_task("starting", total=len(members))
+        for _ in cluster.wait(members):
+            progress.advance(task)
+    for member in members:
         print(f"{member.name:16} {member.url}  pid {member.pid}")
 
 
 @app.command()
 def down(folder: Dir = _DIR) -> None:
-    """End all nodes of the cluster; data and logs stay in the folder."""
-    from quidditch.cli.local_cluster import ClusterProblem, LocalCluster
-
-    try:
-        cluster = LocalCluster.load(folder.absolute())
-    except ClusterProblem as problem:
-        raise _fail(problem) from None
-    cluster.stop()
-    cluster.forget()
+    """End all nodes of the cluster. Data and logs stay in the folder: `cluster up` goes on with them."""
+    with _problems():
+        _load(folder).stop()
+    print(f"all nodes have ended; `quidditch cluster up --dir {folder}` goes on, removing {folder} forgets the cluster")
 
 
 @app.command()
 def kill(
-    node: Annotated[str, typer.Argument(metavar="NODE")],
+    node: NodeName,
     with_signal: Annotated[str, typer.Option("--signal", "-s", help="KILL, TERM, STOP, CONT…")] = "KILL",
     folder: Dir = _DIR,
 ) -> None:
     """Send a signal to a node; without --signal it is gone at once."""
-    from quidditch.cli.local_cluster import ClusterProblem, LocalCluster, parse_signal, send
+    from quidditch.cli.local_cluster import parse_signal, send
 
-    try:
-        send(LocalCluster.load(folder.absolute())[node], parse_signal(with_signal))
-    except ClusterProblem as problem:
-        raise _fail(problem) from None
+    with _problems():
+        member, number = _load(folder)[node], parse_signal(with_signal)
+        send(member, number)
+    print(f"{member.name} (pid {member.pid}) got {signal.Signals(number).name}")
 
 
 @app.command()
-def start(node: Annotated[str, typer.Argument(metavar="NODE")], folder: Dir = _DIR) -> None:
+def start(node: NodeName, folder: Dir = _DIR) -> None:
     """Start a node again, on its old data and ports."""
-    from quidditch.cli.local_cluster import ClusterProblem, LocalCluster
-
-    try:
-        cluster = LocalCluster.load(folder.absolute())
-        member = cluster[node]
-        cluster.start(member)
-        list(cluster.wait([member]))
-    except ClusterProblem as problem:
-        raise _fail(problem) from None
-    print(f"{member.name:16} {member.url}  pid {member.pid}")
+    with _problems():
+        cluster = _load(folder)
+        _start(cluster, [cluster[node]])
 
 
 @app.command()
@@ -103,33 +121,25 @@ def add(
     role: Annotated[str, typer.Argument(metavar="ROLE", help="master, data or coordinator")], folder: Dir = _DIR
 ) -> None:
     """Start one more node, which joins the running cluster; a master becomes one of those that vote."""
-    from quidditch.cli.local_cluster import ClusterProblem, LocalCluster
-
-    try:
-        cluster = LocalCluster.load(folder.absolute())
-        member = cluster.add(role)
-        cluster.start(member)
-        list(cluster.wait([member]))
-    except ClusterProblem as problem:
-        raise _fail(problem) from None
-    print(f"{member.name:16} {member.url}  pid {member.pid}")
+    with _problems():
+        cluster = _load(folder)
+        _start(cluster, [cluster.add(role)])
 
 
 @app.command()
 def ps(as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False, folder: Dir = _DIR) -> None:
-    """List the nodes: name, role, process id, addresses, whether it runs."""
-    from quidditch.cli.local_cluster import HOST, ClusterProblem, LocalCluster, running
+    """List the nodes: name, role, process id, whether it runs, addresses (HTTP, other nodes)."""
+    from quidditch.cli.local_cluster import HOST, state
 
-    try:
-        cluster = LocalCluster.load(folder.absolute())
-    except ClusterProblem as problem:
-        raise _fail(problem) from None
+    with _problems():
+        cluster = _load(folder)
     rows = [
         {
             "name": member.name,
             "role": member.role,
             "pid": member.pid,
-            "running": running(member),
+            "state": (now := state(member)),
+            "running": now != "ended",
             "http": member.url,
             "transport": f"{HOST}:{member.transport}",
             "log": str(cluster.log(member)),
@@ -140,8 +150,7 @@ def ps(as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = 
         print(json.dumps(rows, indent=1))
         return
     for row in rows:
-        state = "running" if row["running"] else "ended"
-        print(f"{row['name']:16} {row['role']:12} {row['pid']:>8} {state:8} {row['http']}  {row['transport']}")
+        print(f"{row['name']:16} {row['role']:12} {row['pid']:>8} {row['state']:8} {row['http']}  {row['transport']}")
 
 
 @app.command()
@@ -151,69 +160,8 @@ def status(
     folder: Dir = _DIR,
 ) -> None:
     """Show health, nodes, shards on each, and what is being waited for."""
-    from rich.console import Console
-    from rich.live import Live
+    from quidditch.cli import cluster_status
 
-    from quidditch.cli.local_cluster import ClusterProblem, LocalCluster
-
-    try:
-        urls = [url] if url else [member.url for member in LocalCluster.load(folder.absolute()).members]
-    except ClusterProblem as problem:
-        raise _fail(problem) from None
-    if not watch:
-        Console().print(_table(urls))
-        return
-    with Live(_table(urls), auto_refresh=False) as live:
-        try:
-            while True:
-                time.sleep(1)
-                live.update(_table(urls), refresh=True)
-        except KeyboardInterrupt:
-            return
-
-
-def _table(urls: list[str]) -> Table:
-    """What the first node that answers says."""
-    from rich.table import Table
-
-    try:
-        health = _ask(urls, "/_cluster/health")
-        nodes = _ask(urls, "/_cat/nodes?format=json&h=name,node.roles,cluster_manager,ip,disk.used_percent")
-        shards = _ask(urls, "/_cat/shards?format=json&h=index,shard,prirep,state,node,unassigned.reason")
-        members = _ask(urls, "/_cluster/state/nodes")["nodes"].values()
-    except (OSError, ValueError) as error:
-        return Table(title=f"no node answers: {error}")
-    table = Table(title=f"{health['cluster_name']}: {health['status']}", caption=_waiting(health, shards))
-    unwell = {each["name"]: f"{each['health']}: {each['health_reason']}" for each in members if "health" in each}
-    for column in ("node", "roles", "manager", "shards", "disk", "health"):
-        table.add_column(column)
-    for node in sorted(nodes, key=lambda each: str(each["name"])):
-        held = sum(shard["node"] == node["name"] for shard in shards)
-        disk = f"{node['disk.used_percent']} %" if node.get("disk.used_percent") else ""
-        health_of = unwell.get(node["name"], "HEALTHY")
-        table.add_row(node["name"], node["node.roles"], node["cluster_manager"], str(held), disk, health_of)
-    return table
-
-
-def _waiting(health: dict[str, Any], shards: list[dict[str, Any]]) -> str:
-    parts = [f"{health['number_of_pending_tasks']} tasks pending"] if health["number_of_pending_tasks"] else []
-    open_shards = [shard for shard in shards if shard["state"] != "STARTED"]
-    for shard in open_shards[:10]:
-        copy = "primary" if shard["prirep"] == "p" else "replica"
-        reason = f" ({shard['unassigned.reason']})" if shard.get("unassigned.reason") else ""
-        parts.append(f"[{shard['index']}][{shard['shard']}] {copy} is {shard['state']}{reason}")
-    if len(open_shards) > 10:
-        parts.append(f"and {len(open_shards) - 10} more")
-    return "\n".join(parts) or "nothing to wait for"
-
-
-def _ask(urls: list[str], path: str) -> Any:
-    """The answer of the first node that gives one. Raises OSError or ValueError."""
-    problem: Exception = OSError("there are no nodes")
-    for url in urls:
-        try:
-            with urllib.request.urlopen(url + path, timeout=5) as answer:
-                return json.loads(answer.read())
-        except (OSError, ValueError) as error:
-            problem = error
-    raise problem
+    with _problems():
+        members = [] if url else _load(folder).members
+    cluster_status.show([url] if url else [member.url for member in members], members, watch)

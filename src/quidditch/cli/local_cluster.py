@@ -13,7 +13,7 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -60,10 +60,8 @@ class LocalCluster:
         cls, folder: Path, masters: int, data: int, coordinators: int, first_port: int = FIRST_PORT
     ) -> LocalCluster:
         """Chooses names and ports that are free now, from `first_port` on; nothing runs yet. Raises :class:`ClusterProblem`."""
-        if (folder / "cluster.json").exists():
-            raise ClusterProblem(
-                f"there is a cluster in {folder} already; see `quidditch cluster ps`, end it with `cluster down`"
-            )
+        if cls.is_in(folder):
+            raise ClusterProblem(f"there is a cluster in {folder} already")
         if masters < 1 or data < 0 or coordinators < 0:
             raise ClusterProblem("a cluster has at least one master")
         counts = (("master", masters), ("data", data), ("coordinator", coordinators))
@@ -81,6 +79,10 @@ class LocalCluster:
         cluster.save()
         return cluster
 
+    @staticmethod
+    def is_in(folder: Path) -> bool:
+        return (folder / "cluster.json").exists()
+
     @classmethod
     def load(cls, folder: Path) -> LocalCluster:
         file = folder / "cluster.json"
@@ -96,9 +98,15 @@ class LocalCluster:
         temporary.write_text(json.dumps({"members": [asdict(member) for member in self.members]}, indent=1))
         temporary.replace(self.folder / "cluster.json")
 
-    def forget(self) -> None:
-        """The folder no longer names a cluster; data and logs stay."""
-        (self.folder / "cluster.json").unlink(missing_ok=True)
+    def check_counts(self, counts: Mapping[str, int | None]) -> None:
+        """Raises :class:`ClusterProblem` if there are other numbers of nodes than `counts` says by role (None: any)."""
+        for role, wanted in counts.items():
+            have = sum(member.role == role for member in self.members)
+            if wanted not in (None, have):
+                raise ClusterProblem(
+                    f"the cluster in {self.folder} has {have} {role} nodes, not {wanted}; `quidditch cluster up --dir "
+                    f"{self.folder}` alone goes on with it, `cluster add {role}` makes it larger, another --dir begins anew"
+                )
 
     def add(self, role: str) -> Member:
         """Chooses name and ports of one more node, which is not started yet. Raises :class:`ClusterProblem`."""
@@ -154,12 +162,17 @@ class LocalCluster:
                 if joined(member):
                     left.remove(member)
                     yield member
-                elif not running(member):
-                    raise ClusterProblem(f"{member.name} ended: {_tail(self.log(member))}")
+                elif (now := state(member)) != "running":
+                    raise ClusterProblem(self._why_not(member, now))
             if left and time.monotonic() > deadline:
                 names = ", ".join(member.name for member in left)
                 raise ClusterProblem(f"no answer from {names} within {timeout:g} s; the logs are in {self.folder}")
             time.sleep(0.05)
+
+    def _why_not(self, member: Member, now: str) -> str:
+        if now == "stopped":
+            return f"{member.name} is stopped by a signal; `quidditch cluster kill {member.name} --signal CONT` lets it go on"
+        return f"{member.name} ended: {_tail(self.log(member))} (more in {self.log(member)})"
 
     def stop(self) -> None:
         """SIGTERM to all, data nodes and coordinators first; SIGKILL to who does not go."""
@@ -167,6 +180,7 @@ class LocalCluster:
             some = [member for member in self.members if member.role == role and running(member)]
             for member in some:
                 send(member, signal.SIGTERM)
+                send(member, signal.SIGCONT)  # one that is stopped would not hear it
             deadline = time.monotonic() + _STOP_SECONDS
             for member in some:
                 while running(member):
@@ -199,6 +213,16 @@ def running(member: Member) -> bool:
     with contextlib.suppress(ChildProcessError):
         os.waitpid(member.pid, os.WNOHANG)  # one that this process started itself would stay behind as a zombie
     return member.name.encode() in _words(member.pid)
+
+
+def state(member: Member) -> str:
+    """`running`, `stopped` (by a signal) or `ended`."""
+    if not running(member):
+        return "ended"
+    with contextlib.suppress(OSError, IndexError):
+        if Path(f"/proc/{member.pid}/stat").read_text().rpartition(")")[2].split()[0] in ("T", "t"):
+            return "stopped"
+    return "running"
 
 
 def _words(pid: int) -> list[bytes]:

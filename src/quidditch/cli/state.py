@@ -14,6 +14,9 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
+from quidditch.cli import options
+from quidditch.cli.options import Flags, fail, takes
+
 if TYPE_CHECKING:
     from quidditch.cli.config import Config
     from quidditch.model.objects import Object
@@ -27,31 +30,16 @@ app = typer.Typer(
 T = TypeVar("T")
 _PATIENCE_SECONDS = 10.0
 
-DataDir = Annotated[Path | None, typer.Option("--data-dir", help="Folder of an embedded node (path.data).")]
-Endpoints = Annotated[
-    str | None, typer.Option("--endpoints", help="The masters' etcd, host:client-port,… (raft.endpoints).")
-]
-ClusterName = Annotated[str | None, typer.Option("--cluster-name", help="Whose state in etcd (cluster.name).")]
-Ca = Annotated[str | None, typer.Option("--ca", help="Authority of etcd's certificates (raft.tls.ca).")]
-Cert = Annotated[str | None, typer.Option("--cert", help="Own certificate for etcd (raft.tls.cert).")]
-Key = Annotated[str | None, typer.Option("--key", help="Key of that certificate (raft.tls.key).")]
-ConfigFile = Annotated[Path | None, typer.Option("--config", help="Configuration of a master or an embedded node.")]
-
 
 @app.command()
+@takes(options.STATE)
 def export(
+    flags: Flags,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="File; otherwise standard output.")] = None,
-    data_dir: DataDir = None,
-    endpoints: Endpoints = None,
-    cluster_name: ClusterName = None,
-    ca: Ca = None,
-    cert: Cert = None,
-    key: Key = None,
-    config: ConfigFile = None,
 ) -> None:
     """Print all objects as YAML, at one version."""
     with _problems():
-        effective = _config(config, data_dir, endpoints, cluster_name, ca, cert, key)
+        effective = _config(flags)
         text = _yaml(_with_progress("reading", lambda _done: _reading(effective, _all)))
         if output is None:
             sys.stdout.write(text)
@@ -60,15 +48,10 @@ def export(
 
 
 @app.command()
+@takes(options.STATE)
 def backup(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="A new file.")],
-    data_dir: DataDir = None,
-    endpoints: Endpoints = None,
-    cluster_name: ClusterName = None,
-    ca: Ca = None,
-    cert: Cert = None,
-    key: Key = None,
-    config: ConfigFile = None,
+    flags: Flags,
 ) -> None:
     """Keep the state in a file, at one version; the cluster may run."""
     from quidditch.cli.config import ConfigError
@@ -77,22 +60,17 @@ def backup(
     with _problems():
         if file.exists():
             raise ConfigError(f"{file} is there already")
-        effective = _config(config, data_dir, endpoints, cluster_name, ca, cert, key)
+        effective = _config(flags)
         taken = _with_progress("reading", lambda _done: _reading(effective, take))
         _write(file, dump(taken))
     print(f"{file}: {_about(taken)}")
 
 
 @app.command()
+@takes(options.STATE)
 def restore(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="What `state backup` wrote.")],
-    data_dir: DataDir = None,
-    endpoints: Endpoints = None,
-    cluster_name: ClusterName = None,
-    ca: Ca = None,
-    cert: Cert = None,
-    key: Key = None,
-    config: ConfigFile = None,
+    flags: Flags,
 ) -> None:
     """Fill an empty store from a backup. Masters wait for it with `quidditch master --await-restore`.
 
@@ -103,7 +81,7 @@ def restore(
     from quidditch.store.backup import parse
 
     with _problems():
-        effective = _config(config, data_dir, endpoints, cluster_name, ca, cert, key)
+        effective = _config(flags)
         try:
             kept = parse(file.read_bytes())
         except OSError as error:
@@ -120,27 +98,15 @@ def _about(backup: Backup) -> str:
 # --- the store ----------------------------------------------------------------------------------------------------------
 
 
-def _config(
-    file: Path | None,
-    data_dir: Path | None,
-    endpoints: str | None,
-    cluster_name: str | None,
-    ca: str | None,
-    cert: str | None,
-    key: str | None,
-) -> Config:
+def _config(flags: Flags) -> Config:
     """The configuration with these flags, which decide where the store is. Raises :class:`ConfigError`."""
-    from quidditch.cli.config import ConfigError, load
+    from quidditch.cli.config import ConfigError
 
-    if data_dir is not None and endpoints is not None:
+    in_folder, in_etcd = (flags.settings[name] is not None for name in ("path.data", "raft.endpoints"))
+    if in_folder and in_etcd:
         raise ConfigError("a state is in a folder (--data-dir) or in etcd (--endpoints), not in both")
-    flags = {"raft.endpoints": endpoints, "cluster.name": cluster_name}
-    flags |= {"raft.tls.ca": ca, "raft.tls.cert": cert, "raft.tls.key": key}
-    if data_dir is not None:
-        flags |= {"path.data": str(data_dir), "controlPlane.mode": "embedded"}
-    elif endpoints is not None:
-        flags["controlPlane.mode"] = "raft"
-    return load(file, os.environ, flags)
+    mode = "embedded" if in_folder else "raft" if in_etcd else None
+    return (flags.also({"controlPlane.mode": mode}) if mode else flags).load()
 
 
 async def _reading(config: Config, read: Callable[[Store], Awaitable[T]]) -> T:
@@ -248,5 +214,4 @@ def _problems() -> Iterator[None]:
     try:
         yield
     except (ConfigError, BackupError, FormatError, StoreError) as error:
-        print(f"quidditch: {error}", file=sys.stderr)
-        raise typer.Exit(1) from None
+        raise fail(error) from None

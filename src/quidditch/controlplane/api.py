@@ -77,5 +77,7 @@ class ControlPlane(Protocol):
     async def wait_for(self, predicate: Callable[[ClusterState], bool], timeout: float) -> bool:
         """Until the predicate holds for the state; False after `timeout` seconds."""
 
-    async def pending_tasks(self) -> Sequence[PendingTask]:
-        """What waits at the leader."""
+    async def pending_tasks(self, timeout: float | None = None) -> Sequence[PendingTask]:
+        """What waits at the leader. Raises cluster_manager_not_discovered_exception if none is found in `timeout` seconds (of which
+        it takes a few at most).
+        """

@@ -174,7 +174,7 @@ class Leader:
     async def wait_for(self, predicate: Callable[[ClusterState], bool], timeout: float) -> bool:
         return await self._publisher.wait_for(predicate, timeout)
 
-    async def pending_tasks(self) -> Sequence[Task]:
+    async def pending_tasks(self, timeout: float | None = None) -> Sequence[Task]:  # noqa: ARG002
         return [*self._executing, *self._queue]
 
     @overload

@@ -127,13 +127,22 @@ class RemoteControl:
             try:
                 await asyncio.wait_for(self._found.wait(), max(left, 0.0))
             except TimeoutError:
-                raise ApiError(503, "cluster_manager_not_discovered_exception", None) from None
+                raise _no_leader() from None
         return self._leader
 
-    async def pending_tasks(self) -> Sequence[wire.Pending]:
-        leader = await self._need_leader(self._clock.monotonic() + _PENDING_SECONDS)
-        answer = await self._transport.call(leader, wire.PENDING, b"", _PENDING_SECONDS)
-        return wire.decode(answer, list[wire.Pending])
+    async def pending_tasks(self, timeout: float | None = None) -> Sequence[wire.Pending]:
+        seconds = _PENDING_SECONDS if timeout is None else min(timeout, _PENDING_SECONDS)
+        deadline = self._clock.monotonic() + seconds
+        while True:
+            leader = await self._need_leader(deadline)
+            left = deadline - self._clock.monotonic()
+            if left <= 0:
+                raise _no_leader()
+            try:
+                answer = await self._transport.call(leader, wire.PENDING, b"", left)
+                return wire.decode(answer, list[wire.Pending])
+            except (Unreachable, TimedOut):
+                self._lose(leader)
 
     # --- life -------------------------------------------------------------------------------------------------------
 
@@ -253,3 +262,7 @@ def _done_before(command: Command, error: ApiError) -> bool:
 
 async def _here(_payload: bytes) -> bytes:
     return b""
+
+
+def _no_leader() -> ApiError:
+    return ApiError(503, "cluster_manager_not_discovered_exception", None)

@@ -9,6 +9,7 @@ from quidditch.controlplane.core.health import cluster_health
 from quidditch.model import expressions, wildcard
 from quidditch.model.expressions import LENIENT_EXPAND_HIDDEN
 from quidditch.rest import cat_columns as tables
+from quidditch.rest import index_params as common
 from quidditch.rest.cat_table import PARAMS, Millis, Row, endpoint
 from quidditch.rest.node import Node
 from quidditch.rest.request import Request
@@ -19,7 +20,7 @@ _LISTED = (
     "allocation", "shards", "shards/{index}", "cluster_manager", "nodes", "indices", "indices/{index}", "segments",
     "segments/{index}", "count", "count/{index}", "recovery", "recovery/{index}", "health", "pending_tasks", "aliases",
     "aliases/{alias}", "thread_pool", "thread_pool/{thread_pools}", "plugins", "fielddata", "fielddata/{fields}",
-    "nodeattrs", "repositories", "templates", "tasks",
+    "nodeattrs", "repositories", "templates", "tasks", "segment_replication", "segment_replication/{index}",
 )  # fmt: skip
 
 
@@ -78,7 +79,7 @@ def _named(patterns: list[str], name: str) -> bool:
 
 async def health(request: Request, node: Node) -> list[Row]:
     found = cluster_health(node.control.state)
-    pending = await node.control.pending_tasks()
+    pending = await node.control.pending_tasks(common.manager_timeout(request))
     longest = max((task.time_in_queue_ms for task in pending), default=0)
     return [
         {
@@ -149,7 +150,7 @@ async def nodeattrs(_request: Request, node: Node) -> list[Row]:
     ]
 
 
-async def pending_tasks(_request: Request, node: Node) -> list[Row]:
+async def pending_tasks(request: Request, node: Node) -> list[Row]:
     return [
         {
             "insertOrder": task.insert_order,
@@ -157,15 +158,19 @@ async def pending_tasks(_request: Request, node: Node) -> list[Row]:
             "priority": task.priority,
             "source": task.source,
         }
-        for task in await node.control.pending_tasks()
+        for task in await node.control.pending_tasks(common.manager_timeout(request))
     ]
 
 
 async def nothing(_request: Request, _node: Node) -> list[Row]:
-    """There are none: no plugins, no repositories."""
+    """There are none: no plugins, no repositories, no replication of segments."""
     return []
 
 
+_REPLICATION = (
+    *PARAMS, "active_only", "completed_only", "detailed", "shards", "index", "allow_no_indices", "expand_wildcards",
+    "ignore_unavailable", "ignore_throttled", "timeout",
+)  # fmt: skip
 ROUTES = [
     Route("GET", "/_cat", listing, body=False, text=True),
     Route("GET", "/_cat/aliases", endpoint(tables.ALIASES, aliases), (*PARAMS, "expand_wildcards"), text=True),
@@ -177,6 +182,14 @@ ROUTES = [
     Route("GET", "/_cat/cluster_manager", endpoint(tables.CLUSTER_MANAGER, cluster_manager), PARAMS, text=True),
     Route("GET", "/_cat/nodeattrs", endpoint(tables.NODEATTRS, nodeattrs), PARAMS, text=True),
     Route("GET", "/_cat/pending_tasks", endpoint(tables.PENDING_TASKS, pending_tasks), PARAMS, text=True),
+    Route("GET", "/_cat/segment_replication", endpoint(tables.SEGMENT_REPLICATION, nothing), _REPLICATION, text=True),
+    Route(
+        "GET",
+        "/_cat/segment_replication/{index}",
+        endpoint(tables.SEGMENT_REPLICATION, nothing),
+        _REPLICATION,
+        text=True,
+    ),
     Route("GET", "/_cat/plugins", endpoint(tables.PLUGINS, nothing), PARAMS, text=True),
     Route("GET", "/_cat/repositories", endpoint(tables.REPOSITORIES, nothing), PARAMS, text=True),
 ]

@@ -209,3 +209,15 @@ TASKS = columns(
     - x_opaque_id | x | X-Opaque-ID header
     """
 )
+SEGMENT_REPLICATION = columns(
+    """
+    shardId | s | shard Id
+    target_node | tnode | target node name
+    target_host | thost | target host
+    checkpoints_behind | cpb | checkpoints behind primary
+    bytes_behind | bb | bytes behind primary
+    current_lag | clag | ongoing time elapsed waiting for replica to catch up to primary
+    last_completed_lag | lcl | time taken for replica to catch up to latest primary refresh
+    rejected_requests | rr | count of rejected requests for the replication group
+    """
+)

@@ -11,6 +11,7 @@ import msgspec
 from quidditch.lib.units import format_bytes, format_millis
 from quidditch.model import wildcard
 from quidditch.model.errors import ApiError
+from quidditch.rest.index_params import manager_timeout
 from quidditch.rest.node import Node
 from quidditch.rest.request import Request
 from quidditch.rest.response import Response
@@ -224,6 +225,7 @@ def endpoint(
     async def handler(request: Request, node: Node) -> Response:
         if request.flag("help"):
             return Response.text(help_text(table))
+        manager_timeout(request)
         found = await rows(request, node)
         return render(request, table, found, hidden=hidden(request) if hidden else frozenset())
 

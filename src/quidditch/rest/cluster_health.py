@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import re
+from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from quidditch.controlplane.api import PendingTask
+from quidditch.controlplane.core.allocation.rules import cluster_rules
 from quidditch.controlplane.core.health import ClusterHealth, Counts, IndexHealth, at_least, cluster_health
 from quidditch.controlplane.core.wait import parse_wait
 from quidditch.model import expressions
-from quidditch.model.errors import ApiError, illegal_argument
+from quidditch.model.errors import ApiError, illegal_argument, validation
 from quidditch.model.expressions import LENIENT_EXPAND_HIDDEN, STRICT_EXPAND
 from quidditch.model.state import ClusterState
 from quidditch.rest import human
@@ -34,21 +36,44 @@ _PRIORITIES = ("immediate", "urgent", "high", "normal", "low", "languid")
 
 
 async def health(request: Request, node: Node) -> Response:
-    common.manager_timeout(request)
+    patience = common.manager_timeout(request)
+    _check(request)
     done = _condition(request)
     timeout = (request.time("timeout", 30_000) or 0) / 1000
     timed_out = not await node.control.wait_for(lambda state: done(_health(request, node, state)), timeout)
     if not timed_out and request.query.get("wait_for_events"):
-        timed_out = not await _no_pending(node, timeout)
+        timed_out = not await _no_pending(node, timeout, patience)
     found = _health(request, node, node.control.state)
-    pending = await node.control.pending_tasks()
+    pending = await _pending(node, patience, local=request.flag("local"))
     return Response.json(_body(request, node, found, timed_out, pending), 408 if timed_out else 200)
 
 
-async def _no_pending(node: Node, timeout: float) -> bool:
+async def _pending(node: Node, patience: float, *, local: bool) -> Sequence[PendingTask]:
+    """What waits at the leader. What this node knows by itself (`local`) it tells also while none leads."""
+    try:
+        return [] if local and not node.manager else await node.control.pending_tasks(patience)
+    except ApiError:
+        if not local:
+            raise
+        return []
+
+
+def _check(request: Request) -> None:
+    """Raises for parameters that do not go together, or that cannot be read."""
+    common.options(request, LENIENT_EXPAND_HIDDEN)
+    by_attribute = request.query.get("level", "").lower() == "awareness_attributes"
+    if request.query.get("awareness_attribute") and not by_attribute:
+        raise validation("level=awareness_attributes is required with awareness_attribute parameter")
+    if by_attribute and common.names(request):
+        raise validation("awareness_attribute is not a supported parameter with index health")
+    if request.flag("ensure_node_weighed_in") and not request.flag("local"):
+        raise validation("not a local request to ensure local node commissioned or weighed in")
+
+
+async def _no_pending(node: Node, timeout: float, patience: float) -> bool:
     """Whether the queue of the control plane is empty within the timeout."""
     deadline = node.clock.monotonic() + timeout
-    while await node.control.pending_tasks():
+    while await node.control.pending_tasks(patience):
         if node.clock.monotonic() > deadline:
             return False
         await asyncio.sleep(0.005)
@@ -140,8 +165,8 @@ def _body(
         "timed_out": timed_out,
         "number_of_nodes": found.nodes,
         "number_of_data_nodes": found.data_nodes,
-        "discovered_master": True,
-        "discovered_cluster_manager": True,
+        "discovered_master": bool(node.manager),
+        "discovered_cluster_manager": bool(node.manager),
         **_counts(found.counts),
         "delayed_unassigned_shards": found.counts.delayed,
         "number_of_pending_tasks": len(pending),
@@ -155,7 +180,38 @@ def _body(
     level = request.query.get("level", "cluster").lower()
     if level in ("indices", "shards"):
         body["indices"] = {each.index.name: _index(each, level == "shards") for each in found.indices}
+    if level == "awareness_attributes":
+        attribute = request.query.get("awareness_attribute")
+        attributes = [attribute] if attribute else cluster_rules(node.control.state.settings).attributes
+        body["awareness_attributes"] = {name: _by_value(node.control.state, name) for name in attributes}
     return body
+
+
+def _by_value(state: ClusterState, attribute: str) -> dict[str, Any]:
+    """What the nodes hold, by the value that they have of an attribute. Where copies that are nowhere would go is not told (-1),
+    unless values are forced.
+    """
+    values: dict[str, Counter[str]] = {}
+    for known in state.nodes.values():
+        if known.holds_data and attribute in known.spec.attributes:
+            values.setdefault(known.spec.attributes[attribute], Counter())["data_nodes"] += 1
+    for routing in state.routing.values():
+        for copy in (copy for shard in routing.spec.shards for copy in shard.placed):
+            holder = state.nodes.get(copy.node or "")
+            counts = values.get(holder.spec.attributes.get(attribute, "")) if holder is not None else None
+            if counts is not None:
+                counts[copy.state] += 1
+    return {
+        value: {
+            "active_shards": counts["STARTED"] + counts["RELOCATING"],
+            "initializing_shards": counts["INITIALIZING"],
+            "relocating_shards": counts["RELOCATING"],
+            "unassigned_shards": -1,
+            "data_nodes": counts["data_nodes"],
+            "weight": 1.0,
+        }
+        for value, counts in sorted(values.items())
+    }
 
 
 def _counts(counts: Counts, *, primaries: bool = True) -> dict[str, int]:
@@ -200,7 +256,7 @@ _PARAMS = (
     "wait_for_no_initializing_shards",
     "wait_for_events",
     "awareness_attribute",
-    "ensure_node_commissioned",
+    "ensure_node_weighed_in",
 )
 ROUTES = [
     Route("GET", "/_cluster/health", health, (*_PARAMS, "index")),

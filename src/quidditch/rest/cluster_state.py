@@ -37,12 +37,12 @@ _METRICS = (
 
 async def cluster_state(request: Request, node: Node) -> Response:
     common.manager_timeout(request)
-    wanted = request.int("wait_for_metadata_version")
+    wanted = request.long("wait_for_metadata_version")
     body: dict[str, Any] = {}
     if wanted is not None:
         timeout = (request.time("wait_for_timeout", 60_000) or 0) / 1000
-        if not await node.control.wait_for(lambda state: state.version >= wanted, timeout):
-            body["wait_for_timed_out"] = True
+        reached = await node.control.wait_for(lambda state: state.version >= wanted, timeout)
+        body["wait_for_timed_out"] = not reached
     state = node.control.state
     asked = common.names(request, "metric")
     metrics = _METRICS if not asked or "_all" in asked else asked
@@ -154,9 +154,18 @@ def _index(state: ClusterState, index: Index, flat: bool) -> dict[str, Any]:
         "mappings": {"_doc": spec.mappings} if spec.mappings else {},
         "aliases": [alias.name for alias in state.aliases_of(index.name)],
         "primary_terms": {str(number): shard.primary_term for number, shard in enumerate(shards)},
+        "primary_terms_map": {str(number): shard.primary_term for number, shard in enumerate(shards)},
         "in_sync_allocations": {str(number): list(shard.in_sync) for number, shard in enumerate(shards)},
         "rollover_info": spec.rollover,
         "system": False,
+        "ingestion_status": {"is_paused": False},
+        "split_shards_metadata": {
+            "num_of_root_shards": len(shards),
+            "max_shard_id": len(shards) - 1,
+            "active_shard_ids": list(range(len(shards))),
+            "root_shards_to_all_children": {},
+            "parent_to_child_shards": {},
+        },
     }
 
 
@@ -227,7 +236,7 @@ def unassigned_json(copy: Copy) -> dict[str, Any]:
 
 
 async def pending_tasks(request: Request, node: Node) -> Response:
-    common.manager_timeout(request)
+    found = await node.control.pending_tasks(common.manager_timeout(request))
     return Response.json(
         {
             "tasks": [
@@ -239,10 +248,15 @@ async def pending_tasks(request: Request, node: Node) -> Response:
                     "time_in_queue_millis": task.time_in_queue_ms,
                     "time_in_queue": human.duration(task.time_in_queue_ms),
                 }
-                for task in await node.control.pending_tasks()
+                for task in found
             ]
         }
     )
+
+
+async def remote_info(_request: Request, _node: Node) -> Response:
+    """There are no remote clusters."""
+    return Response.json({})
 
 
 _PARAMS = (
@@ -257,5 +271,6 @@ ROUTES = [
     Route("GET", "/_cluster/state", cluster_state, _PARAMS),
     Route("GET", "/_cluster/state/{metric}", cluster_state, _PARAMS),
     Route("GET", "/_cluster/state/{metric}/{index}", cluster_state, _PARAMS),
+    Route("GET", "/_remote/info", remote_info),
     Route("GET", "/_cluster/pending_tasks", pending_tasks, (*common.MANAGER, "local")),
 ]

@@ -9,22 +9,34 @@ from typing import Any
 from quidditch.controlplane.core.health import cluster_health
 from quidditch.lib import machine
 from quidditch.mapping import settings
+from quidditch.model.errors import illegal_argument
 from quidditch.model.objects import Index
 from quidditch.rest import human, shard_stats
 from quidditch.rest.info import COMPATIBLE_VERSION
 from quidditch.rest.machine_stats import heap_max, jvm_version, percent, uptime_ms
+from quidditch.rest.metric_names import asked
 from quidditch.rest.node import Node
+from quidditch.rest.nodes_info import transport_type
 from quidditch.rest.request import Request
 from quidditch.rest.response import Response
 from quidditch.rest.route import Route
 
 MACHINE = "nodes/machine"
 _SECTIONS = ("docs", "store", "fielddata", "query_cache", "completion", "segments")
+_INDEX_METRICS = ("shards", *_SECTIONS, "mappings", "analysis")
+_METRICS = (
+    "os", "process", "jvm", "fs", "plugins", "ingest", "indices", "network_types", "discovery_types", "packaging_types",
+)  # fmt: skip
 _ANALYSIS = ("char_filter", "tokenizer", "filter", "analyzer")
 
 
 async def stats(request: Request, node: Node) -> Response:
     state = node.control.state
+    metrics = asked(request, "metric", _METRICS, suggest=False)
+    if request.param("index_metric") and metrics and "indices" not in metrics:
+        names = f"index metrics [{request.param('index_metric')}] but indices stats not requested"
+        raise illegal_argument(f"request [{request.path}] contains {names}")
+    index_metrics = asked(request, "index_metric", _INDEX_METRICS, "index metric", suggest=False)
     nodes = node.select(request.param("node_id"))
     gathered = await node.nodes.gather([known.id for known in nodes], MACHINE, None)
     shown = [known for known in nodes if known.id in gathered.answers]
@@ -34,23 +46,30 @@ async def stats(request: Request, node: Node) -> Response:
         "cluster_uuid": state.cluster_uuid,
         "timestamp": node.clock.now_ms(),
         "status": cluster_health(state).status,
-        "indices": await _indices(node),
-        "nodes": _nodes(node, [known.spec.roles for known in shown], list(gathered.answers.values())),
     }
+    if not metrics or "indices" in metrics:
+        body["indices"] = await _indices(node, index_metrics)
+    if metrics != ["indices"]:
+        numbers = _nodes(node, [known.spec.roles for known in shown], list(gathered.answers.values()))
+        body["nodes"] = {
+            name: part
+            for name, part in numbers.items()
+            if not metrics or name in ("count", "versions") or name in metrics
+        }
     return Response.json(human.with_units(body) if request.flag("human") else body)
 
 
-async def _indices(node: Node) -> dict[str, Any]:
+async def _indices(node: Node, metrics: Sequence[str]) -> dict[str, Any]:
     indices = list(node.control.state.indices.values())
     collected = await shard_stats.collect(node, [index for index in indices if index.open])
     numbers = shard_stats.everything(collected)
-    return {
-        "count": len(indices),
+    parts = {
         "shards": _shards(node, indices),
         **{name: numbers[name] for name in _SECTIONS},
         "mappings": {"field_types": _field_types(indices)},
         "analysis": _analysis(indices),
     }
+    return {"count": len(indices), **{name: part for name, part in parts.items() if not metrics or name in metrics}}
 
 
 def _shards(node: Node, indices: Sequence[Index]) -> dict[str, Any]:
@@ -157,7 +176,7 @@ def _nodes(node: Node, roles: Sequence[Sequence[str]], told: Sequence[Mapping[st
             "search": sum("search" in each for each in roles),
             "warm": sum("warm" in each for each in roles),
         },
-        "versions": [COMPATIBLE_VERSION],
+        "versions": [COMPATIBLE_VERSION] if total else [],
         "os": {
             "available_processors": summed("processors", 0),
             "allocated_processors": summed("processors", 1),
@@ -177,7 +196,9 @@ def _nodes(node: Node, roles: Sequence[Sequence[str]], told: Sequence[Mapping[st
         },
         "jvm": {
             "max_uptime_in_millis": max((int(each["uptime"]) for each in told), default=0),
-            "versions": [{**jvm_version(), "bundled_jdk": False, "using_bundled_jdk": None, "count": total}],
+            "versions": [{**jvm_version(), "bundled_jdk": False, "using_bundled_jdk": None, "count": total}]
+            if total
+            else [],
             "mem": {"heap_used_in_bytes": summed("heap", 0), "heap_max_in_bytes": summed("heap", 1)},
             "threads": sum(int(each["threads"]) for each in told),
         },
@@ -188,14 +209,19 @@ def _nodes(node: Node, roles: Sequence[Sequence[str]], told: Sequence[Mapping[st
             "cache_reserved_in_bytes": 0,
         },
         "plugins": [],
-        "network_types": {"transport_types": {"memory": total}, "http_types": {"uvicorn": total}},
-        "discovery_types": {"single-node": total},
+        "network_types": {"transport_types": {transport_type(node): total}, "http_types": {"uvicorn": total}},
+        "discovery_types": {"single-node" if transport_type(node) == "memory" else "raft": total},
         "packaging_types": [{"type": "python", "count": total}],
         "ingest": {"number_of_pipelines": len(node.control.state.pipelines), "processor_stats": {}},
     }
 
 
 ROUTES = [
-    Route("GET", "/_cluster/stats", stats, ("timeout", "flat_settings")),
-    Route("GET", "/_cluster/stats/nodes/{node_id}", stats, ("timeout", "flat_settings")),
+    Route("GET", path, stats, ("timeout",))
+    for path in (
+        "/_cluster/stats",
+        "/_cluster/stats/nodes/{node_id}",
+        "/_cluster/stats/{metric}/nodes/{node_id}",
+        "/_cluster/stats/{metric}/{index_metric}/nodes/{node_id}",
+    )
 ]

@@ -100,5 +100,6 @@ def _empty() -> Response:
 _PATH = "/_cluster/voting_config_exclusions"
 ROUTES = [
     Route("POST", _PATH, add, (*common.CHANGE, "node_name", "node_names", "node_ids")),
+    Route("POST", f"{_PATH}/{{node_name}}", add, common.CHANGE),
     Route("DELETE", _PATH, clear, (*common.MANAGER, "wait_for_removal")),
 ]

@@ -69,5 +69,8 @@ def _thread(thread: hot_threads.HotThread, seconds: float, snapshots: int) -> st
 
 _PARAMS = ("threads", "interval", "snapshots", "type", "ignore_idle_threads", "timeout")
 ROUTES = [
-    Route("GET", path, show, _PARAMS, text=True) for path in ("/_nodes/hot_threads", "/_nodes/{node_id}/hot_threads")
+    Route("GET", path, show, _PARAMS, text=True)
+    for name in ("hot_threads", "hotthreads")
+    for nodes in ("/_nodes", "/_cluster/nodes")
+    for path in (f"{nodes}/{name}", f"{nodes}/{{node_id}}/{name}")
 ]

@@ -15,8 +15,8 @@ from quidditch.model.objects import Copy
 from quidditch.model.wildcard import matches_any
 from quidditch.rest import human, shard_stats
 from quidditch.rest import index_params as common
+from quidditch.rest.metric_names import asked
 from quidditch.rest.node import Node
-from quidditch.rest.params import similarity
 from quidditch.rest.request import Request
 from quidditch.rest.response import Response
 from quidditch.rest.route import Route
@@ -32,25 +32,8 @@ _LEVELS = ("cluster", "indices", "shards")
 
 def _metrics(request: Request) -> tuple[str, ...]:
     """The sections asked for. Raises illegal_argument_exception for metrics that there are not."""
-    asked = common.names(request, "metric")
-    if not asked or asked == ("_all",):
-        return tuple(_SECTIONS.values())
-    if "_all" in asked:
-        raise illegal_argument(f"request [{request.path}] contains _all and individual metrics [{','.join(asked)}]")
-    unknown = sorted(metric for metric in asked if metric not in _SECTIONS)
-    if unknown:
-        plural = "s" if len(unknown) > 1 else ""
-        listed = ", ".join(f"[{metric}]{_suggestion(metric)}" for metric in unknown)
-        raise illegal_argument(f"request [{request.path}] contains unrecognized metric{plural}: {listed}")
-    return tuple(section for metric, section in _SECTIONS.items() if metric in asked)
-
-
-def _suggestion(metric: str) -> str:
-    scored = sorted((-similarity(metric, known), known) for known in _SECTIONS)
-    close = [known for score, known in scored if -score > 0.5]
-    if not close:
-        return ""
-    return f" -> did you mean [{close[0]}]?" if len(close) == 1 else f" -> did you mean any of [{', '.join(close)}]?"
+    names = asked(request, "metric", _SECTIONS)
+    return tuple(section for metric, section in _SECTIONS.items() if not names or metric in names)
 
 
 class _View(msgspec.Struct):

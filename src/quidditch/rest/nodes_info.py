@@ -93,7 +93,7 @@ def _settings(view: View, node: Node, known: ClusterNode) -> dict[str, Any]:
         "cluster.name": node.control.state.cluster_name,
         "node.name": known.name,
         "http.type": "uvicorn",
-        "transport.type": "memory",
+        "transport.type": transport_type(node),
         **{f"node.attr.{name}": value for name, value in known.spec.attributes.items()},
     }
     values = getattr(node.config, "values", None)
@@ -101,6 +101,12 @@ def _settings(view: View, node: Node, known: ClusterNode) -> dict[str, Any]:
         flat.update({key: value for key, value in values.items() if isinstance(value, str)})
         flat["cluster.name"], flat["node.name"] = node.control.state.cluster_name, known.name
     return flat if view["flat"] else nest(flat)
+
+
+def transport_type(node: Node) -> str:
+    """How the nodes talk: one that is alone has no address of its own for others."""
+    spec = node.known.spec
+    return "memory" if spec.transport_address == spec.http_address else "tcp"
 
 
 def _process(_view: View, _node: Node, _known: ClusterNode) -> dict[str, Any]:

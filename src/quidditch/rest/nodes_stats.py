@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from quidditch.lib.units import format_bytes
 from quidditch.model.errors import illegal_argument
 from quidditch.rest import human, machine_stats, shard_stats
+from quidditch.rest.metric_names import asked
 from quidditch.rest.node import Node
 from quidditch.rest.nodes_info import thread_pools
-from quidditch.rest.params import similarity
 from quidditch.rest.request import Request
 from quidditch.rest.response import Response
 from quidditch.rest.route import Route
@@ -22,8 +22,8 @@ _LEVELS = ("node", "indices", "shards")
 
 async def stats(request: Request, node: Node) -> Response:
     state = node.control.state
-    metrics = _checked(request, "metric", (*SECTIONS, "indices"), "metric")
-    index_metrics = _checked(request, "index_metric", tuple(_INDEX_METRICS), "index metric")
+    metrics = asked(request, "metric", (*SECTIONS, "indices"))
+    index_metrics = asked(request, "index_metric", _INDEX_METRICS, "index metric")
     if index_metrics and request.param("metric") not in ("indices", "_all"):
         raise illegal_argument(
             f"request [{request.path}] contains index metrics [{request.param('index_metric')}] but indices stats not requested"
@@ -36,31 +36,6 @@ async def stats(request: Request, node: Node) -> Response:
     gathered = await node.nodes.gather([known.id for known in nodes], STATS, message)
     body = {"_nodes": gathered.header(), "cluster_name": state.cluster_name, "nodes": gathered.answers}
     return Response.json(human.with_units(body) if request.flag("human") else body)
-
-
-def _checked(request: Request, name: str, known: Sequence[str], what: str) -> list[str]:
-    """The metrics asked for; empty for all. Raises illegal_argument_exception for unknown ones."""
-    asked = request.list(name) or []
-    if not asked or asked == ["_all"]:
-        return []
-    if "_all" in asked:
-        raise illegal_argument(
-            f"request [{request.path}] contains _all and individual {what}s [{','.join(sorted(asked))}]"
-        )
-    unknown = sorted(metric for metric in asked if metric not in known)
-    if unknown:
-        listed = ", ".join(f"[{metric}]{_suggestion(metric, known)}" for metric in unknown)
-        plural = "s" if len(unknown) > 1 else ""
-        raise illegal_argument(f"request [{request.path}] contains unrecognized {what}{plural}: {listed}")
-    return asked
-
-
-def _suggestion(metric: str, known: Sequence[str]) -> str:
-    scored = sorted((-similarity(metric, name), name) for name in known)
-    close = [name for score, name in scored if -score > 0.5]
-    if not close:
-        return ""
-    return f" -> did you mean [{close[0]}]?" if len(close) == 1 else f" -> did you mean any of [{', '.join(close)}]?"
 
 
 async def tell(node: Node, message: Mapping[str, Any]) -> dict[str, Any]:

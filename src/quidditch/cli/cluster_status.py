@@ -1,0 +1,153 @@
+"""`quidditch cluster status`: health, nodes and shards as a table, and what is being waited for. It asks as any client does."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import typer
+from msgspec import Struct
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.table import Table
+
+from quidditch.cli import local_cluster
+from quidditch.cli.local_cluster import Member
+
+_REFRESH_SECONDS = 1.0
+_ANSWER_SECONDS = 3.0
+_SHOWN = 10
+_COLORS = {"green": "green", "yellow": "yellow", "red": "red"}
+Json = Mapping[str, Any]
+
+
+class Answers(Struct):
+    """What one node told. `problem`: why it told nothing (more)."""
+
+    url: str
+    health: Json = {}
+    nodes: Sequence[Json] = ()
+    shards: Sequence[Json] = ()
+    problem: str = ""
+
+
+def show(urls: Sequence[str], members: Sequence[Member], watch: bool) -> None:
+    """Prints the table once, or refreshes it until Ctrl-C. Once and no node answers: ends with status 1."""
+    if not watch:
+        found = ask(urls)
+        Console().print(table(found, members))
+        if not found.health:
+            raise typer.Exit(1)
+        return
+    with contextlib.suppress(KeyboardInterrupt), Live(auto_refresh=False) as live:
+        while True:
+            live.update(table(ask(urls), members), refresh=True)
+            time.sleep(_REFRESH_SECONDS)
+
+
+# --- asking ---------------------------------------------------------------------------------------------------------
+
+
+def ask(urls: Sequence[str]) -> Answers:
+    """What the first node that answers says."""
+    problems = []
+    for url in urls:
+        found = Answers(url)
+        try:
+            found.health = _get(url, "/_cluster/health?local=true&master_timeout=1s")
+            found.nodes = _get(url, "/_cat/nodes?format=json&h=name,node.roles,cluster_manager,disk.used_percent")
+            found.shards = _get(url, "/_cat/shards?format=json&h=index,shard,prirep,state,node,unassigned.reason")
+            return found
+        except (OSError, ValueError) as error:
+            found.problem = f"{url}: {_reason(error)}"
+            problems.append(found)
+    best = next((found for found in problems if found.health), None)
+    return best or Answers("", problem="\n".join(found.problem for found in problems) or "there are no nodes")
+
+
+def _get(url: str, path: str) -> Any:
+    with urllib.request.urlopen(url + path, timeout=_ANSWER_SECONDS) as answer:
+        return json.loads(answer.read())
+
+
+def _reason(error: Exception) -> str:
+    """In the words of the node, where it has some."""
+    if isinstance(error, urllib.error.HTTPError):
+        with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+            told = json.loads(error.read())["error"]
+            return str(told["reason"] or told["type"])
+        return f"HTTP status {error.code}"
+    cause = error.reason if isinstance(error, urllib.error.URLError) else error
+    if isinstance(cause, TimeoutError):
+        return f"no answer within {_ANSWER_SECONDS:g} s"
+    return cause.strerror or str(cause) if isinstance(cause, OSError) else str(cause)
+
+
+# --- showing --------------------------------------------------------------------------------------------------------
+
+
+def table(found: Answers, members: Sequence[Member] = ()) -> RenderableType:
+    """Nodes that the cluster knows, those of the local cluster that it does not know, and what is being waited for."""
+    if not found.health:
+        return Group("[red]no node answers[/]", found.problem, *_absent(members, ()))
+    health = found.health
+    color = _COLORS.get(health["status"], "white")
+    shown = Table(title=f"{health['cluster_name']}: [{color}]{health['status']}[/]")
+    for column in ("node", "roles", "manager", "shards", "disk"):
+        shown.add_column(column, justify="right" if column in ("shards", "disk") else "left")
+    for node in sorted(found.nodes, key=lambda each: str(each["name"])):
+        held = sum(_node(shard) == node["name"] for shard in found.shards)
+        disk = f"{node['disk.used_percent']} %" if node.get("disk.used_percent") else ""
+        shown.add_row(node["name"], _roles(node["node.roles"]), node["cluster_manager"], str(held), disk)
+    names = [str(node["name"]) for node in found.nodes]
+    return Group(shown, *_absent(members, names), *waiting(found))
+
+
+def _roles(text: str) -> str:
+    """Roles as `_cat/nodes` lists them, without the one that every data node has."""
+    roles = [role for role in text.split(",") if role not in ("-", "remote_cluster_client")]
+    return ", ".join(roles) or "coordinator"
+
+
+def _node(shard: Json) -> str:
+    """Where a copy is; one that moves is shown as `from -> to …`."""
+    return str(shard["node"] or "").partition(" -> ")[0]
+
+
+def _absent(members: Sequence[Member], known: Sequence[str]) -> list[str]:
+    """Nodes of the local cluster that the cluster does not know."""
+    texts = []
+    for member in members:
+        now = local_cluster.state(member)
+        if member.name not in known:
+            hint = f"; `quidditch cluster start {member.name}` starts it again" if now == "ended" else ""
+            texts.append(f"[red]{member.name}[/] is not in the cluster: its process is {now}{hint}")
+        elif now != "running":
+            texts.append(f"[yellow]{member.name}[/]: its process is {now}, the cluster has not noticed yet")
+    return texts
+
+
+def waiting(found: Answers) -> list[str]:
+    """What is not as it shall be, one line each."""
+    health = found.health
+    lines = [found.problem] if found.problem else []
+    if not health.get("discovered_cluster_manager", True):
+        lines.append("no master leads: documents are served, changes of the cluster wait")
+    for key, what in (("number_of_pending_tasks", "tasks pending"), ("delayed_unassigned_shards", "shards delayed")):
+        if health.get(key):
+            lines.append(f"{health[key]} {what}")
+    unsettled = [shard for shard in found.shards if shard["state"] != "STARTED"]
+    unsettled.sort(key=lambda shard: (shard["prirep"] != "p", str(shard["index"]), int(shard["shard"])))
+    for shard in unsettled[:_SHOWN]:
+        copy = "primary" if shard["prirep"] == "p" else "replica"
+        reason = f" ({shard['unassigned.reason']})" if shard.get("unassigned.reason") else ""
+        where = f" on {shard['node']}" if shard["node"] else ""
+        lines.append(f"\\[{shard['index']}]\\[{shard['shard']}] {copy} is {shard['state']}{where}{reason}")
+    if len(unsettled) > _SHOWN:
+        lines.append(f"and {len(unsettled) - _SHOWN} more copies; `GET /_cluster/allocation/explain` tells why")
+    return lines or ["nothing to wait for"]

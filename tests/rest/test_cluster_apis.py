@@ -1,0 +1,137 @@
+"""The cluster's APIs in what clients and dashboards read of them; OpenSearch 3.6.0's answers to the same requests."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.support.client import Client
+
+MARKS = "cluster.routing.allocation.disk.watermark."
+
+
+@pytest.fixture(autouse=True)
+def _index(client: Client) -> Iterator[None]:
+    client.call("DELETE", "/apis-*")
+    assert client.call("PUT", "/apis-a", {"settings": {"number_of_shards": 2}}).status == 200
+    yield
+    client.call("DELETE", "/apis-*")
+
+
+def reason(client: Client, method: str, path: str, body: Any = None, status: int = 400) -> str:
+    answer = client.call(method, path, body)
+    assert answer.status == status, answer.data
+    return str(answer.json["error"]["reason"])
+
+
+def test_health_by_awareness_attribute(client: Client) -> None:
+    level = "/_cluster/health?level=awareness_attributes"
+    assert client.call("GET", level).json["awareness_attributes"] == {}
+    assert client.call("GET", f"{level}&awareness_attribute=zone").json["awareness_attributes"] == {"zone": {}}
+    (value,) = {node["attributes"]["os"] for node in client.call("GET", "/_nodes").json["nodes"].values()}
+    setting = "cluster.routing.allocation.awareness.attributes"
+    client.call("PUT", "/_cluster/settings", {"transient": {setting: "os"}})
+    numbers = {"active_shards": 2, "initializing_shards": 0, "relocating_shards": 0, "unassigned_shards": -1}
+    shown = client.call("GET", level).json["awareness_attributes"]
+    client.call("PUT", "/_cluster/settings", {"transient": {setting: None}})
+    assert shown == {"os": {value: {**numbers, "data_nodes": 1, "weight": 1.0}}}
+
+
+@pytest.mark.parametrize(
+    ("query", "text"),
+    [
+        ("?awareness_attribute=zone", "level=awareness_attributes is required with awareness_attribute parameter"),
+        ("/apis-a?level=awareness_attributes", "awareness_attribute is not a supported parameter with index health"),
+        ("?ensure_node_weighed_in=true", "not a local request to ensure local node commissioned or weighed in"),
+        ("?expand_wildcards=foo", "No valid expand wildcard value [foo]"),
+        ("?ensure_node_commissioned=true", "contains unrecognized parameter: [ensure_node_commissioned]"),
+        ("?wait_for_status=purple", "No enum constant"),
+    ],
+)
+def test_health_refuses(client: Client, query: str, text: str) -> None:
+    assert text in reason(client, "GET", f"/_cluster/health{query}")
+
+
+def test_state_waits_for_a_version(client: Client) -> None:
+    path = "/_cluster/state/version?wait_for_metadata_version="
+    assert client.call("GET", f"{path}1").json["wait_for_timed_out"] is False
+    assert client.call("GET", f"{path}{2**40}&wait_for_timeout=1ms").json["wait_for_timed_out"] is True
+    assert "Failed to parse long parameter" in reason(client, "GET", f"{path}abc")
+
+
+def test_stats_by_metric(client: Client) -> None:
+    head = {"_nodes", "cluster_name", "cluster_uuid", "timestamp", "status"}
+    some = client.call("GET", "/_cluster/stats/indices,os/docs,shards/nodes/_all").json
+    assert set(some) == head | {"indices", "nodes"}
+    assert set(some["indices"]) == {"count", "docs", "shards"}
+    assert set(some["nodes"]) == {"count", "versions", "os"}
+    assert set(client.call("GET", "/_cluster/stats/indices/nodes/_local").json) == head | {"indices"}
+    assert set(client.call("GET", "/_cluster/stats/fs/nodes/_local").json) == head | {"nodes"}
+    whole = client.call("GET", "/_cluster/stats").json
+    assert client.call("GET", "/_cluster/stats/_all/nodes/_all").json["nodes"].keys() == whole["nodes"].keys()
+    none = client.call("GET", "/_cluster/stats/nodes/nix").json
+    assert (none["_nodes"]["total"], none["nodes"]["versions"], none["nodes"]["jvm"]["versions"]) == (0, [], [])
+
+
+@pytest.mark.parametrize(
+    ("path", "text"),
+    [
+        ("_all,os/nodes/_all", "contains _all and individual metrics [_all,os]"),
+        ("os,foo,bar/nodes/_all", "contains unrecognized metrics: [bar], [foo]"),
+        ("indices/bogus/nodes/_all", "contains unrecognized index metric: [bogus]"),
+        ("os/docs/nodes/_all", "contains index metrics [docs] but indices stats not requested"),
+    ],
+)
+def test_stats_refuse(client: Client, path: str, text: str) -> None:
+    assert reason(client, "GET", f"/_cluster/stats/{path}") == f"request [/_cluster/stats/{path}] {text}"
+
+
+@pytest.mark.parametrize(
+    ("marks", "text"),
+    [
+        ({"low": "99%"}, "low disk watermark [99%] more than high disk watermark [90%]"),
+        ({"flood_stage": "89%"}, "high disk watermark [90%] more than flood stage disk watermark [89%]"),
+        ({"low": "0.99"}, "low disk watermark [0.99] more than high disk watermark [90%]"),
+        (
+            {"low": "1gb", "high": "2gb", "flood_stage": "500mb"},
+            "low disk watermark [1gb] less than high disk watermark [2gb]",
+        ),
+        (
+            {"low": "1gb"},
+            f"unable to consistently parse [{MARKS}low=1gb], [{MARKS}high=90%], and [{MARKS}flood_stage=95%] as percentage or bytes",
+        ),
+    ],
+)
+def test_watermarks_are_in_order(client: Client, marks: dict[str, str], text: str) -> None:
+    body = {"transient": {MARKS + name: value for name, value in marks.items()}}
+    assert reason(client, "PUT", "/_cluster/settings", body) == text
+    assert client.call("GET", "/_cluster/settings").json["transient"] == {}
+
+
+def test_a_voting_exclusion_by_path(client: Client) -> None:
+    text = "add voting config exclusions request for [nix] matched no cluster-manager-eligible nodes"
+    assert reason(client, "POST", "/_cluster/voting_config_exclusions/nix") == text
+
+
+def test_what_there_is_none_of(client: Client) -> None:
+    assert client.call("GET", "/_remote/info").json == {}
+    assert client.call("GET", "/_cat/segment_replication?format=json").json == []
+    header = client.call("GET", "/_cat/segment_replication?v").data.decode().split()
+    assert header[:3] == ["shardId", "target_node", "target_host"]
+
+
+@pytest.mark.parametrize(
+    "path", ["/_nodes/hotthreads", "/_cluster/nodes/hot_threads", "/_cluster/nodes/_local/hotthreads"]
+)
+def test_old_names_of_hot_threads(client: Client, path: str) -> None:
+    answer = client.call("GET", f"{path}?interval=10ms")
+    assert (answer.status, answer.headers["content-type"]) == (200, "text/plain; charset=UTF-8")
+    assert answer.data.startswith(b":::")
+
+
+@pytest.mark.parametrize("table", ["nodes", "shards", "allocation", "pending_tasks", "cluster_manager"])
+def test_one_timeout_of_a_manager(client: Client, table: str) -> None:
+    path = f"/_cat/{table}?master_timeout=1s&cluster_manager_timeout=1s"
+    assert reason(client, "GET", path).startswith("Please only use one of the request parameters")
