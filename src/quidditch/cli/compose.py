@@ -14,6 +14,7 @@ import quidditch_kernel
 from quidditch import __version__
 from quidditch.cli.config import Config, memory_bytes
 from quidditch.cli.stores import STATE_FILE
+from quidditch.controlplane import telemetry
 from quidditch.controlplane.api import ControlPlane
 from quidditch.controlplane.core.commands import RegisterNode
 from quidditch.controlplane.core.draft import Checks
@@ -78,6 +79,7 @@ async def open_embedded(config: Config, folder: DataFolder, http_address: str) -
         checks=CHECKS,
         metrics=metrics,
     )
+    metrics.source(lambda: telemetry.of_leader(leader))
     await leader.start()
     node = assemble(config, folder, leader, Network().join(folder.node_id), http_address, metrics)
     spec = node_spec(config, folder.node_id, http_address, http_address)

@@ -15,6 +15,7 @@ from quidditch.cli.etcd_member import EtcdMember, Plan, find_binary, parse_peers
 from quidditch.cli.listen import transport_ports
 from quidditch.cli.membership import Membership, admit, promote
 from quidditch.cli.stores import QUORUM_SECONDS, open_etcd, open_members, own_endpoint, tls_files
+from quidditch.controlplane import telemetry
 from quidditch.controlplane.core import voting
 from quidditch.controlplane.leader import Leader
 from quidditch.controlplane.remote import RemoteControl
@@ -68,6 +69,7 @@ async def open_raft(config: Config, folder: DataFolder, http_address: str) -> Pa
         cluster=lambda: folder.cluster_uuid,
         joined=folder.join,
         load=lambda: gauge.load,
+        metrics=metrics,
     )
     node = assemble(config, folder, control, transport, http_address, metrics)
     gauge = Gauge(node.data, folder.path)
@@ -113,7 +115,7 @@ class _Master:
     ) -> _Master:
         etcd, endpoints = await _etcd(config, folder)
         try:
-            store = await open_etcd(config, endpoints)
+            store = await open_etcd(config, endpoints, metrics=metrics)
             await _check_bootstrap(config, store, folder)
         except BaseException:
             if etcd is not None:
@@ -135,6 +137,7 @@ class _Master:
             metrics=metrics,
         )
         service = ControlService(leader, transport, clock, address, known_leader=rivals.address)
+        metrics.source(lambda: [*telemetry.of_leader(leader), *telemetry.of_service(service)])
         service.start()
         await leader.start()
         members = open_members(config, endpoints) if etcd is not None else None

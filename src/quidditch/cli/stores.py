@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from quidditch.cli.config import Config, ConfigError
 from quidditch.datanode.folder import DataFolder, FolderError
+from quidditch.lib.metrics import Metrics
 from quidditch.store import api
 from quidditch.store.sqlite import SqliteStore
 
@@ -50,14 +51,18 @@ def _tls(config: Config) -> Tls | None:
     return etcd.Tls(**files) if files else None
 
 
-async def open_etcd(config: Config, endpoints: Sequence[str], patience: float = QUORUM_SECONDS) -> api.Store:
+async def open_etcd(
+    config: Config, endpoints: Sequence[str], patience: float = QUORUM_SECONDS, metrics: Metrics | None = None
+) -> api.Store:
     """Waits for a quorum of etcd, `patience` seconds: the other masters may start later. Raises :class:`ConfigError`."""
     from quidditch.store import etcd
 
     deadline = asyncio.get_running_loop().time() + patience
     while True:
         try:
-            return await etcd.open(endpoints, prefix=f"/quidditch/{config['cluster.name']}", tls=_tls(config))
+            return await etcd.open(
+                endpoints, prefix=f"/quidditch/{config['cluster.name']}", tls=_tls(config), metrics=metrics
+            )
         except api.Unavailable as error:
             if asyncio.get_running_loop().time() > deadline:
                 raise ConfigError(f"etcd at {', '.join(endpoints)} does not answer: {error}") from None

@@ -52,6 +52,10 @@ class ControlPlane(Protocol):
     def leader_id(self) -> str:
         """The node that leads, as far as this one knows; empty if it knows none."""
 
+    @property
+    def epoch(self) -> int:
+        """Of the newest leader that this node knows; 0 before the first. Each leader has a greater one than those before it."""
+
     @overload
     async def submit(self, command: CreateIndex | Rollover, timeout: float | None = None) -> IndexCreated: ...
     @overload

@@ -128,7 +128,6 @@ class Leader:
         self._metrics = metrics or Metrics()
         self._commands = self._metrics.counter("commands", "commands decided, by kind and outcome", ("kind", "outcome"))
         self._writing = self._metrics.duration("state_write", "time to bring one batch of commands into the store")
-        self._version = self._metrics.gauge("state_version", "version of the cluster state")
         self._queue: deque[Task] = deque()
         self._foreign: deque[api.Event] = deque()
         self._wake = asyncio.Event()
@@ -175,6 +174,10 @@ class Leader:
         return await self._publisher.wait_for(predicate, timeout)
 
     async def pending_tasks(self, timeout: float | None = None) -> Sequence[Task]:  # noqa: ARG002
+        return self.waiting()
+
+    def waiting(self) -> list[Task]:
+        """What waits here and what is worked on."""
         return [*self._executing, *self._queue]
 
     @overload
@@ -332,7 +335,6 @@ class Leader:
         )
 
     def _publish(self, state: ClusterState) -> None:
-        self._version.set(state.version)
         self._publisher.publish(state)
 
     # --- the loop ---------------------------------------------------------------------------------------------------

@@ -20,6 +20,7 @@ from quidditch.controlplane.core.commands import Acknowledged, Command, CreateIn
 from quidditch.controlplane.core.draft import Ids
 from quidditch.controlplane.publisher import Publisher
 from quidditch.lib.clock import Clock
+from quidditch.lib.metrics import Metrics
 from quidditch.model import diff
 from quidditch.model.errors import ApiError
 from quidditch.model.objects import NodeSpec
@@ -48,7 +49,11 @@ class RemoteControl:
         cluster: Callable[[], str] = lambda: "",
         joined: Callable[[str], None] = lambda _uuid: None,
         load: Callable[[], NodeLoad] = NodeLoad,
+        metrics: Metrics | None = None,
     ) -> None:
+        metrics = metrics or Metrics()
+        self._beating = metrics.duration("heartbeat", "time until the leader answered a heartbeat of this node")
+        self._unheard = metrics.counter("heartbeat_failures", "heartbeats of this node that were not answered")
         self._transport = transport
         self._node = node
         self._seeds = list(seeds)
@@ -80,6 +85,10 @@ class RemoteControl:
     @property
     def leader_id(self) -> str:
         return self._leader_id if self._leader else ""
+
+    @property
+    def epoch(self) -> int:
+        return self._epoch
 
     def subscribe(self, callback: Subscriber) -> Callable[[], None]:
         return self._publisher.subscribe(callback)
@@ -223,12 +232,14 @@ class RemoteControl:
             said = load if load.shards is not self._told else msgspec.structs.replace(load, shards=None)
             beat = wire.Beat(self._node.id, self._node.ephemeral_id, self._epoch, self.state.version, said)
             try:
-                answer = await self._transport.call(leader, wire.BEAT, wire.encode(beat), 1.0)
+                with self._beating.time():
+                    answer = await self._transport.call(leader, wire.BEAT, wire.encode(beat), 1.0)
                 if wire.decode(answer, wire.Heard).known:
                     self._told = load.shards
                 else:
                     self._lose(leader)
             except (TransportError, ApiError) as error:
+                self._unheard.inc()
                 _log.info("leader lost", leader=leader, error=str(error))
                 self._lose(leader)
             try:

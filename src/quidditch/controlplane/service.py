@@ -6,7 +6,7 @@ It serves on every master; where the leader is another, it refuses and says who.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, TypeVar
 
 import structlog
@@ -55,6 +55,7 @@ class ControlService:
         self._probes: dict[str, asyncio.Task[None]] = {}
         self._publication: Publication | None = None
         self._epoch = 0
+        self.heartbeats = 0
         self._watchman: asyncio.Task[None] | None = None
         self._unsubscribe: Callable[[], None] | None = None
 
@@ -80,6 +81,20 @@ class ControlService:
             probe.cancel()
         if self._publication is not None:
             self._publication.close()
+
+    def lags(self) -> Mapping[str, int]:
+        """How many versions each node that is behind lacks; nothing where this one does not lead."""
+        if self._publication is None or not self._leader.leading:
+            return {}
+        newest = self._leader.state.version
+        return {node: newest - version for node, version in self._publication.behind().items()}
+
+    def silence(self) -> float:
+        """Seconds since the quietest node was heard; 0 where this one does not lead."""
+        if not self._leader.leading:
+            return 0.0
+        now = self._clock.monotonic()
+        return max((now - sign.heard for sign in self._signs.values()), default=0.0)
 
     def _serve(self, action: str, kind: type[M], handler: Callable[[M], Coroutine[Any, Any, Any]]) -> None:
         async def handle(payload: bytes) -> bytes:
@@ -130,6 +145,7 @@ class ControlService:
         return wire.Joined(cluster, self._transport.node_id, self._address, self._epoch, self._beat_seconds)
 
     async def _beat(self, beat: wire.Beat) -> wire.Heard:
+        self.heartbeats += 1
         sign = self._signs.get(beat.node)
         known = sign is not None and sign.ephemeral == beat.ephemeral and beat.epoch == self._epoch
         if sign is not None and known:

@@ -113,12 +113,11 @@ def _block(block: Block) -> dict[str, Any]:
 
 
 def _metadata(node: Node, state: ClusterState, indices: Sequence[Index], flat: bool) -> dict[str, Any]:
-    epoch = state.cluster.status.epoch if state.cluster else 0
     shown: dict[str, Any] = {
         "cluster_uuid": state.cluster_uuid,
         "cluster_uuid_committed": True,
         "cluster_coordination": {
-            "term": max(1, epoch),
+            "term": max(1, node.control.epoch),
             "last_committed_config": [*voter_ids(node, state)],
             "last_accepted_config": [*voter_ids(node, state)],
             "voting_config_exclusions": [

@@ -2,16 +2,38 @@
 
 from __future__ import annotations
 
-from quidditch.lib.metrics import Metrics
+from collections.abc import Iterable
+
+from prometheus_client.metrics_core import Metric
+
+from quidditch.lib.metrics import Metrics, render
+from quidditch.rest import readings, shard_stats
 from quidditch.rest.node import Node
+from quidditch.rest.readings import Retired
 from quidditch.rest.request import Request
 from quidditch.rest.response import Response
 from quidditch.rest.route import Route
+from quidditch.rest.shard_stats import ShardStats
+
+_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 
 async def metrics(_request: Request, node: Node) -> Response:
-    found: Metrics = node.extra.setdefault("metrics", Metrics())
-    return Response.raw(found.render(), "text/plain; version=0.0.4; charset=utf-8")
+    counted: Metrics = node.extra.setdefault("metrics", Metrics())
+    open_shards = await shard_stats.collect_here(node)
+    return Response.raw(counted.render() + render(_read(node, open_shards)), _TYPE)
+
+
+def _read(node: Node, open_shards: list[ShardStats]) -> Iterable[Metric]:
+    retired: Retired = node.extra.setdefault("retired", Retired())
+    yield from readings.process()
+    yield from node.traffic.readings()
+    yield from readings.pressure(node)
+    yield from readings.disk(node)
+    yield from readings.shards(node, open_shards, retired)
+    yield from readings.leadership(node)
+    if node.manager == node.id:
+        yield from readings.cluster(node)
 
 
 ROUTES = [Route("GET", "/_prometheus/metrics", metrics, body=False)]

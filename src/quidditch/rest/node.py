@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from quidditch.model.errors import ApiError
 from quidditch.rest.node_filter import select_nodes
+from quidditch.rest.traffic import Traffic
 
 if TYPE_CHECKING:
     from quidditch.controlplane.api import ControlPlane
@@ -29,7 +30,7 @@ class Node:
     `config`: effective configuration; `clock`: quidditch.lib's clock; `control`: the control plane (`state`, `submit`);
     `data`: the data node; `nodes`: questions to all nodes; `shards`: calls and broadcasts
     to shards wherever they are; `mappings`: compiled mappings by
-    index; `write`, `get`, `search`: the coordinator's parts; `extra`: what a family keeps for itself
+    index; `write`, `get`, `search`: the coordinator's parts; `traffic`: answers counted; `extra`: what a family keeps for itself
     under its own name.
     """
 
@@ -46,6 +47,7 @@ class Node:
     get: Getter
     search: SearchService
     pressure: Pressure
+    traffic: Traffic = field(default_factory=Traffic)
     http_address: str = ""
     started_ms: int = 0
     extra: dict[str, Any] = field(default_factory=dict)

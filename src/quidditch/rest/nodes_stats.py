@@ -161,6 +161,10 @@ def _transport(_node: Node) -> dict[str, Any]:
     }
 
 
+def _http(node: Node) -> dict[str, Any]:
+    return {"current_open": node.traffic.open, "total_opened": node.traffic.opened}
+
+
 def _nothing(_node: Node) -> dict[str, Any]:
     return {}
 
@@ -173,10 +177,7 @@ SECTIONS: Mapping[str, Section] = {
     "thread_pool": _thread_pool,
     "fs": machine_stats.fs_stats,
     "transport": _transport,
-    "http": lambda node: {
-        "current_open": node.extra.get("connections", 0),
-        "total_opened": node.extra.get("connections_total", 0),
-    },
+    "http": _http,
     "breaker": _breakers,
     "script": lambda _: {"compilations": 0, "cache_evictions": 0, "compilation_limit_triggered": 0},
     "discovery": _discovery,

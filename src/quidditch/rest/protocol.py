@@ -74,6 +74,7 @@ class Protocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         self._application = cast("App", self.config.app)
+        self._application.traffic.connected()
         self._waiting: deque[_Request] = deque()
         self._pieces: list[bytes] = []
         self._quiet_since = self.loop.time()
@@ -94,6 +95,7 @@ class Protocol(HttpToolsProtocol):
             self.transport.close()
 
     def connection_lost(self, exc: Exception | None) -> None:
+        self._application.traffic.disconnected()
         self._idleness.cancel()
         self._waiting.clear()
         super().connection_lost(exc)

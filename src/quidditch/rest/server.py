@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import zlib
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from time import perf_counter
 from typing import Any
 
 import orjson
@@ -24,6 +25,7 @@ from quidditch.rest.request import JSON_MEDIA, Request
 from quidditch.rest.response import Response
 from quidditch.rest.route import Route
 from quidditch.rest.router import Router
+from quidditch.rest.traffic import UNROUTED
 
 Scope = MutableMapping[str, Any]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
@@ -39,7 +41,7 @@ _FATAL = (asyncio.CancelledError, KeyboardInterrupt, SystemExit, GeneratorExit)
 class App:
     """The application of one node."""
 
-    __slots__ = ("_max_body", "_node", "_pressure", "_router", "requests")
+    __slots__ = ("_max_body", "_node", "_pressure", "_router", "requests", "traffic")
 
     def __init__(self, node: Node, routes: Iterable[Route], max_body_bytes: int = MAX_BODY_BYTES) -> None:
         self._node = node
@@ -47,6 +49,7 @@ class App:
         self._router = Router(routes)
         self._max_body = max_body_bytes
         self.requests = 0
+        self.traffic = node.traffic
 
     async def __call__(self, scope: Scope, receive: bodies.Receive, send: Send) -> None:
         """ASGI: for bodies that come in pieces. Small requests reach `respond` directly, see protocol.py."""
@@ -83,6 +86,8 @@ class App:
     ) -> Reply:
         """Answers one request, whose body is complete. Raises nothing but cancellation."""
         self.requests += 1
+        started = perf_counter()
+        pattern = UNROUTED
         query: dict[str, str] = {}
         wanted = JSON_MEDIA
         failed = False
@@ -102,6 +107,7 @@ class App:
                 response = self._unrouted(method, path, raw_query, parts)
             else:
                 route, places = found
+                pattern = route.path
                 wanted, content = self._negotiate(route, headers, query, content)
                 values = {name: params.decode(parts[at]) for at, name in places}
                 request = Request(method, path, route, values, query, headers, content, wanted)
@@ -121,7 +127,9 @@ class App:
         finally:
             if taken:
                 self._pressure.give_body(taken)
-        return self._written(response, failed, wanted, headers, query)
+        reply = self._written(response, failed, wanted, headers, query)
+        self.traffic.note(method, pattern, reply[0], perf_counter() - started)
+        return reply
 
     async def _call(self, route: Route, request: Request) -> Response:
         if request.query and not request.query.keys() <= route.params:

@@ -15,6 +15,7 @@ from quidditch.rest.request import Request
 from quidditch.rest.response import Response
 from quidditch.rest.route import Route
 from quidditch.rest.server import App
+from quidditch.rest.traffic import Traffic
 
 JSON = {"content-type": "application/json"}
 
@@ -67,6 +68,7 @@ ROUTES = [
 def _app(pressure: Pressure | None = None) -> App:
     node = Node.__new__(Node)
     node.pressure = pressure or Pressure(1 << 20, 1 << 20, 10)
+    node.traffic = Traffic()
     return App(node, ROUTES, max_body_bytes=1000)
 
 

@@ -16,6 +16,7 @@ import grpc.aio
 import msgspec
 from google.protobuf.message import Message
 
+from quidditch.lib.metrics import Metrics
 from quidditch.store import api
 from quidditch.store.etcd import wire_pb2 as pb
 
@@ -143,7 +144,12 @@ class Client:
     """
 
     def __init__(
-        self, endpoints: Sequence[str], tls: Tls | None, credentials: Credentials | None, timeout: float
+        self,
+        endpoints: Sequence[str],
+        tls: Tls | None,
+        credentials: Credentials | None,
+        timeout: float,
+        metrics: Metrics | None = None,
     ) -> None:
         if not endpoints:
             raise ValueError("no etcd endpoint is given")
@@ -151,6 +157,11 @@ class Client:
         self.closed = asyncio.Event()
         self._credentials = credentials
         self._token: str | None = None
+        metrics = metrics or Metrics()
+        self._took = metrics.duration("etcd_request", "time to answer a request to etcd, by method", ("method",))
+        self._failed = metrics.counter(
+            "etcd_request_failures", "requests to etcd that failed, by method and gRPC status", ("method", "status")
+        )
         self._endpoints = [Endpoint(address, _channel(address, tls)) for address in endpoints]
 
     async def call(self, rpc: Rpc[_Request, _Response], request: _Request, *, repeatable: bool = False) -> _Response:
@@ -222,8 +233,13 @@ class Client:
         timeout: float,
         metadata: grpc.aio.Metadata,
     ) -> _Response:
+        method = rpc.path.rpartition("/")[2]
         try:
-            response: _Response = await endpoint.unary(rpc)(request, timeout=timeout, metadata=metadata)
+            with self._took.labels(method).time():
+                response: _Response = await endpoint.unary(rpc)(request, timeout=timeout, metadata=metadata)
+        except grpc.aio.AioRpcError as error:
+            self._failed.labels(method, error.code().name).inc()
+            raise
         except (asyncio.CancelledError, grpc.aio.UsageError):
             # A channel that is closed cancels its calls; that is no cancellation of who waits for them.
             task = asyncio.current_task()

@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 import structlog
 from msgspec.structs import replace
 
+from quidditch.lib.metrics import Metrics
 from quidditch.model.codec import FormatError, decode, encode, with_version
 from quidditch.model.objects import Object
 from quidditch.store import api, rules
@@ -51,6 +52,7 @@ async def open(
     history: int | None = 10_000,
     new_uid: Callable[[], str] = lambda: str(uuid.uuid4()),
     timestamp: Callable[[], str] = _timestamp,
+    metrics: Metrics | None = None,
 ) -> EtcdStore:
     """Connects to the etcd cluster behind these endpoints (`host:port`, `https://host:port`) and checks that it can be used.
 
@@ -59,7 +61,7 @@ async def open(
     :class:`FormatError` for the keys of a newer version, :class:`ValueError` and :class:`OSError` for a wrong configuration.
     """
     layout = keys.Keys(prefix)
-    client = Client(endpoints, tls, credentials, timeout)
+    client = Client(endpoints, tls, credentials, timeout, metrics)
     try:
         await _check(client, layout)
     except BaseException:
