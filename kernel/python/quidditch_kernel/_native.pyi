@@ -44,6 +44,9 @@ class Mapping:
 def analyze(settings: bytes, request: bytes) -> bytes:
     """`_analyze` without an index."""
 
+def regex_matches(pattern: str, text: str) -> bool:
+    """Whether a Java pattern matches the whole text, in bounded time."""
+
 def check_analysis(settings: bytes) -> None:
     """Builds every analyzer of these index settings; raises with the reason that OpenSearch gives."""
 
@@ -193,6 +196,15 @@ class Plan:
         """A rough number of documents to visit; small plans need no thread of their own."""
 
 @final
+class Cancel:
+    """Ends the searches and counts that it was given to (`task_cancelled_exception`), from any thread."""
+
+    cancelled: bool
+
+    def __new__(cls) -> Self: ...
+    def cancel(self) -> None: ...
+
+@final
 class Outcome:
     """What a search answers: the inside of the body, and what went wrong on the way."""
 
@@ -214,6 +226,7 @@ def search(
     plan: Plan,
     plans: Sequence[Plan] | None = None,
     cursor: bytes | None = None,
+    cancel: Cancel | None = None,
 ) -> Outcome:
     """Query, merge, fetch and render over local shards: (index, shard, node id, reader).
 
@@ -238,7 +251,7 @@ def render(
     """`places`: where among all shards of a scroll those of the merged blocks stand, for the next cursor; `cursor`: that of
     the page before."""
 
-def count(readers: Sequence[Reader], plan: Plan) -> int: ...
+def count(readers: Sequence[Reader], plan: Plan, cancel: Cancel | None = None) -> int: ...
 def format_number(value: float, pattern: str) -> str:
     """A number by a pattern of Java's `DecimalFormat`."""
 

@@ -25,6 +25,7 @@ from quidditch.coordinator.nodes import Nodes
 from quidditch.coordinator.search_plans import Plans
 from quidditch.coordinator.search_service import SearchService
 from quidditch.coordinator.shards import Shards
+from quidditch.coordinator.tasks import Tasks
 from quidditch.coordinator.write import Writer
 from quidditch.datanode import service
 from quidditch.datanode.folder import DataFolder
@@ -102,7 +103,7 @@ def assemble(
     """The parts that every process has, whatever its roles, around a control plane and the way to the other nodes."""
     clock = SystemClock()
     mappings = Mappings()
-    data = DataNode(folder, _runtime(config), mappings.kernel, control, _threads(config))
+    data = DataNode(folder, _runtime(config), mappings.kernel, control, _threads(config), _search_threads(config))
     control.subscribe(data.apply)
     data.apply(data.state, control.state)
     service.serve(data, transport, clock)
@@ -123,6 +124,7 @@ def assemble(
         get=getter,
         search=SearchService(control, data, mappings, getter, Searches(transport), nodes, clock),
         pressure=_pressure(config),
+        tasks=Tasks(clock),
         http_address=http_address,
         started_ms=clock.now_ms(),
         extra={"checks": CHECKS, "metrics": metrics},
@@ -142,6 +144,10 @@ def _runtime(config: Config) -> Runtime:
 
 def _threads(config: Config) -> int:
     return config.number("thread_pool.write.size") or (os.cpu_count() or 1) + 1
+
+
+def _search_threads(config: Config) -> int:
+    return config.number("thread_pool.search.size") or (os.cpu_count() or 1) * 3 // 2 + 1
 
 
 def _pressure(config: Config) -> Pressure:
@@ -209,9 +215,17 @@ def parses_date(text: str, format: str) -> bool:
     return True
 
 
+def matches_regex(pattern: str, text: str) -> bool:
+    """Raises ApiError for a pattern that takes too long."""
+    try:
+        return quidditch_kernel.regex_matches(pattern, text)
+    except KernelError as error:
+        raise from_kernel(error) from None
+
+
 def decide_growth(root: RootMapping, unknown: list[UnknownField]) -> dict[str, Any] | None:
     """What unknown fields of a document become."""
-    return grow(root, unknown, parses_date)
+    return grow(root, unknown, parses_date, regex=matches_regex)
 
 
 CHECKS = Checks(analysis=check_analysis, date_format=check_date_format, alias_filter=check_alias_filter)

@@ -34,7 +34,7 @@ from quidditch.transport.shards import ShardMissing
 from quidditch_kernel import KernelError
 
 if TYPE_CHECKING:
-    from quidditch_kernel import Reader
+    from quidditch_kernel import Cancel, Reader
 
     LocalReader = tuple[str, int, str, Reader]
 
@@ -49,6 +49,8 @@ class Ask:
     expression: str | None
     params: Mapping[str, str]
     raw: bytes
+    cancel: Cancel | None = None
+    """Ends the search before it is done."""
 
     def body(self) -> Any:
         return parse_json(self.raw) if self.raw else None
@@ -85,6 +87,7 @@ class Searcher:
             if known is not None:
                 target = search_targets.resolve(state, ask.expression, ask.params, 0)
                 prepared = self.open(target, [known.plan], ask.params.get("preference"))
+                prepared.cancel = ask.cancel
                 return await self.run(prepared, ask, known.shape, started)
         request, shape = self.read(ask)
         targets = self.targets(ask, request)
@@ -131,6 +134,7 @@ class Searcher:
             if reusable and key is not None and len(targets) == 1 and len(request.raw) <= MAX_CACHED_BODY:
                 self.plans.remember(state, target.index, key, request, shape, plan)
         prepared = self.open(targets, plans, ask.params.get("preference"))
+        prepared.cancel = ask.cancel
         if "batched_reduce_size" in ask.params:
             prepared.batch = int(ask.params["batched_reduce_size"])
         if len(targets) > 1 and request.sort:
@@ -282,9 +286,11 @@ class Searcher:
             else:
                 inline = plan.kernel.cost([reader for _, _, _, reader in readers]) < INLINE_COST
             if inline:
-                outcome = quidditch_kernel.search(readers, plan.kernel, plans, cursor)
+                outcome = quidditch_kernel.search(readers, plan.kernel, plans, cursor, prepared.cancel)
             else:
-                outcome = await self.local.call(quidditch_kernel.search, readers, plan.kernel, plans, cursor)
+                outcome = await self.local.call(
+                    quidditch_kernel.search, readers, plan.kernel, plans, cursor, prepared.cancel
+                )
         except KernelError as error:
             failed = from_kernel(error)
             every = [
@@ -311,14 +317,14 @@ class Searcher:
                 groups.setdefault(id(plans[at]), []).append(at)
         for places in groups.values():
             readers = [cast("LocalReader", prepared.readers[at])[3] for at in places]
-            found[places[0]] = await self._count_here(readers, plans[places[0]])
+            found[places[0]] = await self._count_here(readers, plans[places[0]], prepared.cancel)
         return found
 
-    async def _count_here(self, readers: Sequence[Reader], plan: CompiledPlan) -> int:
+    async def _count_here(self, readers: Sequence[Reader], plan: CompiledPlan, cancel: Cancel | None) -> int:
         """Of all the readers together. Raises the kernel's error."""
         if plan.kernel.cost(readers) < INLINE_COST:
-            return quidditch_kernel.count(readers, plan.kernel)
-        return await self.local.call(quidditch_kernel.count, readers, plan.kernel)
+            return quidditch_kernel.count(readers, plan.kernel, cancel)
+        return await self.local.call(quidditch_kernel.count, readers, plan.kernel, cancel)
 
     async def explain(
         self, index: Index, number: int, plan: CompiledPlan, id: str, preference: str | None

@@ -107,6 +107,7 @@ class PointsInTime:
         if context is None:
             raise missing_point(id)
         prepared = self._prepare(context, request, shape)
+        prepared.cancel = ask.cancel
         head = {"pit_id": id}
         if prepared.plan is None or not prepared.readers:
             if prepared.total:

@@ -10,7 +10,7 @@ from quidditch.coordinator.search_errors import ShardFailure, shards_section
 from quidditch.coordinator.search_plans import CompiledPlan
 
 if TYPE_CHECKING:
-    from quidditch_kernel import Reader
+    from quidditch_kernel import Cancel, Reader
 
 T = TypeVar("T")
 
@@ -55,7 +55,8 @@ def is_away(readers: Iterable[ShardReader]) -> bool:
 
 @dataclass(slots=True)
 class Prepared:
-    """Readers, their plans where they differ, what failed on the way. `away`: some shard is on another node."""
+    """Readers, their plans where they differ, what failed on the way. `away`: some shard is on another node. `cancel` ends what
+    runs on this node."""
 
     readers: list[ShardReader]
     plan: CompiledPlan | None
@@ -65,6 +66,7 @@ class Prepared:
     skipped: int = 0
     batch: int = 512
     away: bool = False
+    cancel: Cancel | None = None
 
     def plan_of(self, at: int) -> CompiledPlan:
         """The plan of the shard at this place."""

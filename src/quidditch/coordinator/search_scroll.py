@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import time
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
 
@@ -20,6 +20,9 @@ from quidditch.lib.clock import Clock
 from quidditch.lib.contexts import Contexts
 from quidditch.model.errors import ApiError
 from quidditch.transport.errors import CallFailed
+
+if TYPE_CHECKING:
+    from quidditch_kernel import Cancel
 
 PREFIX = b"\x16scroll"
 DEFAULT_MAX_OPEN = 500
@@ -69,13 +72,13 @@ class Scrolls:
         context.cursor = outcome.scroll
         return answer(outcome, prepared, started, {"_scroll_id": self.contexts.add(context)})
 
-    async def page(self, id: str, scroll: str | None, total_as_int: bool) -> bytes:
+    async def page(self, id: str, scroll: str | None, total_as_int: bool, cancel: Cancel | None = None) -> bytes:
         """The next page. Raises search_context_missing_exception."""
         self.check_id(id)
         alive = None if scroll is None else self._keep_alive(scroll, self._limit())
         owner = self.contexts.owner_of(id)
         if owner == self._nodes.id:
-            return await self._page(id, alive, total_as_int)
+            return await self._page(id, alive, total_as_int, cancel)
         try:
             message = {"id": id, "alive": alive, "total_as_int": total_as_int}
             page: bytes = await self._nodes.ask(owner, _PAGE, message, _PAGE_SECONDS)
@@ -86,13 +89,14 @@ class Scrolls:
     async def _page_for(self, message: dict[str, Any]) -> bytes:
         return await self._page(message["id"], message["alive"], message["total_as_int"])
 
-    async def _page(self, id: str, alive: float | None, total_as_int: bool) -> bytes:
+    async def _page(self, id: str, alive: float | None, total_as_int: bool, cancel: Cancel | None = None) -> bytes:
         started = time.perf_counter()
         context = self.contexts.get(id, alive)
         if context is None:
             raise missing_context(id)
         plan = self._variant(context, total_as_int)
         prepared = Prepared(list(context.readers), context.plan, None, [], int(context.shards["total"]))
+        prepared.cancel = cancel
         if context.plans is not None:
             prepared.plans = list(context.plans)
         if not context.readers:

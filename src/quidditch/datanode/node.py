@@ -48,6 +48,7 @@ class DataNode:
         compile_mapping: Callable[[Index], Mapping],
         control: ControlPlane,
         threads: int = 4,
+        search_threads: int = 4,
     ) -> None:
         self.folder = folder
         self.id = folder.node_id
@@ -60,6 +61,7 @@ class DataNode:
         self._reports = Reports(control)
         self._disk = Disk(folder.path)
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="shard")
+        self._search = ThreadPoolExecutor(search_threads, thread_name_prefix="search")
         self._slow = ThreadPoolExecutor(2, thread_name_prefix="shard-slow")
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._dirty: set[str] = set()
@@ -384,8 +386,8 @@ class DataNode:
         self.counts.add(shards, millis, groups)
 
     def call(self, function: Callable[..., T], *args: Any) -> Awaitable[T]:
-        """Runs a kernel call in the pool."""
-        return self._in_pool(self._pool, function, *args)
+        """Runs a search of the kernel in a thread of its own kind: writes do not wait behind searches."""
+        return self._in_pool(self._search, function, *args)
 
     async def _in_pool(self, pool: ThreadPoolExecutor, function: Callable[..., T], *args: Any) -> T:
         return await asyncio.get_running_loop().run_in_executor(pool, function, *args)
@@ -406,6 +408,7 @@ class DataNode:
         await asyncio.gather(*(self._close(name, shard) for name, shard in shards))
         self.indices.clear()
         self.runtime.close()
+        self._search.shutdown(wait=True)
         self._pool.shutdown(wait=True)
         self._slow.shutdown(wait=True)
 

@@ -13,7 +13,7 @@ from typing import Any, TypedDict
 from quidditch.mapping.context import UNCHECKED, ParseContext
 from quidditch.mapping.objects import parse_node
 from quidditch.mapping.root import RootMapping
-from quidditch.mapping.templates import definition_for, find_template
+from quidditch.mapping.templates import MatchesRegex, definition_for, find_template, plain_regex
 from quidditch.mapping.tree import Leaf, Node, Object
 from quidditch.mapping.types.date import DEFAULT_FORMAT
 from quidditch.model.errors import ApiError, mapper_parsing
@@ -50,14 +50,18 @@ def _is_date_math(text: str) -> bool:
 
 
 def grow(
-    mapping: RootMapping, unknown: Iterable[UnknownField], parses_date: ParsesDate, ctx: ParseContext = UNCHECKED
+    mapping: RootMapping,
+    unknown: Iterable[UnknownField],
+    parses_date: ParsesDate,
+    ctx: ParseContext = UNCHECKED,
+    regex: MatchesRegex = plain_regex,
 ) -> dict[str, Any] | None:
     """The mapping update that makes these fields known; None if nothing is to be added.
 
     Raises strict_dynamic_mapping_exception where an object takes templates only and none matches, mapper_parsing_exception
     where a template cannot be used or a field stands where an object is needed.
     """
-    growth = _Growth(mapping, parses_date, ctx)
+    growth = _Growth(mapping, parses_date, ctx, regex)
     for item in unknown:
         growth.add(item["path"], item["type"], item.get("sample"))
     properties = growth.properties()
@@ -67,10 +71,11 @@ def grow(
 class _Growth:
     """Collects the new nodes of one update, by path."""
 
-    def __init__(self, mapping: RootMapping, parses_date: ParsesDate, ctx: ParseContext) -> None:
+    def __init__(self, mapping: RootMapping, parses_date: ParsesDate, ctx: ParseContext, regex: MatchesRegex) -> None:
         self._mapping = mapping
         self._parses_date = parses_date
         self._ctx = ctx
+        self._regex = regex
         self._new: dict[str, Node] = {}
         self._within: dict[str, Node] = {}
         """What templates put into new objects, by path."""
@@ -169,7 +174,7 @@ class _Growth:
 
     def _from_template(self, path: str, kind: str, date_format: str | None) -> Node | None:
         name = path.rpartition(".")[2]
-        template = find_template(self._mapping.root.dynamic_templates or (), path, name, kind)
+        template = find_template(self._mapping.root.dynamic_templates or (), path, name, kind, self._regex)
         if template is None:
             return None
         definition = definition_for(template, name, kind)

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
-from functools import lru_cache
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from quidditch.mapping.tree import DynamicTemplate
@@ -14,30 +13,31 @@ DEFAULT_TYPES = {"string": "text", "double": "float"}
 """What `{dynamic_type}` and a template without a type stand for, where it differs from the JSON type."""
 
 
-@lru_cache(maxsize=512)
-def _regex(pattern: str) -> re.Pattern[str]:
-    return re.compile(pattern)
+MatchesRegex = Callable[[str, str], bool]
+"""Whether a pattern matches a whole text."""
 
 
-def _matches(template: DynamicTemplate, pattern: str, text: str) -> bool:
-    if template.match_pattern == "regex":
-        return _regex(pattern).fullmatch(text) is not None
-    return matches(pattern, text)
+def plain_regex(pattern: str, text: str) -> bool:
+    """For patterns that are trusted: there are some that take Python's engine forever."""
+    return re.fullmatch(pattern, text) is not None
 
 
-def _applies(template: DynamicTemplate, path: str, name: str, json_type: str) -> bool:
+def _applies(template: DynamicTemplate, path: str, name: str, json_type: str, regex: MatchesRegex) -> bool:
+    fits = regex if template.match_pattern == "regex" else matches
     if template.match_mapping_type is not None and template.match_mapping_type != json_type:
         return False
     required = ((template.path_match, path), (template.match, name))
     refused = ((template.path_unmatch, path), (template.unmatch, name))
-    return all(pattern is None or _matches(template, pattern, text) for pattern, text in required) and not any(
-        pattern is not None and _matches(template, pattern, text) for pattern, text in refused
+    return all(pattern is None or fits(pattern, text) for pattern, text in required) and not any(
+        pattern is not None and fits(pattern, text) for pattern, text in refused
     )
 
 
-def find_template(templates: Iterable[DynamicTemplate], path: str, name: str, json_type: str) -> DynamicTemplate | None:
+def find_template(
+    templates: Iterable[DynamicTemplate], path: str, name: str, json_type: str, regex: MatchesRegex = plain_regex
+) -> DynamicTemplate | None:
     """The first template that matches a field of this path, leaf name and JSON type."""
-    return next((template for template in templates if _applies(template, path, name, json_type)), None)
+    return next((template for template in templates if _applies(template, path, name, json_type, regex)), None)
 
 
 def definition_for(template: DynamicTemplate, name: str, json_type: str) -> dict[str, Any]:

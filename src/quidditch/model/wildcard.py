@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import bisect
-import re
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 
@@ -13,8 +12,10 @@ def is_pattern(text: str) -> bool:
 
 
 @lru_cache(maxsize=4096)
-def _compiled(pattern: str) -> re.Pattern[str]:
-    return re.compile(".*".join(re.escape(part) for part in re.sub(r"\*+", "*", pattern).split("*")), re.DOTALL)
+def _parts(pattern: str) -> tuple[str, tuple[str, ...], str]:
+    """What a name begins with, has inside in this order, and ends with."""
+    first, *inside, last = pattern.split("*")
+    return first, tuple(part for part in inside if part), last
 
 
 def matches(pattern: str, name: str) -> bool:
@@ -22,7 +23,17 @@ def matches(pattern: str, name: str) -> bool:
         return True
     if "*" not in pattern:
         return pattern == name
-    return _compiled(pattern).fullmatch(name) is not None
+    first, inside, last = _parts(pattern)
+    end = len(name) - len(last)
+    if end < len(first) or not name.startswith(first) or not name.endswith(last):
+        return False
+    at = len(first)
+    for part in inside:  # the first place is the best: no way back is needed, whatever the pattern
+        at = name.find(part, at, end)
+        if at < 0:
+            return False
+        at += len(part)
+    return True
 
 
 def matches_any(patterns: Iterable[str], name: str) -> bool:
@@ -39,5 +50,4 @@ def select(pattern: str, sorted_names: Sequence[str]) -> Sequence[str]:
     last = bisect.bisect_left(sorted_names, prefix + "\U0010ffff", first) if prefix else len(sorted_names)
     if not rest:
         return sorted_names[first:last]
-    regex = _compiled(pattern)
-    return [name for name in sorted_names[first:last] if regex.fullmatch(name)]
+    return [name for name in sorted_names[first:last] if matches(pattern, name)]

@@ -141,6 +141,8 @@ def _not_numeric(value: Json, node: Json, key: str | int | None) -> ApiError:
     return Malformed(reason, node, key, type="json_parse_exception")
 
 
+MAX_MILLIS = 2.0**62
+"""Longer times are as good as endless, as in OpenSearch."""
 _UNITS = {"nanos": 1e-6, "micros": 1e-3, "ms": 1.0, "s": 1e3, "m": 60e3, "h": 3600e3, "d": 86400e3}
 
 
@@ -151,7 +153,7 @@ def time_ms(text: str, setting: str) -> float:
         return float(lowered)
     for unit in ("nanos", "micros", "ms", "s", "m", "h", "d"):
         if lowered.endswith(unit):
-            return _amount(text, lowered[: -len(unit)].strip(), setting) * _UNITS[unit]
+            return min(_amount(text, lowered[: -len(unit)].strip(), setting) * _UNITS[unit], MAX_MILLIS)
     reason = f"failed to parse setting [{setting}] with value [{text}] as a time value: unit is missing or unrecognized"
     raise ApiError(400, "illegal_argument_exception", reason)
 

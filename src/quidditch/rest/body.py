@@ -64,15 +64,18 @@ def unpack(body: bytes, encoding: bytes, limit: int) -> bytes:
         raise ApiError(
             415, "illegal_argument_exception", f"Content-Encoding [{encoding.decode('latin-1')}] is not supported"
         )
-    inflater = zlib.decompressobj(wbits=47)
-    try:
-        result = inflater.decompress(body, limit + 1)
-    except zlib.error as error:
-        raise ApiError(400, "zip_exception", f"the body is not valid {name.decode()}: {error}") from None
-    if len(result) > limit:
-        raise TooLarge
-    if not inflater.eof:
-        raise ApiError(400, "zip_exception", f"the body is not valid {name.decode()}: it ends too early")
+    result, rest = b"", body
+    while rest:  # a gzip file may have several members
+        inflater = zlib.decompressobj(wbits=47)
+        try:
+            result += inflater.decompress(rest, limit + 1 - len(result))
+        except zlib.error as error:
+            raise ApiError(400, "zip_exception", f"the body is not valid {name.decode()}: {error}") from None
+        if len(result) > limit:
+            raise TooLarge
+        if not inflater.eof:
+            raise ApiError(400, "zip_exception", f"the body is not valid {name.decode()}: it ends too early")
+        rest = inflater.unused_data
     return result
 
 

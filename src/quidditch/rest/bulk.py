@@ -34,7 +34,7 @@ async def bulk(request: Request, node: Node) -> Response:
 
 
 ROUTES = [
-    Route(method, path, bulk, _PARAMS, stream=True, load="write")
+    Route(method, path, bulk, _PARAMS, stream=True, load="write", action="indices:data/write/bulk")
     for method in ("POST", "PUT")
     for path in ("/_bulk", "/{index}/_bulk")
 ]

@@ -165,26 +165,31 @@ async def fielddata(_request: Request, _node: Node) -> list[Row]:
 
 
 async def tasks(request: Request, node: Node) -> list[Row]:
-    """The one task that is always there: this listing, and its part on this node."""
-    now = node.clock.now_ms()
+    """The running tasks, this listing among them."""
     known = node.control.state.nodes.get(node.id)
-    common: Row = {
-        "start_time": now,
-        "timestamp": time.strftime("%H:%M:%S", time.gmtime(now // 1000)),
-        "running_time_ns": 0,
-        "running_time": Millis(0),
-        "node_id": node.id,
-        "ip": known.spec.ip if known else "127.0.0.1",
-        "port": (known.spec.transport_address.rpartition(":")[2] if known else None) or "-",
-        "node": node.name,
-        "version": COMPATIBLE_VERSION,
-        "x_opaque_id": request.header("x-opaque-id") or "-",
-    }
-    action, parent = "cluster:monitor/tasks/lists", f"{node.id}:1"
-    return [
-        {"action": action, "task_id": parent, "parent_task_id": "-", "type": "transport", **common},
-        {"action": f"{action}[n]", "task_id": f"{node.id}:2", "parent_task_id": parent, "type": "direct", **common},
-    ]
+    rows: list[Row] = []
+    with node.tasks.during("cluster:monitor/tasks/lists", str, request.header("x-opaque-id")):
+        for task in node.tasks.chosen(request.list("actions")):
+            nanos = int((node.clock.monotonic() - task.started) * 1e9)
+            rows.append(
+                {
+                    "action": task.action,
+                    "task_id": f"{node.id}:{task.number}",
+                    "parent_task_id": "-",
+                    "type": "transport",
+                    "start_time": task.started_ms,
+                    "timestamp": time.strftime("%H:%M:%S", time.gmtime(task.started_ms // 1000)),
+                    "running_time_ns": nanos,
+                    "running_time": Millis(nanos // 1_000_000),
+                    "node_id": node.id,
+                    "ip": known.spec.ip if known else "127.0.0.1",
+                    "port": (known.spec.transport_address.rpartition(":")[2] if known else None) or "-",
+                    "node": node.name,
+                    "version": COMPATIBLE_VERSION,
+                    "x_opaque_id": task.opaque_id or "-",
+                }
+            )
+    return rows
 
 
 ROUTES = [

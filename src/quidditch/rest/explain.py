@@ -21,4 +21,7 @@ async def explain(request: Request, node: Node) -> Response:
     return Response.json(body, status)
 
 
-ROUTES = [Route(method, "/{index}/_explain/{id}", explain, _PARAMS, load="search") for method in ("GET", "POST")]
+ROUTES = [
+    Route(method, "/{index}/_explain/{id}", explain, _PARAMS, load="search", action="indices:data/read/explain")
+    for method in ("GET", "POST")
+]

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any
+
+from quidditch.model import wildcard
 
 Pattern = tuple[str, ...]
 _NOTHING = object()
@@ -20,10 +23,19 @@ def parse(text: str) -> tuple[tuple[Pattern, ...], tuple[Pattern, ...]]:
         target = includes
         if path.startswith("-"):
             path, target = path[1:], excludes
-        parts = tuple(part.replace("\\.", ".") for part in re.split(r"(?<!\\)\.", path) if part)
+        parts = tuple(_parts(path))
         if parts:
             target.append(parts)
     return tuple(includes), tuple(excludes)
+
+
+def _parts(path: str) -> Iterator[str]:
+    """The names of a path; `**` twice in a row says no more than once."""
+    last = ""
+    for part in re.split(r"(?<!\\)\.", path):
+        if part and not (part == last == "**"):
+            yield part.replace("\\.", ".")
+            last = part
 
 
 def apply(value: Any, text: str) -> Any:
@@ -40,17 +52,6 @@ def apply(value: Any, text: str) -> Any:
     return value
 
 
-def _matches(pattern: str, name: str) -> bool:
-    if pattern == name or pattern == "*":
-        return True
-    return "*" in pattern and _regex(pattern).fullmatch(name) is not None
-
-
-@lru_cache(maxsize=1024)
-def _regex(pattern: str) -> re.Pattern[str]:
-    return re.compile(".*".join(re.escape(piece) for piece in re.split(r"\*+", pattern)), re.DOTALL)
-
-
 def _advance(patterns: tuple[Pattern, ...], name: str) -> tuple[bool, tuple[Pattern, ...]]:
     """Whether some pattern ends at `name`, and what is left of the others below it."""
     rest: list[Pattern] = []
@@ -65,7 +66,7 @@ def _advance(patterns: tuple[Pattern, ...], name: str) -> tuple[bool, tuple[Patt
                 below_ended, below = _advance((pattern[1:],), name)
                 ended = ended or below_ended
                 rest.extend(below)
-        elif _matches(head, name):
+        elif wildcard.matches(head, name):
             if len(pattern) == 1:
                 ended = True
             else:

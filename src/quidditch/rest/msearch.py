@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
 
@@ -16,6 +16,9 @@ from quidditch.rest.node import Node
 from quidditch.rest.request import Request
 from quidditch.rest.response import Response
 from quidditch.rest.route import Route
+
+if TYPE_CHECKING:
+    from quidditch_kernel import Cancel
 
 _DEFAULT_CONCURRENCY = 32
 _MALFORMED = ("parsing_exception", "x_content_parse_exception")
@@ -37,7 +40,7 @@ async def msearch(request: Request, node: Node) -> Response:
     if not content:
         raise ApiError(400, "parse_exception", "request body or source parameter is required")
     started = time.perf_counter()
-    asks = split(content, request.path_params.get("index"), shared_params(request))
+    asks = split(content, request.path_params.get("index"), shared_params(request), request.cancel)
     if not asks:
         raise validation("no requests added")
     limit = request.int("max_concurrent_searches")
@@ -57,7 +60,7 @@ def shared_params(request: Request) -> dict[str, str]:
     }
 
 
-def split(content: bytes, default_index: str | None, shared: dict[str, str]) -> list[Ask]:
+def split(content: bytes, default_index: str | None, shared: dict[str, str], cancel: Cancel | None = None) -> list[Ask]:
     """The searches of a body: a line of header, a line of body, and so on. Raises for headers nobody knows."""
     if not content.endswith(b"\n"):
         raise illegal_argument("The msearch request must be terminated by a newline [\n]")
@@ -72,7 +75,7 @@ def split(content: bytes, default_index: str | None, shared: dict[str, str]) -> 
         expression, params = _header(line, default_index, shared)
         body = lines[at].strip() if at < len(lines) else b""
         at += 1
-        asks.append(Ask(expression, params, body))
+        asks.append(Ask(expression, params, body, cancel))
     return asks
 
 
@@ -129,7 +132,7 @@ async def _run(asks: list[Ask], node: Node, limit: int) -> list[bytes]:
 
 
 ROUTES = [
-    Route(method, path, msearch, _PARAMS, stream=True, load="search")
+    Route(method, path, msearch, _PARAMS, stream=True, load="search", action="indices:data/read/msearch")
     for method in ("GET", "POST")
     for path in ("/_msearch", "/{index}/_msearch")
 ]

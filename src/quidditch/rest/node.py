@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from quidditch.coordinator.nodes import Nodes
     from quidditch.coordinator.search_service import SearchService
     from quidditch.coordinator.shards import Shards
+    from quidditch.coordinator.tasks import Tasks
     from quidditch.coordinator.write import Writer
     from quidditch.datanode.node import DataNode
     from quidditch.model.objects import Node as ClusterNode
@@ -31,6 +32,7 @@ class Node:
     `data`: the data node; `nodes`: questions to all nodes; `shards`: calls and broadcasts
     to shards wherever they are; `mappings`: compiled mappings by
     index; `write`, `get`, `search`: the coordinator's parts; `traffic`: answers counted; `extra`: what a family keeps for itself
+    index; `write`, `get`, `search`: the coordinator's parts; `tasks`: what runs; `extra`: what a family keeps for itself
     under its own name.
     """
 
@@ -48,6 +50,7 @@ class Node:
     search: SearchService
     pressure: Pressure
     traffic: Traffic = field(default_factory=Traffic)
+    tasks: Tasks
     http_address: str = ""
     started_ms: int = 0
     extra: dict[str, Any] = field(default_factory=dict)

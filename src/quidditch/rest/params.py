@@ -11,6 +11,7 @@ from quidditch.model.errors import ApiError, illegal_argument
 
 _BAD_ESCAPE = re.compile(r"%(?![0-9a-fA-F]{2})")
 _TIME = re.compile(r"(-?\d+(?:\.\d+)?)\s*(nanos|micros|ms|s|m|h|d)", re.IGNORECASE)
+_MAX_MILLIS = 1 << 62
 _MILLIS = {"nanos": 1e-6, "micros": 1e-3, "ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 
 
@@ -121,4 +122,4 @@ def to_millis(value: str, name: str) -> int:
             f"failed to parse setting [{name}] with value [{value}] as a time value: "
             "negative durations are not supported"
         )
-    return int(number * _MILLIS[match[2].lower()])
+    return min(int(number * _MILLIS[match[2].lower()]), _MAX_MILLIS)

@@ -17,7 +17,7 @@ from typing import Any, cast
 import orjson
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
-from quidditch.rest.server import App, Reply
+from quidditch.rest.server import App, Client, Reply
 
 log = logging.getLogger("quidditch.rest")
 MAX_LINE_BYTES = 4096
@@ -77,6 +77,7 @@ class Protocol(HttpToolsProtocol):
         self._application.traffic.connected()
         self._waiting: deque[_Request] = deque()
         self._pieces: list[bytes] = []
+        self._client = Client()
         self._quiet_since = self.loop.time()
         self._watch_idleness(self.timeout_keep_alive)
 
@@ -88,6 +89,8 @@ class Protocol(HttpToolsProtocol):
         if self.transport.is_closing():
             return
         busy = self._running is not None or (self.cycle is not None and not self.cycle.response_complete)
+        if busy and self.cycle is not None and self.cycle.more_body:
+            busy = False  # a client that stopped in the middle of its body
         left = self.timeout_keep_alive if busy else self._quiet_since + self.timeout_keep_alive - self.loop.time()
         if left > 0:
             self._watch_idleness(max(left, 1.0))
@@ -98,9 +101,11 @@ class Protocol(HttpToolsProtocol):
         self._application.traffic.disconnected()
         self._idleness.cancel()
         self._waiting.clear()
+        self._client.leave()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
+        self._quiet_since = self.loop.time()
         if self._in_head:
             self._head_bytes += len(data)
         super().data_received(data)
@@ -211,7 +216,7 @@ class Protocol(HttpToolsProtocol):
         """Answers at once, or goes on in a task if the handler has to wait."""
         method, url, fields, content, keep = request
         path, _, query = url.partition(b"?")
-        coroutine = self._application.respond(method, path, query, fields, content)
+        coroutine = self._application.respond(method, path, query, fields, content, self._client)
         started: Awaitable[Reply]
         if _EAGER:
             task_started: asyncio.Task[Reply] = asyncio.Task(coroutine, loop=self.loop, **_EAGER)
@@ -272,7 +277,9 @@ class Protocol(HttpToolsProtocol):
 
     def send_400_response(self, msg: str) -> None:
         """Answers what is no HTTP at all; the connection ends here."""
-        type_, reason = self._problem or ("illegal_argument_exception", f"malformed HTTP request: {msg}")
+        # uvicorn calls this while it handles what the parser said.
+        said = sys.exc_info()[1] or msg
+        type_, reason = self._problem or ("illegal_argument_exception", f"malformed HTTP request: {said}")
         cause: dict[str, Any] = {"type": type_, "reason": reason}
         body = orjson.dumps({"error": {"root_cause": [cause], **cause}, "status": 400})
         head = (

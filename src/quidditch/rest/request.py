@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from quidditch.model.errors import ApiError, illegal_argument
 from quidditch.model.json_text import parse_json
@@ -10,17 +10,22 @@ from quidditch.rest import params
 from quidditch.rest.media import Media
 from quidditch.rest.route import Route
 
+if TYPE_CHECKING:
+    from quidditch_kernel import Cancel
+
 JSON_MEDIA = Media("json")
+_SHOWN_BYTES = 2000
 
 
 class Request:
     """Path, parameters, headers and body.
 
     `path` is the path as it was sent (not decoded); `path_params` and `query` are decoded. `body` is always JSON (or
-    lines of JSON): YAML was translated before. `media` is what the answer is to be written in.
+    lines of JSON): YAML was translated before. `media` is what the answer is to be written in. `cancel` ends the searches of
+    the request.
     """
 
-    __slots__ = ("body", "headers", "media", "method", "path", "path_params", "query", "route", "security")
+    __slots__ = ("body", "cancel", "headers", "media", "method", "path", "path_params", "query", "route", "security")
 
     def __init__(
         self,
@@ -42,6 +47,7 @@ class Request:
         self.body = body
         self.media = media
         self.security: Any = None
+        self.cancel: Cancel | None = None
 
     # --- parameters -------------------------------------------------------------------------------------------------
 
@@ -120,6 +126,13 @@ class Request:
 
     def json_object_or_empty(self) -> dict[str, Any]:
         return self.json_object() if self.content() else {}
+
+    def describe(self) -> str:
+        """What the request is about, for those who look at tasks."""
+        source = self.body[:_SHOWN_BYTES].decode("utf-8", "replace")
+        if self.route.load == "search":
+            return f"indices[{self.path_params.get('index', '')}], search_type[QUERY_THEN_FETCH], source[{source}]"
+        return f"requests[{self.method} {self.path}], bytes[{len(self.body)}]"
 
     def __repr__(self) -> str:
         return f"Request({self.method} {self.path})"

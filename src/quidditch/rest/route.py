@@ -24,10 +24,11 @@ class Route:
     `path` has literal segments and `{name}` segments; `params` are the allowed query parameters besides the common ones
     and the path's own; `body` says whether a request body is allowed; `stream` marks newline-delimited bodies, which
     cannot be YAML; `load` names the pressure that the request counts against: `write` (bytes in flight), `search`
-    (requests in flight) or none; `text` marks endpoints (`_cat`) that answer plain text unless asked otherwise.
+    (requests in flight) or none; `text` marks endpoints (`_cat`) that answer plain text unless asked otherwise. `action` is OpenSearch's
+    name of the work; with it the request is a task while it runs.
     """
 
-    __slots__ = ("body", "handler", "load", "method", "params", "path", "stream", "text")
+    __slots__ = ("action", "body", "handler", "load", "method", "params", "path", "stream", "text")
 
     def __init__(
         self,
@@ -40,6 +41,7 @@ class Route:
         stream: bool = False,
         load: str = "",
         text: bool = False,
+        action: str = "",
     ) -> None:
         if method not in METHODS:
             raise ValueError(f"unknown method [{method}] of route [{path}]")
@@ -52,6 +54,7 @@ class Route:
         self.stream = stream
         self.load = load
         self.text = text
+        self.action = action
 
     def __repr__(self) -> str:
         return f"Route({self.method} {self.path})"

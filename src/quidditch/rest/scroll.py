@@ -24,7 +24,9 @@ async def scroll(request: Request, node: Node) -> Response:
             raise unknown(key, value)
     if not id:
         raise validation("scrollId is missing")
-    return Response.raw(await node.search.scrolls.page(id, alive, request.flag("rest_total_hits_as_int")))
+    return Response.raw(
+        await node.search.scrolls.page(id, alive, request.flag("rest_total_hits_as_int"), request.cancel)
+    )
 
 
 async def clear(request: Request, node: Node) -> Response:
@@ -58,6 +60,8 @@ def unknown(key: str, value: Any) -> Exception:
 
 _PATHS = ("/_search/scroll", "/_search/scroll/{scroll_id}")
 _PARAMS = ("scroll", "scroll_id", "rest_total_hits_as_int")
-ROUTES = [Route(method, path, scroll, _PARAMS, load="search") for method in ("GET", "POST") for path in _PATHS] + [
-    Route("DELETE", path, clear, ("scroll_id",)) for path in _PATHS
-]
+ROUTES = [
+    Route(method, path, scroll, _PARAMS, load="search", action="indices:data/read/scroll")
+    for method in ("GET", "POST")
+    for path in _PATHS
+] + [Route("DELETE", path, clear, ("scroll_id",)) for path in _PATHS]

@@ -12,7 +12,7 @@ from quidditch.rest.route import Route
 
 def ask_of(request: Request) -> Ask:
     """The search that a request asks for."""
-    return Ask(request.path_params.get("index"), request.query, request.content())
+    return Ask(request.path_params.get("index"), request.query, request.content(), request.cancel)
 
 
 async def search(request: Request, node: Node) -> Response:
@@ -25,7 +25,7 @@ async def search_shards(request: Request, node: Node) -> Response:
 
 _SHARD_PARAMS = ("preference", "routing", "local", "ignore_unavailable", "allow_no_indices", "expand_wildcards")
 ROUTES = [
-    Route(method, path, search, SEARCH_PARAMS, load="search")
+    Route(method, path, search, SEARCH_PARAMS, load="search", action="indices:data/read/search")
     for method in ("GET", "POST")
     for path in ("/_search", "/{index}/_search")
 ] + [

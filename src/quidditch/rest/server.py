@@ -14,6 +14,7 @@ from typing import Any
 
 import orjson
 
+from quidditch.coordinator.tasks import Task
 from quidditch.model.errors import ApiError
 from quidditch.rest import body as bodies
 from quidditch.rest import filter_path, media, params, writers
@@ -26,6 +27,7 @@ from quidditch.rest.response import Response
 from quidditch.rest.route import Route
 from quidditch.rest.router import Router
 from quidditch.rest.traffic import UNROUTED
+from quidditch_kernel import Cancel
 
 Scope = MutableMapping[str, Any]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
@@ -36,6 +38,19 @@ MAX_BODY_BYTES = 100 * 1024 * 1024
 GZIP_FROM_BYTES = 1400
 _PRODUCT = (b"x-elastic-product", b"Elasticsearch")
 _FATAL = (asyncio.CancelledError, KeyboardInterrupt, SystemExit, GeneratorExit)
+
+
+class Client:
+    """Who waits for an answer: when he leaves, searches for him end."""
+
+    __slots__ = ("task",)
+
+    def __init__(self) -> None:
+        self.task: Task | None = None
+
+    def leave(self) -> None:
+        if self.task is not None:
+            self.task.abandon()
 
 
 class App:
@@ -69,7 +84,13 @@ class App:
         finally:
             self._pressure.give_body(taken)
         if reply is None:
-            reply = await self.respond(scope["method"], scope["raw_path"], scope["query_string"], headers, content)
+            client = Client()
+            watching = asyncio.create_task(_watch(receive, client))
+            try:
+                path, query = scope["raw_path"], scope["query_string"]
+                reply = await self.respond(scope["method"], path, query, headers, content, client)
+            finally:
+                watching.cancel()
         await send({"type": "http.response.start", "status": reply[0], "headers": reply[1]})
         await send({"type": "http.response.body", "body": reply[2]})
 
@@ -82,7 +103,13 @@ class App:
         return simple(413, f"the body of the request is larger than the limit of {self._max_body} bytes")
 
     async def respond(
-        self, method: str, raw_path: bytes, raw_query: bytes, headers: dict[bytes, bytes], content: bytes
+        self,
+        method: str,
+        raw_path: bytes,
+        raw_query: bytes,
+        headers: dict[bytes, bytes],
+        content: bytes,
+        client: Client | None = None,
     ) -> Reply:
         """Answers one request, whose body is complete. Raises nothing but cancellation."""
         self.requests += 1
@@ -111,7 +138,7 @@ class App:
                 wanted, content = self._negotiate(route, headers, query, content)
                 values = {name: params.decode(parts[at]) for at, name in places}
                 request = Request(method, path, route, values, query, headers, content, wanted)
-                response = await self._call(route, request)
+                response = await self._call(route, request, client)
         except bodies.TooLarge:
             failed = True
             response = self._too_large()
@@ -131,7 +158,7 @@ class App:
         self.traffic.note(method, pattern, reply[0], perf_counter() - started)
         return reply
 
-    async def _call(self, route: Route, request: Request) -> Response:
+    async def _call(self, route: Route, request: Request, client: Client | None) -> Response:
         if request.query and not request.query.keys() <= route.params:
             params.check_known(request.path, request.query, route.params)
         if request.body and not route.body:
@@ -144,16 +171,38 @@ class App:
             size = len(request.body)
             self._pressure.take_write(size)
             try:
-                return await route.handler(request, self._node)
+                return await self._run(route, request, client)
             finally:
                 self._pressure.give_write(size)
         if route.load == "search":
             self._pressure.take_search()
             try:
-                return await route.handler(request, self._node)
+                return await self._run(route, request, client)
             finally:
                 self._pressure.give_search()
         return await route.handler(request, self._node)
+
+    async def _run(self, route: Route, request: Request, client: Client | None) -> Response:
+        """Calls the handler; what has an action is a task meanwhile."""
+        if not route.action:
+            return await route.handler(request, self._node)
+        tasks = self._node.tasks
+        stop = None
+        if route.load == "search":
+            request.cancel = Cancel()
+            stop = request.cancel.cancel
+        task = tasks.begin(route.action, request.describe, stop, request.header("x-opaque-id"))
+        if client is not None:
+            client.task = task
+        timer = _cancelled_later(request, task) if "cancel_after_time_interval" in request.query else None
+        try:
+            return await route.handler(request, self._node)
+        finally:
+            tasks.end(task)
+            if client is not None:
+                client.task = None
+            if timer is not None:
+                timer.cancel()
 
     def _unrouted(self, method: str, path: str, query: bytes, parts: list[str]) -> Response:
         uri = f"{path}?{query.decode('latin-1')}" if query else path
@@ -225,6 +274,21 @@ class App:
         if response.headers:
             out.extend(response.headers)
         return response.status, out, body
+
+
+async def _watch(receive: bodies.Receive, client: Client) -> None:
+    """Waits for the client to leave."""
+    message = await receive()
+    if message["type"] == "http.disconnect":
+        client.leave()
+
+
+def _cancelled_later(request: Request, task: Task) -> asyncio.TimerHandle | None:
+    """Ends the task's searches after `cancel_after_time_interval`."""
+    after = request.time("cancel_after_time_interval")
+    if after is None or after < 0:
+        return None
+    return asyncio.get_running_loop().call_later(after / 1000, task.abandon)
 
 
 class _Refused(ApiError):

@@ -1,15 +1,13 @@
-"""Work that goes on after the answer (`wait_for_completion=false`): started here, asked for by `_tasks/{task_id}`."""
+"""`_tasks`: what the nodes work on, ending it, and work that goes on after its answer (`wait_for_completion=false`)."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
-from itertools import count
 from typing import Any
 
 from quidditch.coordinator.nodes import SECONDS, Gathered, failed_node
-from quidditch.model import wildcard
+from quidditch.coordinator.tasks import Task
 from quidditch.model.errors import ApiError, illegal_argument
 from quidditch.rest.errors import response_of
 from quidditch.rest.node import Node
@@ -24,34 +22,12 @@ _KEEP = 1000
 _EXTRA = "tasks"
 
 
-@dataclass(slots=True)
-class BackgroundTask:
-    """One piece of work. `started_ms` is wall-clock time, `started` and `ended` seconds that only go forward."""
-
-    number: int
-    action: str
-    description: str
-    started_ms: int
-    started: float
-    cancel: Callable[[], None] | None = None
-    cancelled: bool = False
-    ended: float | None = None
-    running: asyncio.Task[Response] | None = None
+Background = dict[int, tuple[Task, asyncio.Task[Response]]]
+"""Work that goes on after its answer, and up to a limit what it came to."""
 
 
-@dataclass(slots=True)
-class BackgroundTasks:
-    """What this node works on and, up to a limit, what it has done."""
-
-    numbers: count[int] = field(default_factory=lambda: count(1))
-    known: dict[int, BackgroundTask] = field(default_factory=dict)
-
-
-def _tasks(node: Node) -> BackgroundTasks:
-    found = node.extra.get(_EXTRA)
-    if found is None:
-        found = node.extra[_EXTRA] = BackgroundTasks()
-    assert isinstance(found, BackgroundTasks)
+def _background(node: Node) -> Background:
+    found: Background = node.extra.setdefault(_EXTRA, {})
     return found
 
 
@@ -63,9 +39,7 @@ def start(
     cancel: Callable[[], None] | None = None,
 ) -> Response:
     """Begins the work and answers its task id at once. `cancel` asks the work to end early."""
-    tasks = _tasks(node)
-    number = next(tasks.numbers)
-    task = BackgroundTask(number, action, description, node.clock.now_ms(), node.clock.monotonic(), cancel)
+    task = node.tasks.begin(action, lambda: description, cancel)
 
     async def run() -> Response:
         try:
@@ -73,12 +47,12 @@ def start(
         except Exception as error:
             return response_of(error, description, trace=False)
         finally:
-            task.ended = node.clock.monotonic()
+            node.tasks.end(task)
 
-    task.running = asyncio.get_running_loop().create_task(run(), name=description)
-    tasks.known[task.number] = task
-    for number in [number for number, each in tasks.known.items() if each.ended is not None][:-_KEEP]:
-        del tasks.known[number]
+    known = _background(node)
+    known[task.number] = task, asyncio.get_running_loop().create_task(run(), name=description)
+    for number in [number for number, (each, _) in known.items() if each.ended is not None][:-_KEEP]:
+        del known[number]
     return Response.json({"task": f"{node.id}:{task.number}"})
 
 
@@ -139,7 +113,7 @@ def _which(request: Request) -> dict[str, Any]:
 
 def _parsed(written: str) -> tuple[str, int]:
     owner, colon, number = written.rpartition(":")
-    if not colon or not number.isdigit():
+    if not colon or not owner or not (number.isascii() and number.isdigit() and len(number) < 19):
         raise illegal_argument(f"malformed task id {written}")
     return owner, int(number)
 
@@ -173,11 +147,9 @@ def _grouped(gathered: Gathered, group: str, node: Node) -> dict[str, Any]:
 
 async def tell(node: Node, message: Mapping[str, Any]) -> dict[str, Any]:
     """The tasks of this node that are under way, by their ids."""
-    shown = {f"{node.id}:{task.number}": _shown(node, task) for task in _matching(node, message)}
-    if message["wait_seconds"]:
-        waits = [task.running for task in _matching(node, message) if task.running is not None]
-        if waits:
-            await asyncio.wait(waits, timeout=message["wait_seconds"])
+    found = node.tasks.chosen(message["actions"])
+    shown = {f"{node.id}:{task.number}": _shown(node, task) for task in found}
+    await _ended(found, message["wait_seconds"])
     if not message["detailed"]:
         for task in shown.values():
             del task["description"], task["resource_stats"]
@@ -187,55 +159,55 @@ async def tell(node: Node, message: Mapping[str, Any]) -> dict[str, Any]:
 async def tell_cancelled(node: Node, message: Mapping[str, Any]) -> dict[str, Any] | None:
     """Cancels tasks of this node; None if the one asked for is not under way."""
     if "number" in message:
-        task = _tasks(node).known.get(message["number"])
-        if task is None or task.ended is not None:
+        task = node.tasks.running.get(message["number"])
+        if task is None:
             return None
         if task.cancel is None:
             raise illegal_argument(f"task [{node.id}:{task.number}] doesn't support cancellation")
         chosen = [task]
     else:
-        chosen = [task for task in _matching(node, message) if task.cancel is not None]
+        chosen = [task for task in node.tasks.chosen(message["actions"]) if task.cancel is not None]
     for task in chosen:
-        task.cancelled = True
-        if task.cancel is not None:
-            task.cancel()
+        task.abandon()
     return {f"{node.id}:{task.number}": _shown(node, task) for task in chosen}
 
 
 async def tell_one(node: Node, message: Mapping[str, Any]) -> dict[str, Any] | None:
     """A task of this node, with what it answered if it has ended; None if there is no such."""
-    task = _tasks(node).known.get(message["number"])
-    if task is None or task.running is None:
+    background = _background(node).get(message["number"])
+    task = node.tasks.running.get(message["number"]) if background is None else background[0]
+    if task is None:
         return None
-    if message["wait_seconds"]:
-        await asyncio.wait([task.running], timeout=message["wait_seconds"])
-    shown: dict[str, Any] = {"completed": task.running.done(), "task": _shown(node, task)}
-    if task.running.done():
-        value = task.running.result().value
+    await _ended([task], message["wait_seconds"])
+    shown: dict[str, Any] = {"completed": task.ended is not None, "task": _shown(node, task)}
+    if background is not None and task.ended is not None:
+        value = (await background[1]).value
         shown["error" if "error" in value else "response"] = value.get("error", value)
     return shown
 
 
-def _matching(node: Node, message: Mapping[str, Any]) -> list[BackgroundTask]:
-    """What is under way and meets `actions`."""
-    wanted = message["actions"]
-    found = [task for task in _tasks(node).known.values() if task.ended is None]
-    return [task for task in found if not wanted or any(wildcard.matches(pattern, task.action) for pattern in wanted)]
+async def _ended(tasks: list[Task], seconds: float) -> None:
+    """Waits until the tasks are over, at most so long."""
+    if tasks and seconds > 0:
+        waits = [asyncio.create_task(task.wait()) for task in tasks]
+        _, late = await asyncio.wait(waits, timeout=seconds)
+        for wait in late:
+            wait.cancel()
 
 
-def _shown(node: Node, task: BackgroundTask) -> dict[str, Any]:
+def _shown(node: Node, task: Task) -> dict[str, Any]:
     ended = node.clock.monotonic() if task.ended is None else task.ended
     return {
         "node": node.id,
         "id": task.number,
         "type": "transport",
         "action": task.action,
-        "description": task.description,
+        "description": task.describe(),
         "start_time_in_millis": task.started_ms,
         "running_time_in_nanos": int((ended - task.started) * 1e9),
         "cancellable": task.cancel is not None,
         "cancelled": task.cancelled,
-        "headers": {},
+        "headers": {} if task.opaque_id is None else {"X-Opaque-Id": task.opaque_id},
         "resource_stats": {},
     }
 

@@ -120,4 +120,4 @@ def script_unsupported(script: Any) -> ApiError:
     return ApiError(400, "illegal_argument_exception", "failed to execute script", {"caused_by": cause})
 
 
-ROUTES = [Route("POST", "/{index}/_update/{id}", update, _PARAMS, load="write")]
+ROUTES = [Route("POST", "/{index}/_update/{id}", update, _PARAMS, load="write", action="indices:data/write/update")]

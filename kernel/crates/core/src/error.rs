@@ -42,6 +42,11 @@ impl Error {
         Self::new("corruption_exception", 500, format!("{file} at offset {offset}: {reason}"))
     }
 
+    /// Stored by a newer version.
+    pub fn too_new(reason: impl Into<String>) -> Self {
+        Self::new("index_format_too_new_exception", 500, reason)
+    }
+
     pub fn io(context: impl fmt::Display, source: impl fmt::Display) -> Self {
         Self::new("io_exception", 500, format!("{context}: {source}"))
     }

@@ -12,6 +12,7 @@ pub mod bulk;
 pub mod dates;
 pub mod engine;
 pub mod error;
+pub mod interrupt;
 pub mod mapping;
 mod murmur;
 pub mod reader;

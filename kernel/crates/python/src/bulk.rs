@@ -7,7 +7,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 use quidditch_core::{Error, bulk};
 
-use crate::error::{json, raise};
+use crate::error::{json, raise, run};
 
 fn bad(what: &str) -> impl FnOnce(serde_json::Error) -> PyErr + '_ {
     move |e| raise(Error::illegal_argument(format!("bad {what}: {e}")))
@@ -41,7 +41,7 @@ impl Bulk {
     fn route(&self, py: Python<'_>, targets: &[u8], rejects: &[u8]) -> PyResult<Vec<(String, u32, Slice)>> {
         let targets: HashMap<String, bulk::Target> = serde_json::from_slice(targets).map_err(bad("targets"))?;
         let rejects: bulk::Rejects = serde_json::from_slice(rejects).map_err(bad("rejects"))?;
-        let routed = py.detach(|| self.inner.route(&targets, &rejects)).map_err(raise)?;
+        let routed = run(py, || self.inner.route(&targets, &rejects))?;
         *lock(&self.rejected) = routed.rejected;
         let wrap = |slice: bulk::Slice| (slice.index.clone(), slice.shard, Slice { inner: Arc::new(slice) });
         Ok(routed.slices.into_iter().map(wrap).collect())
@@ -162,7 +162,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 #[pyo3(signature = (body, default_index, defaults))]
 pub fn split_bulk(py: Python<'_>, body: &[u8], default_index: Option<&str>, defaults: &[u8]) -> PyResult<Bulk> {
     let defaults: bulk::Defaults = serde_json::from_slice(defaults).map_err(bad("defaults"))?;
-    let inner = py.detach(|| bulk::Bulk::split(body.to_vec(), default_index, &defaults)).map_err(raise)?;
+    let inner = run(py, || bulk::Bulk::split(body.to_vec(), default_index, &defaults))?;
     Ok(Bulk { inner, rejected: Mutex::default() })
 }
 

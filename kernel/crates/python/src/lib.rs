@@ -19,12 +19,12 @@ mod _native {
     #[pymodule_export]
     use crate::error::KernelError;
     #[pymodule_export]
-    use crate::mapping::{Mapping, analyze, check_analysis};
+    use crate::mapping::{Mapping, analyze, check_analysis, regex_matches};
     #[pymodule_export]
     use crate::reader::Reader;
     #[pymodule_export]
     use crate::search::{
-        Outcome, Plan, count, explain, fetch, fetch_refs, format_number, merge, query, render, search_shards,
+        Cancel, Outcome, Plan, count, explain, fetch, fetch_refs, format_number, merge, query, render, search_shards,
     };
     #[pymodule_export]
     use crate::shard::{Runtime, Shard};

@@ -6,7 +6,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 use quidditch_core::{Error, analysis, mapping};
 
-use crate::error::{json, raise};
+use crate::error::{json, raise, run};
 
 #[pyclass(frozen, module = "quidditch_kernel._native")]
 pub struct Mapping {
@@ -20,7 +20,7 @@ impl Mapping {
     #[new]
     fn new(py: Python<'_>, mapping: &[u8], settings: &[u8]) -> PyResult<Self> {
         let (mapping, settings) = (json("mapping", mapping)?, json("settings", settings)?);
-        let inner = py.detach(|| mapping::Mapping::compile(&mapping, &settings, None)).map_err(raise)?;
+        let inner = run(py, || mapping::Mapping::compile(&mapping, &settings, None))?;
         Ok(Self { inner })
     }
 
@@ -38,8 +38,7 @@ impl Mapping {
 
     fn analyze<'py>(&self, py: Python<'py>, request: &[u8]) -> PyResult<Bound<'py, PyBytes>> {
         let request = json("request", request)?;
-        let body =
-            py.detach(|| analysis::analyze(&self.inner.analyzers, Some(&self.inner), &request)).map_err(raise)?;
+        let body = run(py, || analysis::analyze(&self.inner.analyzers, Some(&self.inner), &request))?;
         Ok(PyBytes::new(py, body.to_string().as_bytes()))
     }
 }
@@ -52,9 +51,7 @@ fn missing(name: &str) -> Error {
 #[pyfunction]
 pub fn analyze<'py>(py: Python<'py>, settings: &[u8], request: &[u8]) -> PyResult<Bound<'py, PyBytes>> {
     let (settings, request) = (json("settings", settings)?, json("request", request)?);
-    let body = py
-        .detach(|| analysis::analyze(&analysis::Analyzers::from_settings(&settings)?, None, &request))
-        .map_err(raise)?;
+    let body = run(py, || analysis::analyze(&analysis::Analyzers::from_settings(&settings)?, None, &request))?;
     Ok(PyBytes::new(py, body.to_string().as_bytes()))
 }
 
@@ -62,5 +59,19 @@ pub fn analyze<'py>(py: Python<'py>, settings: &[u8], request: &[u8]) -> PyResul
 #[pyfunction]
 pub fn check_analysis(py: Python<'_>, settings: &[u8]) -> PyResult<()> {
     let settings = json("settings", settings)?;
-    py.detach(|| analysis::Analyzers::from_settings(&settings)).map(|_| ()).map_err(raise)
+    run(py, || analysis::Analyzers::from_settings(&settings)).map(|_| ())
+}
+
+/// Whether a Java pattern matches the whole text, in bounded time.
+#[pyfunction]
+pub fn regex_matches(py: Python<'_>, pattern: &str, text: &str) -> PyResult<bool> {
+    run(py, || {
+        let regex = analysis::regex::compile(&format!("^(?:{pattern})$"), Some("DOTALL"))?;
+        regex.is_match(text).map_err(|_| {
+            Error::illegal_argument(format!(
+                "the pattern [{pattern}] takes too long to match a text of {} bytes",
+                text.len()
+            ))
+        })
+    })
 }

@@ -7,10 +7,11 @@ use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 use quidditch_core::Result;
 use quidditch_core::aggs;
+use quidditch_core::interrupt::{self, Interruptible};
 use quidditch_core::reader::ShardReader;
 use quidditch_core::search::{self, Target, block};
 
-use crate::error::raise;
+use crate::error::{raise, run};
 use crate::reader::Reader;
 
 /// A parsed plan, shared between threads.
@@ -28,6 +29,29 @@ impl Plan {
 
     fn cost(&self, readers: Vec<PyRef<'_, Reader>>) -> u64 {
         self.inner.cost(&shards(&readers))
+    }
+}
+
+/// Ends the searches that it was given to, from any thread.
+#[pyclass(frozen, module = "quidditch_kernel._native")]
+pub struct Cancel {
+    inner: interrupt::Cancel,
+}
+
+#[pymethods]
+impl Cancel {
+    #[new]
+    fn new() -> Self {
+        Self { inner: interrupt::Cancel::default() }
+    }
+
+    fn cancel(&self) {
+        self.inner.cancel();
+    }
+
+    #[getter]
+    fn cancelled(&self) -> bool {
+        self.inner.cancelled()
     }
 }
 
@@ -95,18 +119,19 @@ fn shards(readers: &[PyRef<'_, Reader>]) -> Vec<Arc<ShardReader>> {
 
 /// Runs without the GIL and brings bytes back.
 fn bytes<'py>(py: Python<'py>, work: impl Send + FnOnce() -> Result<Vec<u8>>) -> PyResult<Bound<'py, PyBytes>> {
-    let result = py.detach(work).map_err(raise)?;
+    let result = run(py, work)?;
     Ok(PyBytes::new(py, &result))
 }
 
 #[pyfunction]
-#[pyo3(name = "search", signature = (readers, plan, plans = None, cursor = None))]
+#[pyo3(name = "search", signature = (readers, plan, plans = None, cursor = None, cancel = None))]
 pub fn search_shards(
     py: Python<'_>,
     readers: Vec<(String, u32, String, PyRef<'_, Reader>)>,
     plan: &Plan,
     plans: Option<Vec<PyRef<'_, Plan>>>,
     cursor: Option<&[u8]>,
+    cancel: Option<&Cancel>,
 ) -> PyResult<Outcome> {
     let targets: Vec<Target> = readers
         .into_iter()
@@ -117,12 +142,13 @@ pub fn search_shards(
         })
         .collect();
     let plan = Arc::clone(&plan.inner);
-    // Without the wait for the interpreter's lock.
-    let run = || {
+    let cancel = cancel.map(|cancel| &cancel.inner);
+    run(py, || {
+        let _interruptible = Interruptible::new(None, cancel);
+        // Without the wait for the interpreter's lock.
         let started = Instant::now();
         search::search(&targets, &plan, cursor).map(|inner| Outcome { inner, taken: started.elapsed() })
-    };
-    py.detach(run).map_err(raise)
+    })
 }
 
 fn cursor_of(bytes: Option<&[u8]>) -> Result<Option<search::Cursor>> {
@@ -192,16 +218,14 @@ pub fn render(
     cursor: Option<&[u8]>,
 ) -> PyResult<Outcome> {
     let plan = &plan.inner;
-    let inner = py
-        .detach(|| -> Result<search::Outcome> {
-            let fetched: Result<Vec<block::Fetched>> = hits.iter().map(|bytes| block::decode(bytes)).collect();
-            let merged = block::decode(merged)?;
-            let mut outcome = search::render(plan, &merged, fetched?);
-            let places = places.unwrap_or_default();
-            outcome.scroll = search::next_page(plan, &merged, &places, cursor_of(cursor)?.as_ref())?;
-            Ok(outcome)
-        })
-        .map_err(raise)?;
+    let inner = run(py, || {
+        let fetched: Result<Vec<block::Fetched>> = hits.iter().map(|bytes| block::decode(bytes)).collect();
+        let merged = block::decode(merged)?;
+        let mut outcome = search::render(plan, &merged, fetched?);
+        let places = places.unwrap_or_default();
+        outcome.scroll = search::next_page(plan, &merged, &places, cursor_of(cursor)?.as_ref())?;
+        Ok(outcome)
+    })?;
     Ok(Outcome { inner, taken: Duration::ZERO })
 }
 
@@ -211,14 +235,19 @@ pub fn format_number(value: f64, pattern: &str) -> String {
 }
 
 #[pyfunction]
-pub fn count(py: Python<'_>, readers: Vec<PyRef<'_, Reader>>, plan: &Plan) -> PyResult<u64> {
+#[pyo3(signature = (readers, plan, cancel = None))]
+pub fn count(py: Python<'_>, readers: Vec<PyRef<'_, Reader>>, plan: &Plan, cancel: Option<&Cancel>) -> PyResult<u64> {
     let (shards, plan) = (shards(&readers), &plan.inner);
-    py.detach(|| search::count(&shards, plan)).map_err(raise)
+    let cancel = cancel.map(|cancel| &cancel.inner);
+    run(py, || {
+        let _interruptible = Interruptible::new(None, cancel);
+        search::count(&shards, plan)
+    })
 }
 
 #[pyfunction]
 pub fn explain<'py>(py: Python<'py>, reader: &Reader, plan: &Plan, id: &str) -> PyResult<Option<Bound<'py, PyBytes>>> {
     let (reader, plan) = (&reader.inner, &plan.inner);
-    let explained = py.detach(|| search::explain(reader, plan, id)).map_err(raise)?;
+    let explained = run(py, || search::explain(reader, plan, id))?;
     Ok(explained.map(|bytes| PyBytes::new(py, &bytes)))
 }

@@ -9,7 +9,7 @@ use quidditch_core::storage::OsFs;
 use quidditch_core::{Error, engine};
 
 use crate::bulk::{Slice, SliceResult};
-use crate::error::raise;
+use crate::error::{raise, run};
 use crate::mapping::Mapping;
 use crate::reader::Reader;
 
@@ -48,38 +48,37 @@ impl Shard {
     #[staticmethod]
     fn open(py: Python<'_>, runtime: &Runtime, path: PathBuf, config: &[u8], mapping: &Mapping) -> PyResult<Self> {
         let (runtime, mapping) = (runtime.inner.clone(), mapping.inner.clone());
-        let inner =
-            py.detach(|| engine::Shard::open(&runtime, Arc::new(OsFs), path, config, mapping)).map_err(raise)?;
+        let inner = run(py, || engine::Shard::open(&runtime, Arc::new(OsFs), path, config, mapping))?;
         Ok(Self { inner })
     }
 
     fn configure(&self, py: Python<'_>, config: &[u8]) -> PyResult<()> {
-        py.detach(|| self.inner.configure(config)).map_err(raise)
+        run(py, || self.inner.configure(config))
     }
 
     fn set_mapping(&self, py: Python<'_>, mapping: &Mapping) -> PyResult<()> {
         let mapping = mapping.inner.clone();
-        py.detach(|| self.inner.set_mapping(mapping)).map_err(raise)
+        run(py, || self.inner.set_mapping(mapping))
     }
 
     fn bulk(&self, py: Python<'_>, slice: &Slice) -> PyResult<SliceResult> {
         let slice = slice.inner.clone();
-        let result = py.detach(|| self.inner.bulk(&slice)).map_err(raise)?;
+        let result = run(py, || self.inner.bulk(&slice))?;
         Ok(SliceResult::new(result, Some(slice)))
     }
 
     fn retry(&self, py: Python<'_>, slice: &Slice, result: &SliceResult) -> PyResult<()> {
         let slice = slice.inner.clone();
-        py.detach(|| self.inner.retry(&slice, &mut result.locked())).map_err(raise)
+        run(py, || self.inner.retry(&slice, &mut result.locked()))
     }
 
     fn get<'py>(&self, py: Python<'py>, request: &[u8]) -> PyResult<Option<Bound<'py, PyBytes>>> {
-        let found = py.detach(|| self.inner.get(request)).map_err(raise)?;
+        let found = run(py, || self.inner.get(request))?;
         Ok(found.map(|members| PyBytes::new(py, &members)))
     }
 
     fn refresh(&self, py: Python<'_>) -> PyResult<()> {
-        py.detach(|| self.inner.refresh()).map_err(raise)
+        run(py, || self.inner.refresh())
     }
 
     fn when_refreshed(&self, py: Python<'_>, seq_no: i64, callback: Py<PyAny>) {
@@ -95,7 +94,7 @@ impl Shard {
     }
 
     fn flush(&self, py: Python<'_>, force: bool, wait_if_ongoing: bool) -> PyResult<()> {
-        py.detach(|| self.inner.flush(force, wait_if_ongoing)).map_err(raise)
+        run(py, || self.inner.flush(force, wait_if_ongoing))
     }
 
     fn force_merge(
@@ -105,7 +104,7 @@ impl Shard {
         only_expunge_deletes: bool,
         flush: bool,
     ) -> PyResult<()> {
-        py.detach(|| self.inner.force_merge(max_num_segments, only_expunge_deletes, flush)).map_err(raise)
+        run(py, || self.inner.force_merge(max_num_segments, only_expunge_deletes, flush))
     }
 
     fn reader(&self) -> PyResult<Reader> {
@@ -113,17 +112,17 @@ impl Shard {
     }
 
     fn stats<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
-        let stats = py.detach(|| self.inner.stats()).map_err(raise)?;
+        let stats = run(py, || self.inner.stats())?;
         Ok(PyBytes::new(py, &stats))
     }
 
     fn segments<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
-        let segments = py.detach(|| self.inner.segments()).map_err(raise)?;
+        let segments = run(py, || self.inner.segments())?;
         Ok(PyBytes::new(py, &segments))
     }
 
     fn close(&self, py: Python<'_>) -> PyResult<()> {
-        py.detach(|| self.inner.close()).map_err(raise)
+        run(py, || self.inner.close())
     }
 
     fn abandon(&self, py: Python<'_>) {

@@ -65,6 +65,8 @@ class _State:
         self.current: bool | None = None
         self.previous: bool | None = None
         self.negations = 0
+        self.closing: dict[int, int] | None = None
+        """Where each parenthesis closes, once one was met."""
 
 
 class SimpleParser:
@@ -111,27 +113,34 @@ class SimpleParser:
         return state.tree.build()
 
     def _group(self, text: str, at: int, state: _State, depth: int) -> int:
-        start = at + 1
-        level, escaped, end = 1, False, start
-        while end < len(text) and level:
-            char = text[end]
+        if state.closing is None:
+            state.closing = self._closing(text, at)
+        end = state.closing.get(at)
+        if end is None:
+            return at + 1
+        inner = text[at + 1 : end]
+        if inner and depth < MAX_DEPTH:
+            self._add(state, self._part(inner, depth + 1))
+        else:
+            state.current = None
+        return end + 1
+
+    def _closing(self, text: str, at: int) -> dict[int, int]:
+        """The places of parentheses from `at` on, with those that close them."""
+        found: dict[int, int] = {}
+        opened: list[int] = []
+        escaped = False
+        for place in range(at, len(text)):
+            char = text[place]
             if escaped:
                 escaped = False
             elif char == "\\" and self._on("ESCAPE"):
                 escaped = True
             elif char == "(":
-                level += 1
-            elif char == ")":
-                level -= 1
-            end += 1
-        if level:
-            return start
-        inner = text[start : end - 1]
-        if inner and depth < MAX_DEPTH:
-            self._add(state, self._part(inner, depth + 1))
-        else:
-            state.current = None
-        return end
+                opened.append(place)
+            elif char == ")" and opened:
+                found[opened.pop()] = place
+        return found
 
     def _phrase(self, text: str, at: int, state: _State) -> int:
         start = at + 1

@@ -15,7 +15,7 @@ use super::plan::{AggNode, AggPlan, KeyPath};
 use super::sources::Sources;
 use crate::mapping::{FieldDef, FieldKind};
 use crate::reader::{Segment, ShardReader};
-use crate::{Error, Result};
+use crate::{Error, Result, interrupt};
 
 /// Documents are handed on in blocks of this many.
 pub const BLOCK: usize = 4096;
@@ -196,7 +196,10 @@ impl<'a> Subs<'a> {
         if block.docs.is_empty() {
             return Ok(());
         }
-        self.list.iter_mut().try_for_each(|c| c.collect(block))
+        self.list.iter_mut().try_for_each(|c| {
+            interrupt::check_cancelled()?;
+            c.collect(block)
+        })
     }
 
     /// As [`Collector::collect_all`], where there is one collector only.
@@ -212,6 +215,9 @@ impl<'a> Subs<'a> {
     }
 
     pub fn build(&mut self, owners: &[u32]) -> Result<Vec<Partial>> {
+        if !self.list.is_empty() {
+            interrupt::check_cancelled()?;
+        }
         self.list.iter_mut().map(|c| c.build(owners)).collect()
     }
 

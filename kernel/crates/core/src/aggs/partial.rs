@@ -57,7 +57,7 @@ pub fn decode(bytes: &[u8]) -> Result<Vec<Partial>> {
 
 /// Shards answered different kinds of results to one aggregation.
 pub fn mismatch() -> Error {
-    Error::new("aggregation_execution_exception", 500, "partial results do not belong to this aggregation")
+    Error::new("serialization_exception", 500, "partial results do not belong to this aggregation")
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use super::partial::{self, Partial, Single};
 use super::plan::{AggNode, AggPlan};
-use crate::{Error, Result};
+use crate::{Error, Result, interrupt};
 
 /// Counts the buckets of the answer.
 pub struct ReduceCtx {
@@ -52,6 +52,7 @@ impl ReduceCtx {
         if nodes.is_empty() {
             return Ok(Vec::new());
         }
+        interrupt::check_cancelled()?;
         let mut columns: Vec<Vec<Partial>> = nodes.iter().map(|_| Vec::with_capacity(parts.len())).collect();
         for subs in parts {
             if subs.len() != nodes.len() {

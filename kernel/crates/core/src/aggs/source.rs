@@ -169,14 +169,14 @@ fn open(segment: &Segment, field: &FieldDef) -> Result<Opened> {
         return Ok(opened.clone());
     }
     let fast = segment.reader.fast_fields();
+    let name = field.stored_name();
     let opened = match field.kind {
-        FieldKind::Keyword => fast.str(&field.path)?.map_or(Opened::None, Opened::Str),
-        FieldKind::Ip => fast.column_opt::<Ipv6Addr>(&field.path)?.map_or(Opened::None, Opened::Ip),
+        FieldKind::Keyword => fast.str(&name)?.map_or(Opened::None, Opened::Str),
+        FieldKind::Ip => fast.column_opt::<Ipv6Addr>(&name)?.map_or(Opened::None, Opened::Ip),
         FieldKind::Text | FieldKind::Binary => Opened::None,
         _ => {
             const TYPES: [ColumnType; 4] = [ColumnType::I64, ColumnType::U64, ColumnType::F64, ColumnType::Bool];
-            fast.u64_lenient_for_type(Some(&TYPES), &field.path)?
-                .map_or(Opened::None, |(column, _)| Opened::Num(column))
+            fast.u64_lenient_for_type(Some(&TYPES), &name)?.map_or(Opened::None, |(column, _)| Opened::Num(column))
         }
     };
     segment.caches.other.write().insert(key, Arc::new(opened.clone()));

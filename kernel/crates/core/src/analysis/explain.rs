@@ -223,6 +223,9 @@ impl<'a> Request<'a> {
             for (_, filter) in &analyzer.filters[..stages] {
                 filter.apply(&mut tokens);
             }
+            if tokens.overflowed {
+                return Err(too_many(self.analyzers.max_token_count));
+            }
             self.check_count(all.len() + tokens.toks.len())?;
             let out = tokens_out(&tokens, text);
             let last = out.last().map_or(0, |t| t.position + 1);
@@ -247,14 +250,7 @@ impl<'a> Request<'a> {
         if count <= most {
             return Ok(());
         }
-        Err(Error::new(
-            "illegal_state_exception",
-            500,
-            format!(
-                "The number of tokens produced by calling _analyze has exceeded the allowed maximum of [{most}]. This limit can be set by \
-                 changing the [index.analyze.max_token_count] index level setting."
-            ),
-        ))
+        Err(too_many(most))
     }
 
     fn explain(&self, chosen: &Chosen, texts: &[String]) -> Result<Value> {
@@ -299,6 +295,17 @@ impl<'a> Request<'a> {
         let keywords = analyzer.filters[..stages].iter().any(|(_, filter)| filter.sees_keywords());
         Ok(tokens.iter().map(|token| detailed(token, keywords, &wanted)).collect())
     }
+}
+
+fn too_many(most: usize) -> Error {
+    Error::new(
+        "illegal_state_exception",
+        500,
+        format!(
+            "The number of tokens produced by calling _analyze has exceeded the allowed maximum of [{most}]. This limit can be set by \
+             changing the [index.analyze.max_token_count] index level setting."
+        ),
+    )
 }
 
 fn detailed(t: &TokenOut, keywords: bool, wanted: &[String]) -> Value {

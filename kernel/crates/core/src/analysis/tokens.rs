@@ -80,9 +80,16 @@ pub struct Tok {
     pub keyword: bool,
 }
 
+/// Bytes of terms that one text may have: beyond, tokens are left out.
+const MAX_BYTES: usize = 128 << 20;
+/// Tokens that a stage may make of none, beside 64 for each that it got.
+const MAX_EXPANSION: usize = 4 << 20;
+
 #[derive(Debug, Clone, Default)]
 pub struct Tokens {
     pub arena: String,
+    /// More came than there is room for: an analyzer that multiplies (n-grams, shingles, synonyms) met a text too long for it.
+    pub overflowed: bool,
     pub toks: Vec<Tok>,
     /// Increments of tokens removed at the end: they widen the gap to the next value.
     pub end_inc: u32,
@@ -98,9 +105,23 @@ impl Tokens {
 
     pub fn clear(&mut self) {
         self.arena.clear();
+        self.overflowed = false;
         self.toks.clear();
         self.end_inc = 0;
         self.text_len = 0;
+    }
+
+    /// Whether a stage that got `given` tokens may add more.
+    #[inline]
+    pub fn has_room(&mut self, given: usize) -> bool {
+        self.overflowed |= self.toks.len() > MAX_EXPANSION + 64 * given;
+        !self.overflowed
+    }
+
+    #[inline]
+    fn has_bytes(&mut self, more: usize) -> bool {
+        self.overflowed |= self.arena.len() + more > MAX_BYTES;
+        !self.overflowed
     }
 
     #[inline]
@@ -116,6 +137,9 @@ impl Tokens {
     /// Adds a token of increment 1.
     #[inline]
     pub fn push(&mut self, term: &str, start: usize, end: usize, kind: Kind) {
+        if !self.has_bytes(term.len()) {
+            return;
+        }
         let at = self.arena.len() as u32;
         self.arena.push_str(term);
         self.toks.push(Tok {
@@ -130,9 +154,12 @@ impl Tokens {
         });
     }
 
-    /// Puts a term into the arena; the answer goes into `Tok::at` and `Tok::len`.
+    /// Puts a term into the arena; the answer goes into `Tok::at` and `Tok::len`. Nothing where there is no room.
     #[inline]
     pub fn store(&mut self, term: &str) -> (u32, u32) {
+        if !self.has_bytes(term.len()) {
+            return (0, 0);
+        }
         let at = self.arena.len() as u32;
         self.arena.push_str(term);
         (at, term.len() as u32)

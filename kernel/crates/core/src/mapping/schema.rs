@@ -1,5 +1,7 @@
 //! The tantivy schema of a mapping: system fields first, then leaves in the order in which they came.
 
+use std::borrow::Cow;
+
 use rustc_hash::FxHashMap;
 use tantivy::schema::{
     BytesOptions, Field, IndexRecordOption, IpAddrOptions, NumericOptions, Schema, SchemaBuilder, TextFieldIndexing,
@@ -9,6 +11,27 @@ use tantivy::schema::{
 use super::types::{FieldDef, FieldKind, SystemFields};
 
 const RAW: &str = "raw";
+const SYSTEM: [&str; 9] =
+    ["_id", "_source", "_routing", "_seq_no", "_primary_term", "_version", "_nested", "_field_names", "_ignored"];
+/// Begins the stored names of leaves whose path tantivy does not take, or a system field has.
+const ESCAPE: char = '\u{2}';
+
+/// The name of a leaf's tantivy field and column. It is the path, but for paths that begin with a hyphen, are a system field's, or
+/// have characters that mean something to tantivy.
+pub(super) fn stored_name(path: &str) -> Cow<'_, str> {
+    if !path.starts_with('-') && !path.contains(['\0', '\u{1}', ESCAPE]) && !SYSTEM.contains(&path) {
+        return Cow::Borrowed(path);
+    }
+    let mut name = String::with_capacity(path.len() + 2);
+    name.push(ESCAPE);
+    for c in path.chars() {
+        match c {
+            '\0'..=ESCAPE => name.extend([ESCAPE, char::from(b'0' + c as u8)]),
+            c => name.push(c),
+        }
+    }
+    Cow::Owned(name)
+}
 
 /// Builds the schema and fills in `field` of each leaf; answers the order of the leaves' fields.
 pub(super) fn build(leaves: &mut [FieldDef], previous_order: &[String]) -> (Schema, SystemFields, Vec<String>) {
@@ -28,7 +51,7 @@ pub(super) fn build(leaves: &mut [FieldDef], previous_order: &[String]) -> (Sche
             Some(leaf) => leaf.field = Some(add_leaf(&mut builder, leaf)),
             // The ids behind it must not move.
             None => {
-                builder.add_text_field(path, TextOptions::default());
+                builder.add_text_field(&stored_name(path), TextOptions::default());
             }
         }
     }
@@ -71,7 +94,8 @@ fn numeric(leaf: &FieldDef, terms_beside_column: bool) -> NumericOptions {
 }
 
 fn add_leaf(builder: &mut SchemaBuilder, leaf: &FieldDef) -> Field {
-    let path = leaf.path.as_str();
+    let path = stored_name(&leaf.path);
+    let path = path.as_ref();
     match leaf.kind {
         FieldKind::Text => builder.add_text_field(path, text(leaf)),
         FieldKind::Keyword => {

@@ -188,6 +188,20 @@ fn errors_read_as_opensearch_writes_them() {
 }
 
 #[test]
+fn any_path_has_a_stored_name_of_its_own() {
+    let paths =
+        ["-a", "-", "_nested", "_seq_no", "_ignored", "\u{0}", "\u{1}", "\u{2}", "a\u{1}b", "\u{2}1", "\u{2}-a", "a.b"];
+    let names: std::collections::HashSet<String> =
+        paths.iter().map(|path| schema::stored_name(path).into_owned()).collect();
+    assert_eq!(names.len(), paths.len());
+    assert_eq!(schema::stored_name("a-b._nested"), "a-b._nested");
+    let properties: serde_json::Map<String, Value> =
+        paths.iter().map(|path| ((*path).to_owned(), json!({"type": "keyword"}))).collect();
+    let compiled = mapping(Value::Object(properties));
+    assert!(paths.iter().all(|path| compiled.fields[*path].field.is_some()));
+}
+
+#[test]
 fn field_ids_are_only_appended() {
     let one = mapping(json!({"b": {"type": "text"}, "a": {"type": "long"}}));
     let two = Mapping::compile(

@@ -106,9 +106,11 @@ impl Tree {
         analyzers: &Analyzers,
         limits: Limits,
     ) -> Self {
+        let leaves: FxHashMap<Field, &FieldDef> =
+            fields.values().filter_map(|def| def.field.map(|field| (field, &**def))).collect();
         let many = schema
             .fields()
-            .map(|(_, entry)| match fields.get(entry.name()) {
+            .map(|(field, _)| match leaves.get(&field) {
                 Some(def) => many_of(def, analyzers),
                 None => Many::SortUnique,
             })

@@ -1,5 +1,6 @@
 //! What the rest of the kernel knows of a mapping. The table in `docs/kernel.md` §1 says how each kind is stored.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -93,7 +94,7 @@ pub fn is_opaque(name: &str) -> bool {
 /// One leaf of the mapping, multi-fields included.
 #[derive(Debug, Clone)]
 pub struct FieldDef {
-    /// Full path, `a.b.raw`; also the name of the tantivy field and of the column.
+    /// Full path, `a.b.raw`; also (see [`stored_name`](Self::stored_name)) the name of the tantivy field and of the column.
     pub path: String,
     pub kind: FieldKind,
     /// None where the leaf has neither terms nor column.
@@ -115,6 +116,13 @@ pub struct FieldDef {
     pub position_increment_gap: u32,
     /// The leaf's own mapping object, for whatever is rarely needed.
     pub params: Arc<serde_json::Value>,
+}
+
+impl FieldDef {
+    /// The name of the tantivy field and of the column.
+    pub fn stored_name(&self) -> Cow<'_, str> {
+        super::schema::stored_name(&self.path)
+    }
 }
 
 /// Fields every schema has.

@@ -6,13 +6,14 @@ use tantivy::schema::{IndexRecordOption, Term};
 use tantivy::{DocSet, TERMINATED};
 
 use super::block::{self, Merged, Refs, ShardResult};
-use super::collect::{self, Cursor, Deadline};
+use super::collect::{self, Cursor};
 use super::fetch;
 use super::merge::merge;
 use super::plan::Plan;
 use super::query::{Context, SegmentView};
 use super::render::{Outcome, render};
 use crate::Result;
+use crate::interrupt::Interruptible;
 use crate::reader::ShardReader;
 
 /// A shard to search, and what hits say of it.
@@ -33,7 +34,8 @@ impl Target {
 
 /// The query phase on one shard, which is the one at `place` among those that the cursor of the page before knows.
 pub fn query(reader: &ShardReader, plan: &Plan, cursor: Option<&Cursor>, place: usize) -> Result<ShardResult> {
-    collect::execute(reader, plan, Deadline::after(plan.timeout_ms), cursor.map(|cursor| cursor.shard(place)))
+    let _interruptible = Interruptible::new(plan.timeout_ms, None);
+    collect::execute(reader, plan, cursor.map(|cursor| cursor.shard(place)))
 }
 
 /// Merges what the shards found; on later pages of a scroll the totals are those of the first.
@@ -71,12 +73,12 @@ pub fn fetch_refs(merged: &Merged) -> Vec<(u32, Refs)> {
 /// the page before, the answer goes on behind it.
 pub fn search(targets: &[Target], plan: &Plan, cursor: Option<&[u8]>) -> Result<Outcome> {
     let cursor: Option<Cursor> = cursor.map(block::decode).transpose()?;
-    let deadline = Deadline::after(plan.timeout_ms);
+    let interruptible = Interruptible::new(plan.timeout_ms, None);
     let mut failures = Vec::new();
     let mut results = Vec::with_capacity(targets.len());
     for (at, target) in targets.iter().enumerate() {
         let after = cursor.as_ref().map(|cursor| cursor.shard(at));
-        match collect::execute(&target.reader, target.plan(plan), deadline, after) {
+        match collect::execute(&target.reader, target.plan(plan), after) {
             Ok(result) => results.push((at, result)),
             Err(error) => failures.push((at, error)),
         }
@@ -86,6 +88,7 @@ pub fn search(targets: &[Target], plan: &Plan, cursor: Option<&[u8]>) -> Result<
     {
         return Err(error.clone());
     }
+    interruptible.without_time();
     let (places, results): (Vec<usize>, Vec<ShardResult>) = results.into_iter().unzip();
     let merged = merge_page(plan, results, cursor.as_ref())?;
     let mut fetched = Vec::new();
@@ -143,8 +146,11 @@ fn find<'a>(reader: &'a ShardReader, id: &str) -> Result<Option<(SegmentView<'a>
 const EXPENSIVE: u64 = 4096;
 
 impl Plan {
-    /// A rough number of documents to visit. Cheap: looks at statistics only.
+    /// A rough number of documents to visit, without end for elaborate plans. Cheap: looks at statistics only.
     pub fn cost(&self, readers: &[Arc<ShardReader>]) -> u64 {
+        if self.elaborate {
+            return u64::MAX;
+        }
         readers.iter().map(|reader| self.cost_on(reader)).sum()
     }
 

@@ -54,7 +54,7 @@ pub fn read(fs: &dyn Fs, path: &Path, format: Format) -> Result<(u32, Vec<u8>)> 
             path.display(),
             format.version
         );
-        return Err(Error::new("illegal_state_exception", 500, text));
+        return Err(Error::too_new(text));
     }
     if length != (bytes.len() - HEADER - 4) as u64 {
         return Err(damaged(12, "the length does not fit the file"));

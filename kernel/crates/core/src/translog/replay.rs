@@ -88,7 +88,7 @@ impl Reader<'_> {
                 "{}: format version {found} is newer than {known}, the newest that this version reads",
                 self.path.display()
             );
-            return Err(Error::new("illegal_state_exception", 500, text));
+            return Err(Error::too_new(text));
         }
         if header.uuid != self.uuid || header.generation != self.generation {
             return Err(damaged(format!("the file belongs to shard {} generation {}", header.uuid, header.generation)));

@@ -66,6 +66,10 @@ impl CharFilter for Mapping {
         let mut rewriter = Rewriter::default();
         let mut at = 0;
         while let Some(c) = text[at..].chars().next() {
+            if rewriter.is_full() {
+                rewriter.keep(&text[at..]);
+                break;
+            }
             let most = self.longest.min(text.len() - at);
             let found = (1..=most).rev().find_map(|n| Some((n, self.rules.get(text.get(at..at + n)?)?)));
             match found {

@@ -17,10 +17,14 @@ pub trait CharFilter: Send + Sync {
     }
 }
 
+/// Bytes by which replacements may lengthen a text.
+const MAX_GROWTH: usize = 16 << 20;
+
 /// Collects a text whose pieces are partly replaced.
 #[derive(Default)]
 pub(super) struct Rewriter {
     out: String,
+    grown: usize,
     map: OffsetMap,
     diff: i64,
 }
@@ -35,6 +39,7 @@ impl Rewriter {
         let before = self.out.len();
         self.out.push_str(replacement);
         let given = replacement.len();
+        self.grown += given.saturating_sub(taken);
         if given < taken {
             self.diff += (taken - given) as i64;
             self.map.add(before + given, self.diff);
@@ -43,6 +48,11 @@ impl Rewriter {
             self.diff -= 1;
             self.map.add(before + extra, self.diff);
         }
+    }
+
+    /// Whether replacements have made the text so much longer that no more of them are done.
+    pub fn is_full(&self) -> bool {
+        self.grown > MAX_GROWTH
     }
 
     pub fn done(self) -> (String, OffsetMap) {
@@ -56,6 +66,9 @@ impl CharFilter for PatternReplace {
         let mut from = 0;
         for captures in self.regex.captures_iter(text).map_while(Result::ok) {
             let Some(whole) = captures.get(0) else { break };
+            if rewriter.is_full() {
+                break;
+            }
             rewriter.keep(&text[from..whole.start()]);
             let mut replacement = String::new();
             expand(&self.replacement, &captures, &mut replacement);

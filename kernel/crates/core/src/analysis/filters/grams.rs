@@ -18,7 +18,11 @@ impl Filter for Grams {
     fn apply(&self, tokens: &mut Tokens) {
         let old = std::mem::take(&mut tokens.toks);
         let mut carried = 0;
+        let given = old.len();
         for tok in old {
+            if !tokens.has_room(given) {
+                break;
+            }
             carried += tok.inc;
             let mut emit = |at: u32, len: u32| {
                 tokens.toks.push(Tok { at, len, inc: std::mem::take(&mut carried), ..tok });

@@ -20,6 +20,9 @@ impl Filter for Shingle {
         tokens.toks.clear();
         tokens.end_inc = 0;
         for from in 0..window.len() {
+            if !tokens.has_room(words) {
+                break;
+            }
             self.at(from, &window, unigrams, tokens);
         }
     }
@@ -60,6 +63,9 @@ impl Shingle {
             inc = 0;
         }
         for size in self.min..=self.max.min(window.len() - from) {
+            if tokens.overflowed {
+                return;
+            }
             let parts = &window[from..from + size];
             let Some(first) = parts.iter().find_map(|slot| slot.tok) else {
                 continue;

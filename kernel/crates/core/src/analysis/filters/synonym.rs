@@ -167,6 +167,9 @@ pub struct Flat(pub Synonyms);
 /// A synonym's word waiting at a position: term, end offset if it alone stands for the match, position length.
 type Pending<'r> = (&'r str, Option<u32>, u32);
 
+/// Words that synonyms may add to a text, beside 64 for each of its own.
+const MAX_ADDED: usize = 4 << 20;
+
 impl Filter for Flat {
     fn apply(&self, tokens: &mut Tokens) {
         if tokens.toks.is_empty() {
@@ -175,13 +178,18 @@ impl Filter for Flat {
         let count = tokens.toks.len();
         let mut pending: Vec<Vec<Pending<'_>>> = vec![vec![]; count];
         let mut dropped = vec![false; count];
-        let mut at = 0;
+        let (mut at, mut added) = (0, 0);
         while at < count {
             let Some((rule, taken)) = self.0.longest(tokens, at) else {
                 at += 1;
                 continue;
             };
             dropped[at..at + taken].fill(!rule.keep_original);
+            added += rule.outputs.iter().map(Vec::len).sum::<usize>();
+            if added > MAX_ADDED + 64 * count {
+                tokens.overflowed = true;
+                break;
+            }
             let end = tokens.toks[at + taken - 1].end;
             for output in &rule.outputs {
                 pending.resize(pending.len().max(at + output.len()), vec![]);
@@ -230,7 +238,7 @@ impl Filter for Graph {
         // node before its end, so what follows keeps its increment. Holes before a match are lost, as in Lucene.
         let (mut last, mut next) = (-1i64, 0i64);
         let mut at = 0;
-        while at < old.toks.len() {
+        while at < old.toks.len() && tokens.has_room(old.toks.len()) {
             let tok = old.toks[at];
             match self.0.longest(&old, at) {
                 None => {

@@ -75,6 +75,9 @@ impl NGram {
         run.push(end);
         let starts = if self.edges_only { count.min(1) } else { count };
         for from in 0..starts {
+            if out.overflowed {
+                break;
+            }
             for len in self.min..=self.max.min(count - from) {
                 let (start, end) = (run[from], run[from + len]);
                 out.push(&text[start..end], start, end, Kind::Word);

@@ -19,7 +19,8 @@ impl Default for Standard {
 impl Tokenizer for Standard {
     fn tokenize(&self, text: &str, out: &mut Tokens) {
         let mut i = 0;
-        while let Some((start, end, kind)) = next_word(text, i) {
+        let far = self.max_token_length.saturating_mul(4);
+        while let Some((start, end, kind)) = next_word_within(text, i, far) {
             if end - start <= self.max_token_length {
                 out.push(&text[start..end], start, end, kind);
                 i = end;
@@ -89,20 +90,27 @@ fn skip_extend(text: &str, mut i: usize) -> usize {
 
 /// The next token at or after `i`: start, end, type.
 #[inline]
-pub(super) fn next_word(text: &str, mut i: usize) -> Option<(usize, usize, Kind)> {
+pub(super) fn next_word(text: &str, i: usize) -> Option<(usize, usize, Kind)> {
+    next_word_within(text, i, usize::MAX)
+}
+
+/// The same, but what is longer than `far` bytes may end anywhere behind them: it is cut in pieces, and the rest is looked at once
+/// for each.
+#[inline]
+fn next_word_within(text: &str, mut i: usize, far: usize) -> Option<(usize, usize, Kind)> {
     loop {
         i = skip_ascii(text.as_bytes(), i);
-        if let Some(found) = ascii_word(text.as_bytes(), i) {
+        if let Some(found) = ascii_word(text.as_bytes(), i, far) {
             return Some(found);
         }
         let (class, len) = class_at(text, i)?;
         let found = match class {
             Class::Letter | Class::Hangul | Class::Hebrew | Class::Numeric | Class::Katakana | Class::ExtendNumLet => {
-                word(text, i)
+                word(text, i, far)
             }
             Class::Ideographic => Some((skip_extend(text, i + len), Kind::Ideographic)),
             Class::Hiragana => Some((skip_extend(text, i + len), Kind::Hiragana)),
-            Class::SoutheastAsian => Some((southeast_asian(text, i), Kind::SoutheastAsian)),
+            Class::SoutheastAsian => Some((southeast_asian(text, i, far), Kind::SoutheastAsian)),
             Class::Emoji | Class::Regional => emoji(text, i, class).map(|end| (end, Kind::Emoji)),
             _ => keycap(text, i).map(|end| (end, Kind::Emoji)),
         };
@@ -129,7 +137,7 @@ fn skip_ascii(bytes: &[u8], mut i: usize) -> usize {
 
 /// The word of ASCII letters and digits at `i`, if it touches nothing else.
 #[inline]
-fn ascii_word(bytes: &[u8], start: usize) -> Option<(usize, usize, Kind)> {
+fn ascii_word(bytes: &[u8], start: usize, far: usize) -> Option<(usize, usize, Kind)> {
     if !bytes.get(start)?.is_ascii_alphanumeric() {
         return None;
     }
@@ -139,6 +147,12 @@ fn ascii_word(bytes: &[u8], start: usize) -> Option<(usize, usize, Kind)> {
         while let Some(b) = bytes.get(i).filter(|b| b.is_ascii_alphanumeric() || **b == b'_') {
             letters |= b.is_ascii_alphabetic();
             i += 1;
+            if i - start > far {
+                break;
+            }
+        }
+        if i - start > far {
+            break;
         }
         match bytes.get(i) {
             Some(128..) => return None,
@@ -203,7 +217,7 @@ impl Seen {
 }
 
 /// End and type of the word that starts at `start`; None for connectors alone.
-fn word(text: &str, start: usize) -> Option<(usize, Kind)> {
+fn word(text: &str, start: usize, far: usize) -> Option<(usize, Kind)> {
     if let Some(end) = keycap(text, start) {
         return Some((end, Kind::Emoji));
     }
@@ -231,6 +245,9 @@ fn word(text: &str, start: usize) -> Option<(usize, Kind)> {
         };
         seen.add(last);
         end = next;
+        if end - start > far {
+            break;
+        }
     }
     seen.kind().map(|kind| (end, kind))
 }
@@ -260,9 +277,13 @@ fn bridges(left: Class, middle: Class, right: Class) -> bool {
     }
 }
 
-fn southeast_asian(text: &str, mut i: usize) -> usize {
+fn southeast_asian(text: &str, start: usize, far: usize) -> usize {
+    let mut i = start;
     while let Some((Class::SoutheastAsian | Class::Extend, len)) = class_at(text, i) {
         i += len;
+        if i - start > far {
+            break;
+        }
     }
     i
 }
@@ -354,6 +375,17 @@ mod tests {
         Standard { max_token_length: 5 }.tokenize("The 2 QUICK jumped", &mut out);
         let terms: Vec<_> = out.toks.iter().map(|t| out.text(t)).collect();
         assert_eq!(terms, ["The", "2", "QUICK", "jumpe", "d"]);
+    }
+
+    #[test]
+    fn a_word_of_megabytes_is_cut_in_one_pass() {
+        for letter in ["a", "1", "б", "ก", "a\u{301}", "カ", "_a", "a.b"] {
+            let text = letter.repeat((4 << 20) / letter.len());
+            let mut out = Tokens::default();
+            Standard::default().tokenize(&text, &mut out);
+            assert!(out.toks.len() > text.chars().count() / 256, "{letter}");
+            assert!(out.toks.iter().all(|t| out.text(t).chars().count() <= 255), "{letter}");
+        }
     }
 
     proptest! {

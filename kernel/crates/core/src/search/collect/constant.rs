@@ -3,11 +3,11 @@
 use tantivy::{DocId, TERMINATED};
 
 use super::{Job, Tally};
-use crate::Result;
 use crate::reader::ShardReader;
 use crate::search::block::Hit;
 use crate::search::docs::Accept;
 use crate::search::query::SegmentView;
+use crate::{Result, interrupt};
 
 const BLOCK: usize = tantivy::COLLECT_BLOCK_BUFFER_LEN;
 
@@ -43,7 +43,7 @@ pub(super) fn run(
                 break 'segments;
             }
             blocks += 1;
-            if blocks.is_multiple_of(64) && job.deadline.passed() {
+            if blocks.is_multiple_of(64) && interrupt::expired()? {
                 tally.timed_out = true;
                 break 'segments;
             }

@@ -8,13 +8,12 @@ mod pass;
 mod pruned;
 mod windows;
 
-use std::time::Instant;
-
 use super::block::{Hit, ShardResult};
 use super::plan::{Order, Plan, SortKey, TrackTotal};
 use super::query::{BoxQuery, Context, SegmentView};
 use super::sort::BoundSort;
 use crate::Result;
+use crate::interrupt::{self, Interruptible};
 use crate::reader::ShardReader;
 
 pub use after::{After, Cursor, Tie};
@@ -23,27 +22,12 @@ pub use pruned::Prunable;
 /// Sort keys take one number each, addresses two.
 pub const MAX_SORT_KEYS: usize = 8;
 
-/// When a search has to stop.
-#[derive(Clone, Copy, Default)]
-pub struct Deadline(Option<Instant>);
-
-impl Deadline {
-    pub fn after(timeout_ms: Option<u64>) -> Self {
-        Deadline(timeout_ms.map(|ms| Instant::now() + std::time::Duration::from_millis(ms)))
-    }
-
-    pub fn passed(&self) -> bool {
-        self.0.is_some_and(|end| Instant::now() >= end)
-    }
-}
-
 /// What a search does on a shard, everything bound.
 struct Job<'a> {
     plan: &'a Plan,
     query: BoxQuery,
     post_filter: Option<BoxQuery>,
     sort: Option<BoundSort>,
-    deadline: Deadline,
     /// Hits wanted.
     top: usize,
     scoring: bool,
@@ -69,8 +53,26 @@ impl Tally {
     }
 }
 
-/// Runs the query phase. A page with a cursor counts nothing and aggregates nothing: the first page did.
-pub fn execute(shard: &ShardReader, plan: &Plan, deadline: Deadline, cursor: Option<After>) -> Result<ShardResult> {
+/// Runs the query phase. A page with a cursor counts nothing and aggregates nothing: the first page did. When the time is over, the
+/// result is what was found until then; that is nothing if not even the terms were looked up.
+pub fn execute(shard: &ShardReader, plan: &Plan, cursor: Option<After>) -> Result<ShardResult> {
+    match run(shard, plan, cursor) {
+        Err(error) if interrupt::is_timeout(&error) => nothing_yet(shard, plan),
+        result => result,
+    }
+}
+
+/// The result where the time was over before the first document.
+fn nothing_yet(shard: &ShardReader, plan: &Plan) -> Result<ShardResult> {
+    let _unhurried = Interruptible::new(None, None);
+    let sources = super::aggregate::ShardSources::new(shard);
+    let aggs =
+        if plan.has_aggs() { Some(super::aggregate::Collector::new(shard, plan, &sources)?.finish()?) } else { None };
+    Ok(ShardResult { timed_out: true, aggs, ..ShardResult::default() })
+}
+
+fn run(shard: &ShardReader, plan: &Plan, cursor: Option<After>) -> Result<ShardResult> {
+    interrupt::check()?;
     let paging = cursor.is_some();
     let sources = super::aggregate::ShardSources::new(shard);
     let mut aggs =
@@ -90,7 +92,6 @@ pub fn execute(shard: &ShardReader, plan: &Plan, deadline: Deadline, cursor: Opt
         query: plan.query.bind(&context, 1.0)?,
         post_filter: plan.post_filter.as_ref().map(|op| op.bind(&context.unscored(), 1.0)).transpose()?,
         sort,
-        deadline,
         top: plan.top().min(shard.doc_count as usize + 1),
         scoring,
         after,
@@ -109,6 +110,8 @@ pub fn execute(shard: &ShardReader, plan: &Plan, deadline: Deadline, cursor: Opt
     let hits = job.run(shard, known, &mut tally, aggs.as_mut())?;
     context.faults.check()?;
     let max_score = job.max_score(&hits, &tally);
+    // What was collected is finished even when the time is over.
+    let _unhurried = Interruptible::new(None, None);
     Ok(ShardResult {
         total: tally.total,
         at_least: tally.at_least,
@@ -128,7 +131,6 @@ pub fn count(shard: &ShardReader, plan: &Plan) -> Result<u64> {
         query: plan.query.bind(&context, 1.0)?,
         post_filter: None,
         sort: None,
-        deadline: Deadline::default(),
         top: 0,
         scoring: plan.min_score.is_some(),
         after: None,
@@ -170,6 +172,10 @@ impl Job<'_> {
                 }
                 let mut top = heap::TopScores::new(self.top);
                 for segment in SegmentView::all(shard) {
+                    if interrupt::expired()? {
+                        tally.timed_out = true;
+                        break;
+                    }
                     pruned::run(self, &prunable, &segment, &mut top)?;
                 }
                 return Ok(top.into_hits());

@@ -6,13 +6,13 @@ use tantivy::{COLLECT_BLOCK_BUFFER_LEN, DocId, TERMINATED};
 use super::after::Tie;
 use super::heap::Top;
 use super::{Job, Tally};
-use crate::Result;
 use crate::reader::ShardReader;
 use crate::search::aggregate::Collector;
 use crate::search::docs::Accept;
 use crate::search::plan::Order;
 use crate::search::query::{SegmentView, matches};
 use crate::search::sort::KeyKind;
+use crate::{Result, interrupt};
 
 const BLOCK: usize = COLLECT_BLOCK_BUFFER_LEN;
 /// Blocks between two looks at the clock.
@@ -36,6 +36,9 @@ impl Job<'_> {
         limit: u64,
     ) -> Result<()> {
         for segment in SegmentView::all(shard) {
+            if !tally.stopped() && interrupt::expired()? {
+                tally.timed_out = true;
+            }
             if tally.stopped() || tally.at_least {
                 break;
             }
@@ -98,7 +101,7 @@ impl Job<'_> {
                 return Ok(());
             }
             blocks += 1;
-            if blocks.is_multiple_of(PATIENCE) && self.deadline.passed() {
+            if blocks.is_multiple_of(PATIENCE) && interrupt::expired()? {
                 tally.timed_out = true;
                 return Ok(());
             }

@@ -6,11 +6,11 @@ use tantivy::DocId;
 
 use super::Job;
 use super::heap::Top;
-use crate::Result;
 use crate::reader::ShardReader;
 use crate::search::docs::{Accept, cached};
 use crate::search::query::SegmentView;
 use crate::search::sort::{BoundSort, KeyKind, Missing, SegmentKeys};
+use crate::{Result, interrupt};
 
 /// Documents per window. Small: where values stand in no order the best ones are in as many windows as there are hits wanted.
 const WINDOW: u32 = 256;
@@ -70,6 +70,7 @@ pub(super) fn run(job: &Job<'_>, shard: &ShardReader, sort: &BoundSort, top: &mu
             if !top.wants(*number) {
                 break;
             }
+            interrupt::check()?;
             let start = window * WINDOW;
             docs.clear();
             job.query.window(&segment, start..(start + WINDOW).min(segment.max_doc()), &mut docs)?;

@@ -26,7 +26,8 @@ pub fn numeric_column(segment: &Segment, def: &FieldDef) -> Result<Option<Arc<Co
     }
     let found = cached(segment, &format!("numeric/{}", def.path), || {
         let columns = segment.reader.fast_fields();
-        let path = def.path.as_str();
+        let name = def.stored_name();
+        let path = name.as_ref();
         Ok(match def.kind {
             FieldKind::Byte
             | FieldKind::Short
@@ -47,16 +48,16 @@ pub fn numeric_column(segment: &Segment, def: &FieldDef) -> Result<Option<Arc<Co
     Ok((*found).clone())
 }
 
-/// The column of strings by ordinal.
-pub fn str_column(segment: &Segment, path: &str) -> Result<Option<Arc<StrColumn>>> {
-    let found = cached(segment, &format!("str/{path}"), || Ok(segment.reader.fast_fields().str(path)?.map(Arc::new)))?;
+/// The column of strings by ordinal; `name` is the column's, not the field's.
+pub fn str_column(segment: &Segment, name: &str) -> Result<Option<Arc<StrColumn>>> {
+    let found = cached(segment, &format!("str/{name}"), || Ok(segment.reader.fast_fields().str(name)?.map(Arc::new)))?;
     Ok((*found).clone())
 }
 
 /// The column of ip addresses.
-pub fn ip_column(segment: &Segment, path: &str) -> Result<Option<Arc<Column<Ipv6Addr>>>> {
-    let found = cached(segment, &format!("ip/{path}"), || {
-        Ok(segment.reader.fast_fields().column_opt::<Ipv6Addr>(path)?.map(Arc::new))
+pub fn ip_column(segment: &Segment, name: &str) -> Result<Option<Arc<Column<Ipv6Addr>>>> {
+    let found = cached(segment, &format!("ip/{name}"), || {
+        Ok(segment.reader.fast_fields().column_opt::<Ipv6Addr>(name)?.map(Arc::new))
     })?;
     Ok((*found).clone())
 }

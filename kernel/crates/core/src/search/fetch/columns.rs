@@ -21,7 +21,7 @@ pub fn column_values(
     let mut values = Vec::new();
     match def.kind {
         FieldKind::Keyword => {
-            if let Some(column) = str_column(segment.segment, &def.path)? {
+            if let Some(column) = str_column(segment.segment, &def.stored_name())? {
                 for ord in column.term_ords(doc) {
                     let mut text = String::new();
                     column.ord_to_str(ord, &mut text)?;
@@ -30,7 +30,7 @@ pub fn column_values(
             }
         }
         FieldKind::Ip => {
-            if let Some(column) = ip_column(segment.segment, &def.path)? {
+            if let Some(column) = ip_column(segment.segment, &def.stored_name())? {
                 let mut found: Vec<_> = column.values_for_doc(doc).collect();
                 found.sort_unstable();
                 found.dedup();

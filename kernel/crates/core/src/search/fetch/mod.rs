@@ -10,8 +10,8 @@ mod source;
 use super::block::{Fetched, Hit};
 use super::plan::Plan;
 use super::query::{Context, SegmentView};
-use crate::Result;
 use crate::reader::ShardReader;
+use crate::{Result, interrupt};
 
 pub use hit::{HitSpec, HitWriter};
 pub use source::filter_source;
@@ -42,6 +42,7 @@ pub fn fetch(
     let mut fetched = Vec::with_capacity(refs.len());
     let mut current: Option<u32> = None;
     for (place, hit) in order {
+        interrupt::check()?;
         let view = SegmentView::new(reader, hit.segment as usize);
         if current != Some(hit.segment) {
             writer.begin(&view)?;

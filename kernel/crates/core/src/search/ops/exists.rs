@@ -82,12 +82,12 @@ impl Query for HasValue {
         if !self.def.column {
             return self.with_norms(segment);
         }
-        let path = &self.def.path;
+        let name = self.def.stored_name();
         Ok(match self.def.kind {
             FieldKind::Keyword => {
-                str_column(segment.segment, path)?.map_or_else(nothing, |column| present(column.ords()))
+                str_column(segment.segment, &name)?.map_or_else(nothing, |column| present(column.ords()))
             }
-            FieldKind::Ip => ip_column(segment.segment, path)?.map_or_else(nothing, |column| present(&column)),
+            FieldKind::Ip => ip_column(segment.segment, &name)?.map_or_else(nothing, |column| present(&column)),
             _ => match numeric_column(segment.segment, &self.def)?.as_deref() {
                 Some(ColumnValues::I64(column)) => present(column),
                 Some(ColumnValues::U64(column)) => present(column),

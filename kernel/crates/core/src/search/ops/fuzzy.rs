@@ -14,6 +14,7 @@ use super::term::TermQuery;
 use super::terms::AnyTerm;
 use super::{Mark, MarkKind, Operation};
 use crate::Result;
+use crate::interrupt::{self, Patience};
 use crate::search::query::{BoxQuery, Context};
 use crate::search::score::TermStates;
 

@@ -86,7 +86,7 @@ fn system_term(context: &Context<'_>, path: &str, value: &Value, boost: f32) -> 
         "_id" => system.id,
         "_routing" => system.routing,
         "_ignored" => system.ignored,
-        "_nested" | "_nested_path" => system.nested,
+        "_nested_path" => system.nested,
         "_field_names" => system.field_names,
         _ => return Ok(None),
     };

@@ -11,6 +11,7 @@ use super::range::{self, Bounds};
 use super::values::{self, Exact};
 use super::{Mark, MarkKind, Operation};
 use crate::Result;
+use crate::interrupt::Patience;
 use crate::reader::ShardReader;
 use crate::search::query::{BoxQuery, Context, Query, SegmentView, nothing};
 use crate::search::score::{Combine, Union};
@@ -126,7 +127,9 @@ impl Query for AnyTerm {
         }
         let mut bits = BitSet::with_max_value(segment.max_doc());
         let mut postings = BlockSegmentPostings::empty();
+        let mut patience = Patience::default();
         for (at, info) in infos.iter().enumerate() {
+            patience.turn()?;
             // Opening a cursor costs more than most of the postings: one serves all terms.
             if at == 0 {
                 postings = index.read_block_postings_from_terminfo(info, IndexRecordOption::Basic)?;

@@ -109,7 +109,17 @@ pub struct Plan {
     /// The outcome carries a cursor for the next page.
     #[serde(default)]
     pub scroll: bool,
+    /// What it costs is not told by the number of documents.
+    #[serde(skip)]
+    pub elaborate: bool,
 }
+
+/// Plans longer than this are elaborate: thousands of values or clauses.
+const LONG_PLAN: usize = 16 << 10;
+/// Hits that a plain page may have.
+const LARGE_PAGE: usize = 1000;
+/// Operations that look through the terms of a field.
+const EXPANDING: [&[u8]; 5] = [b"\"prefix\"", b"\"wildcard\"", b"\"regexp\"", b"\"fuzzy\"", b"\"phrase_prefix\""];
 
 impl Plan {
     /// Parses and checks a plan.
@@ -126,6 +136,10 @@ impl Plan {
             plan.sort = None;
         }
         plan.check()?;
+        plan.elaborate = plan.fetch.highlight.is_some()
+            || plan.size > LARGE_PAGE
+            || json.len() > LONG_PLAN
+            || EXPANDING.iter().any(|name| json.windows(name.len()).any(|part| part == *name));
         if plan.has_aggs() {
             let mut query = None;
             if json.windows(8).any(|part| part == b"top_hits") {

@@ -67,12 +67,12 @@ fn documents_with(segment: &Segment, def: &FieldDef, field: Field) -> Result<u32
             return documents_in_postings(segment, field);
         }
         if def.kind == FieldKind::Boolean
-            && let Some(column) = segment.reader.fast_fields().column_opt::<bool>(&def.path)?
+            && let Some(column) = segment.reader.fast_fields().column_opt::<bool>(&def.stored_name())?
         {
             return Ok(documents_in(&column));
         }
         if def.column
-            && let Some(column) = segment.reader.fast_fields().str(&def.path)?
+            && let Some(column) = segment.reader.fast_fields().str(&def.stored_name())?
         {
             return Ok(documents_in(column.ords()));
         }

@@ -86,8 +86,12 @@ impl<'s> KeyReader<'s> {
             (KeyKind::Doc, _) => Source::Doc,
             (_, None) => Source::Absent,
             (_, Some(def)) => match def.kind {
-                FieldKind::Keyword => str_column(segment.segment, &def.path)?.map_or(Source::Absent, Source::Ordinals),
-                FieldKind::Ip => ip_column(segment.segment, &def.path)?.map_or(Source::Absent, Source::Addresses),
+                FieldKind::Keyword => {
+                    str_column(segment.segment, &def.stored_name())?.map_or(Source::Absent, Source::Ordinals)
+                }
+                FieldKind::Ip => {
+                    ip_column(segment.segment, &def.stored_name())?.map_or(Source::Absent, Source::Addresses)
+                }
                 _ => numeric_column(segment.segment, def)?.map_or(Source::Absent, Source::Numbers),
             },
         };

@@ -4,6 +4,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::text::{FieldText, TextToken};
 use crate::search::ops::{Mark, MarkKind, Near};
+use crate::{Result, interrupt};
 
 /// A matched token.
 #[derive(Debug, Clone, PartialEq)]
@@ -16,15 +17,24 @@ pub struct TextHit {
 }
 
 /// The matched tokens in the order of the text.
-pub fn hits(text: &FieldText, marks: &[Mark]) -> Vec<TextHit> {
+pub fn hits(text: &FieldText, marks: &[Mark]) -> Result<Vec<TextHit>> {
     let mut matched: FxHashMap<usize, f32> = FxHashMap::default();
+    let terms = terms(marks);
     let mut keep = |at: usize, boost: f32| {
         let best = matched.entry(at).or_insert(boost);
         *best = best.max(boost);
     };
+    if !terms.is_empty() {
+        for (at, token) in text.tokens.iter().enumerate() {
+            if let Some(boost) = terms.get(text.term(token)) {
+                keep(at, *boost);
+            }
+        }
+    }
     for mark in marks {
+        interrupt::check_cancelled()?;
         match &mark.what {
-            MarkKind::Term(term) => each(text, &mut |token| text.term(token) == term, mark.boost, &mut keep),
+            MarkKind::Term(_) => {}
             MarkKind::Pattern(pattern) => {
                 each(text, &mut |token| pattern.matches(text.term(token)), mark.boost, &mut keep)
             }
@@ -48,7 +58,19 @@ pub fn hits(text: &FieldText, marks: &[Mark]) -> Vec<TextHit> {
         })
         .collect();
     hits.sort_by_key(|hit| (hit.start, hit.end));
-    hits
+    Ok(hits)
+}
+
+/// The terms to mark, all found in one pass over the text, with the greatest of their boosts.
+fn terms(marks: &[Mark]) -> FxHashMap<&str, f32> {
+    let mut terms = FxHashMap::default();
+    for mark in marks {
+        if let MarkKind::Term(term) = &mark.what {
+            let boost = terms.entry(term.as_str()).or_insert(mark.boost);
+            *boost = mark.boost.max(*boost);
+        }
+    }
+    terms
 }
 
 fn each(text: &FieldText, matches: &mut dyn FnMut(&TextToken) -> bool, boost: f32, keep: &mut dyn FnMut(usize, f32)) {
@@ -56,6 +78,23 @@ fn each(text: &FieldText, matches: &mut dyn FnMut(&TextToken) -> bool, boost: f3
         if matches(token) {
             keep(at, boost);
         }
+    }
+}
+
+/// The occurrence nearest to a place that no other term of the phrase took; of two as near the first. The places ascend.
+fn nearest(places: &[(i64, usize)], wanted: i64, taken: &[usize]) -> Option<(i64, usize)> {
+    let middle = places.partition_point(|(place, _)| *place < wanted);
+    let free = |(_, at): &&(i64, usize)| !taken.contains(at);
+    let before = places[..middle].iter().rev().find(free).map(|(place, _)| *place);
+    // Of several at one place the first, as they stand in the text.
+    let before = before.and_then(|found| {
+        let from = places.partition_point(|(place, _)| *place < found);
+        places[from..middle].iter().find(free)
+    });
+    let after = places[middle..].iter().find(free);
+    match (before, after) {
+        (Some(a), Some(b)) => Some(if wanted - a.0 <= b.0 - wanted { *a } else { *b }),
+        (a, b) => a.or(b).copied(),
     }
 }
 
@@ -86,13 +125,10 @@ fn phrase(text: &FieldText, terms: &[(u32, Vec<String>)], slop: u32, prefix: boo
         let mut chosen = vec![*at];
         let (mut low, mut high) = (*start, *start);
         for other in others {
-            // The nearest occurrence that no other term of the phrase took.
-            let nearest =
-                other.iter().filter(|(_, at)| !chosen.contains(at)).min_by_key(|(place, _)| (place - start).abs());
-            let Some((place, at)) = nearest else { break };
-            low = low.min(*place);
-            high = high.max(*place);
-            chosen.push(*at);
+            let Some((place, at)) = nearest(other, *start, &chosen) else { break };
+            low = low.min(place);
+            high = high.max(place);
+            chosen.push(at);
         }
         if chosen.len() == terms.len() && high - low <= i64::from(slop) {
             found.extend(chosen);

@@ -144,9 +144,9 @@ impl Field<'_> {
         let plain = self.spec.kind.as_deref() == Some("plain");
         let end = limits::check(self.spec, &self.def, &mut values, place, plain)?;
         let text = FieldText::analyse(mapping, &self.def, &values);
-        let mut hits = find::hits(&text, &self.marks);
+        let mut hits = find::hits(&text, &self.marks)?;
         for (other, marks) in &self.also {
-            hits.extend(find::hits(&FieldText::analyse(mapping, other, &values), marks));
+            hits.extend(find::hits(&FieldText::analyse(mapping, other, &values), marks)?);
         }
         if !self.also.is_empty() {
             hits.sort_by_key(|hit| (hit.start, hit.end));

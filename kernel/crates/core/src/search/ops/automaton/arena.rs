@@ -5,6 +5,9 @@ use rustc_hash::FxHashMap;
 
 pub type NodeId = u32;
 
+/// Members per node that alternatives may have on average.
+const MEMBERS: usize = 16;
+
 /// Matches nothing.
 pub const EMPTY: NodeId = 0;
 /// Matches the empty string.
@@ -33,6 +36,8 @@ pub struct Arena {
     ids: FxHashMap<Node, NodeId>,
     derivatives: FxHashMap<(NodeId, u32), NodeId>,
     limit: usize,
+    /// Members of all nodes: few large alternatives cost as much as many small ones.
+    size: usize,
     pub overflowed: bool,
 }
 
@@ -45,6 +50,7 @@ impl Arena {
             ids: FxHashMap::default(),
             derivatives: FxHashMap::default(),
             limit,
+            size: 0,
             overflowed: false,
         };
         arena.intern(Node::Empty);
@@ -57,7 +63,10 @@ impl Arena {
         if let Some(id) = self.ids.get(&node) {
             return *id;
         }
-        if self.nodes.len() > self.limit {
+        if let Node::Or(items) | Node::And(items) = &node {
+            self.size += items.len();
+        }
+        if self.nodes.len() > self.limit || self.size > self.limit.saturating_mul(MEMBERS) {
             self.overflowed = true;
             return EMPTY;
         }
@@ -117,11 +126,19 @@ impl Arena {
         if b == EPSILON {
             return a;
         }
-        if let Node::Concat(first, rest) = self.nodes[a as usize] {
-            let rest = self.concat(rest, b);
-            return self.concat(first, rest);
+        let mut firsts = Vec::new();
+        let mut last = a;
+        while let Node::Concat(first, rest) = self.nodes[last as usize] {
+            firsts.push(first);
+            last = rest;
         }
-        self.intern(Node::Concat(a, b))
+        let tail = self.intern(Node::Concat(last, b));
+        firsts.into_iter().rev().fold(
+            tail,
+            |rest, first| {
+                if rest == EMPTY { EMPTY } else { self.intern(Node::Concat(first, rest)) }
+            },
+        )
     }
 
     pub fn sequence(&mut self, items: &[NodeId]) -> NodeId {
@@ -142,6 +159,12 @@ impl Arena {
 
     /// From `low` to `high` times; without end if None.
     pub fn repeat(&mut self, inner: NodeId, low: usize, high: Option<usize>) -> NodeId {
+        match inner {
+            _ if high == Some(0) => return EPSILON,
+            EPSILON | ANYTHING => return inner,
+            EMPTY => return if low == 0 { EPSILON } else { EMPTY },
+            _ => {}
+        }
         let mut tail = match high {
             None => self.star(inner),
             Some(high) => {
@@ -214,6 +237,22 @@ impl Arena {
         }
     }
 
+    /// Of a sequence: the first part takes the character, or is skipped where it may be empty. A loop, as there may be thousands.
+    fn sequence_derivative(&mut self, id: NodeId, c: u32) -> NodeId {
+        let mut ways = Vec::new();
+        let mut at = id;
+        while let Node::Concat(a, b) = self.nodes[at as usize] {
+            let first = self.derivative(a, c);
+            ways.push(self.concat(first, b));
+            if !self.nullable(a) || self.overflowed {
+                return self.or(ways);
+            }
+            at = b;
+        }
+        ways.push(self.derivative(at, c));
+        self.or(ways)
+    }
+
     /// What may follow a character.
     pub fn derivative(&mut self, id: NodeId, c: u32) -> NodeId {
         if id == EMPTY || id == EPSILON {
@@ -231,16 +270,7 @@ impl Arena {
                 let at = ranges.partition_point(|(_, high)| *high < c);
                 if ranges.get(at).is_some_and(|(low, _)| *low <= c) { EPSILON } else { EMPTY }
             }
-            Node::Concat(a, b) => {
-                let first = self.derivative(a, c);
-                let through = self.concat(first, b);
-                if self.nullable(a) {
-                    let skipped = self.derivative(b, c);
-                    self.or(vec![through, skipped])
-                } else {
-                    through
-                }
-            }
+            Node::Concat(..) => self.sequence_derivative(id, c),
             Node::Star(inner) => {
                 let first = self.derivative(inner, c);
                 self.concat(first, id)

@@ -1,12 +1,14 @@
 //! Patterns over terms: as automata over the bytes of a term dictionary, and over single strings.
 
+use std::cell::Cell;
+
 use parking_lot::Mutex;
 
 use super::arena::{ANYTHING, Arena, EMPTY, EPSILON, NodeId};
 use super::parser;
-use crate::{Error, Result};
+use crate::{Error, Result, interrupt};
 
-/// Nodes that patterns without a limit of their own may need.
+/// Nodes that patterns without a limit of their own may need, and the most that one may ask for.
 const PLENTY: usize = 100_000;
 
 /// A compiled pattern.
@@ -47,7 +49,7 @@ impl Pattern {
 
     /// Lucene's syntax; `flags` are names joined by `|`.
     pub fn regexp(text: &str, flags: &str, case_insensitive: bool, limit: usize) -> Result<Self> {
-        let limit = limit.saturating_mul(4).max(64);
+        let limit = limit.saturating_mul(4).clamp(64, PLENTY);
         let mut arena = Arena::new(limit);
         let start = parser::parse(&mut arena, text, flags, case_insensitive)?;
         let pattern = Pattern { text: format!("/{text}/"), arena: Mutex::new(arena), start, limit };
@@ -84,12 +86,30 @@ impl Pattern {
     }
 
     pub fn automaton(&self) -> TermAutomaton<'_> {
-        TermAutomaton(self)
+        TermAutomaton { pattern: self, steps: Cell::new(0), stopped: Cell::new(false) }
     }
 }
 
-/// Over the bytes of terms, which are UTF-8.
-pub struct TermAutomaton<'p>(&'p Pattern);
+/// Over the bytes of terms, which are UTF-8. When the search has to stop, nothing matches any more.
+pub struct TermAutomaton<'p> {
+    pattern: &'p Pattern,
+    steps: Cell<u32>,
+    stopped: Cell<bool>,
+}
+
+/// Steps between two looks at whether the search goes on.
+const STEPS: u32 = 1 << 14;
+
+impl TermAutomaton<'_> {
+    fn stopped(&self) -> bool {
+        let steps = self.steps.get().wrapping_add(1);
+        self.steps.set(steps);
+        if steps.is_multiple_of(STEPS) && interrupt::check().is_err() {
+            self.stopped.set(true);
+        }
+        self.stopped.get()
+    }
+}
 
 /// A node, and the character that is being read: bits so far, bytes to come.
 #[derive(Clone, Copy)]
@@ -105,11 +125,11 @@ impl tantivy_fst::Automaton for TermAutomaton<'_> {
     type State = State;
 
     fn start(&self) -> State {
-        State { node: self.0.start, bits: 0, pending: 0 }
+        State { node: self.pattern.start, bits: 0, pending: 0 }
     }
 
     fn is_match(&self, state: &State) -> bool {
-        state.pending == 0 && (state.node == EPSILON || self.0.arena.lock().nullable(state.node))
+        state.pending == 0 && (state.node == EPSILON || self.pattern.arena.lock().nullable(state.node))
     }
 
     fn can_match(&self, state: &State) -> bool {
@@ -121,7 +141,7 @@ impl tantivy_fst::Automaton for TermAutomaton<'_> {
     }
 
     fn accept(&self, state: &State, byte: u8) -> State {
-        if state.node == EMPTY {
+        if state.node == EMPTY || self.stopped() {
             return DEAD;
         }
         let (bits, pending) = match (state.pending, byte) {
@@ -135,7 +155,7 @@ impl tantivy_fst::Automaton for TermAutomaton<'_> {
         if pending > 0 {
             return State { node: state.node, bits, pending };
         }
-        State { node: self.0.arena.lock().derivative(state.node, bits), bits: 0, pending: 0 }
+        State { node: self.pattern.arena.lock().derivative(state.node, bits), bits: 0, pending: 0 }
     }
 }
 

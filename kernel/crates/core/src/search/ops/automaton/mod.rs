@@ -22,9 +22,10 @@ use super::term::TermOp;
 use super::terms::AnyTerm;
 use super::values;
 use super::{Mark, MarkKind, Op, Operation};
+use crate::interrupt::Patience;
 use crate::mapping::{FieldDef, FieldKind};
 use crate::search::query::{BoxQuery, Context};
-use crate::{Error, Result};
+use crate::{Error, Result, interrupt};
 
 operation! {
     /// Terms that begin with a text.
@@ -289,11 +290,12 @@ fn rewritten(
         let mut stream = index.terms().search(pattern.automaton()).into_stream()?;
         while stream.advance() {
             found.insert(String::from_utf8_lossy(stream.key()).into_owned());
+            if most.is_none() && found.len() > MOST_CLAUSES {
+                return Err(Error::new("too_many_clauses", 400, format!("maxClauseCount is set to {MOST_CLAUSES}")));
+            }
         }
+        interrupt::check()?;
         pattern.check()?;
-    }
-    if most.is_none() && found.len() > MOST_CLAUSES {
-        return Err(Error::new("too_many_clauses", 400, format!("maxClauseCount is set to {MOST_CLAUSES}")));
     }
     let constant = rewrite.starts_with("top_terms_boost_");
     let clause = |term: String| {
@@ -318,13 +320,16 @@ fn rewritten(
 
 fn bind_pattern(context: &Context<'_>, path: &str, field: Field, pattern: &Pattern, boost: f32) -> Result<BoxQuery> {
     let mut found: Vec<Vec<TermInfo>> = Vec::with_capacity(context.shard.segments.len());
+    let mut patience = Patience::default();
     for segment in &context.shard.segments {
         let index = segment.reader.inverted_index(field)?;
         let mut infos = Vec::new();
         let mut stream = index.terms().search(pattern.automaton()).into_stream()?;
         while stream.advance() {
+            patience.turn()?;
             infos.push(stream.value().clone());
         }
+        interrupt::check()?;
         found.push(infos);
         pattern.check()?;
     }

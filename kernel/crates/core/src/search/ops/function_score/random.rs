@@ -97,8 +97,10 @@ impl BoundRandom {
             Source::Id => Values::Id(crate::search::docs::store(segment)?),
             Source::SeqNo => Values::SeqNo(segment.segment.reader.fast_fields().u64("_seq_no")?),
             Source::Field(def) => match def.kind {
-                FieldKind::Keyword => str_column(segment.segment, &def.path)?.map_or(Values::None, Values::Text),
-                FieldKind::Ip => ip_column(segment.segment, &def.path)?.map_or(Values::None, Values::Ip),
+                FieldKind::Keyword => {
+                    str_column(segment.segment, &def.stored_name())?.map_or(Values::None, Values::Text)
+                }
+                FieldKind::Ip => ip_column(segment.segment, &def.stored_name())?.map_or(Values::None, Values::Ip),
                 _ => numeric_column(segment.segment, def)?
                     .map_or(Values::None, |column| Values::Numeric(column, Arc::clone(def))),
             },

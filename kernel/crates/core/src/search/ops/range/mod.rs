@@ -143,7 +143,7 @@ impl Query for ColumnRange {
     fn scorer(&self, segment: &SegmentView<'_>) -> Result<Box<dyn Scorer>> {
         match &self.bounds {
             Bounds::Ip(range) => {
-                let Some(column) = ip_column(segment.segment, &self.def.path)? else { return Ok(nothing()) };
+                let Some(column) = ip_column(segment.segment, &self.def.stored_name())? else { return Ok(nothing()) };
                 Ok(scan(&column, range.clone()))
             }
             Bounds::Text(lower, upper) => self.ordinals(segment, lower, upper),
@@ -198,7 +198,7 @@ impl ColumnRange {
         lower: &Bound<String>,
         upper: &Bound<String>,
     ) -> Result<Box<dyn Scorer>> {
-        let Some(column) = str_column(segment.segment, &self.def.path)? else { return Ok(nothing()) };
+        let Some(column) = str_column(segment.segment, &self.def.stored_name())? else { return Ok(nothing()) };
         let dictionary = column.dictionary();
         let as_bytes = |bound: &Bound<String>| match bound {
             Bound::Included(text) => Bound::Included(text.clone().into_bytes()),
