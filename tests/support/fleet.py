@@ -77,7 +77,7 @@ class Member:
 
         async def receive() -> dict[str, Any]:
             if not pieces:
-                return {"type": "http.disconnect"}
+                await asyncio.Event().wait()  # the client stays until it is answered
             return {"type": "http.request", "body": pieces.pop(), "more_body": False}
 
         async def send(message: Any) -> None:

@@ -117,7 +117,7 @@ def _typed_filters(spec: AggSpec, found: dict[str, Any], field: Field, ctx: Quer
             numbers = "numeric values for include/exclude clauses used to filter numeric fields"
             values = numbers if field.type in NUMERIC else "values for include/exclude clauses"
             raise ShardError(
-                500,
+                422,  # OpenSearch tests this one for a status that is none of the common ones
                 "aggregation_execution_exception",
                 f"Aggregation [{spec.name}] cannot support regular expression style include/exclude settings as they can only be "
                 f"applied to string fields. Use an array of {values}",

@@ -177,6 +177,19 @@ mod tests {
     }
 
     #[test]
+    fn repetitions_take_no_more_than_their_share() {
+        let regexp = |pattern: &str| Pattern::regexp(pattern, "ALL", false, usize::MAX);
+        assert!(regexp("(){2147483647}").unwrap().matches(""));
+        assert!(regexp("@{2147483647}").unwrap().matches("any"));
+        assert!(!regexp("#{3}").unwrap().matches("") && regexp("#{0,3}").unwrap().matches(""));
+        assert!(regexp("(a{20000}){2}b?").unwrap().matches(&"a".repeat(40_000)));
+        let many = regexp("(a?){9999}b").unwrap();
+        assert!(many.matches("aaab") && !many.matches("aac"));
+        many.check().unwrap();
+        assert_eq!(regexp("a{99999999}").unwrap_err().kind, "too_complex_to_determinize_exception");
+    }
+
+    #[test]
     fn lucene_syntax() {
         for (pattern, yes, no) in [
             ("ab+c?", "abb", "ac"),
