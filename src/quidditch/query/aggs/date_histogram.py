@@ -21,13 +21,13 @@ from quidditch.query.aggs.spec import (
 from quidditch.query.context import QueryContext
 from quidditch.query.errors import argument, shard_argument, x_content
 from quidditch.query.fields import DATES, DEFAULT_DATE_FORMAT
-from quidditch.query.values import text_of, time_ms
+from quidditch.query.values import read_long, read_text, text_of, time_ms
 
 
 def read_offset(value: Any) -> int:
     """`+6h`, `-1d` or milliseconds."""
     if isinstance(value, (int, float)) and not isinstance(value, bool):
-        return int(value)
+        return read_long(value)
     given = text_of(value)
     if given.startswith(("+", "-")):
         sign = -1 if given[0] == "-" else 1
@@ -118,11 +118,13 @@ def _legacy_interval(spec: AggSpec, found: dict[str, Any], value: Any) -> None:
     if isinstance(value, (int, float)) and not isinstance(value, bool):
         if value < 1:
             raise spec.failed("interval", argument("[interval] must be 1 or greater for aggregation [date_histogram]"))
-        found["fixed_interval"] = int(value)
-    elif value in CALENDAR:
+        found["fixed_interval"] = read_long(value)
+        return
+    value = read_text(value)
+    if value in CALENDAR:
         found["calendar_interval"] = CALENDAR[value]
     else:
-        found["fixed_interval"] = _fixed_ms(spec, "interval", text_of(value))
+        found["fixed_interval"] = _fixed_ms(spec, "interval", value)
 
 
 def _fixed_ms(spec: AggSpec, key: str, value: str) -> int:
@@ -140,7 +142,7 @@ def _fixed_ms(spec: AggSpec, key: str, value: str) -> int:
 
 def _edge(value: Any, format: str, zone: str | None, ctx: QueryContext) -> int:
     if isinstance(value, (int, float)) and not isinstance(value, bool):
-        return int(value)
+        return read_long(value)
     if not isinstance(value, str):
         raise x_content("[bounds] a date or a number is expected")
     return ctx.date(value, format, False, zone, False)
