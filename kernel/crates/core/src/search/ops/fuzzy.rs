@@ -14,7 +14,7 @@ use super::term::TermQuery;
 use super::terms::AnyTerm;
 use super::{Mark, MarkKind, Operation};
 use crate::Result;
-use crate::interrupt::{self, Patience};
+use crate::interrupt;
 use crate::search::query::{BoxQuery, Context};
 use crate::search::score::TermStates;
 
@@ -101,6 +101,7 @@ impl Operation for Fuzzy {
 impl Fuzzy {
     /// The best terms over all segments: by boost, then in their own order.
     fn expand(&self, context: &Context<'_>, field: Field) -> Result<Vec<Candidate>> {
+        interrupt::check()?;
         let near =
             self.near.get_or_init(|| Near::new(&self.value, self.edits, self.prefix_length, self.transpositions));
         let mut found: FxHashMap<String, f32> = FxHashMap::default();

@@ -11,6 +11,7 @@ use tantivy::schema::Field;
 use tantivy_fst::Automaton;
 use tantivy_fst::raw::{Fst, Node};
 
+use crate::interrupt::Patience;
 use crate::reader::Segment;
 use crate::search::docs::cached;
 use crate::{Error, Result};
@@ -20,7 +21,7 @@ const FOOTER: usize = 16;
 
 type Transducer = Fst<OwnedBytes>;
 
-/// Calls back with each accepted term of a segment, in the order of terms.
+/// Calls back with each accepted term of a segment, in the order of terms. Fails if the search has to stop.
 pub fn accepted_terms<A: Automaton>(
     segment: &Segment,
     field: Field,
@@ -28,7 +29,7 @@ pub fn accepted_terms<A: Automaton>(
     found: &mut dyn FnMut(&[u8]),
 ) -> Result<()> {
     if let Some(transducer) = &*transducer(segment, field)? {
-        walk(transducer, automaton, found);
+        walk(transducer, automaton, found)?;
     }
     Ok(())
 }
@@ -60,7 +61,8 @@ struct Step<'f, S> {
     state: S,
 }
 
-fn walk<A: Automaton>(transducer: &Transducer, automaton: &A, found: &mut dyn FnMut(&[u8])) {
+fn walk<A: Automaton>(transducer: &Transducer, automaton: &A, found: &mut dyn FnMut(&[u8])) -> Result<()> {
+    let mut patience = Patience::default();
     let mut term: Vec<u8> = Vec::new();
     let root = Step { node: transducer.root(), next: 0, state: automaton.start() };
     if root.node.is_final() && automaton.is_match(&root.state) {
@@ -69,6 +71,7 @@ fn walk<A: Automaton>(transducer: &Transducer, automaton: &A, found: &mut dyn Fn
     // A stack of its own: terms may be as long as 32 KiB.
     let mut way = vec![root];
     while let Some(step) = way.last_mut() {
+        patience.turn()?;
         if step.next == step.node.len() {
             way.pop();
             term.pop();
@@ -87,6 +90,7 @@ fn walk<A: Automaton>(transducer: &Transducer, automaton: &A, found: &mut dyn Fn
         }
         way.push(Step { node, next: 0, state });
     }
+    Ok(())
 }
 
 #[cfg(test)]
