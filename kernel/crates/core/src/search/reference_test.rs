@@ -238,6 +238,16 @@ proptest! {
 }
 
 #[test]
+fn a_minimum_without_optional_clauses_matches_nothing() {
+    let doc = Doc { text: vec![], tag: None, number: Some(0) };
+    let shard = std::sync::Arc::new(shard(&[doc], 1));
+    let query = json!({"bool": {"must": [{"exists": {"field": "number"}}], "minimum_should_match": 1}});
+    for track in [json!(false), json!(true)] {
+        assert_eq!(hits(&shard, json!({"query": query, "size": 1, "track_total_hits": track})), (0, vec![]));
+    }
+}
+
+#[test]
 fn a_plan_that_walks_a_dictionary_is_not_bound_for_its_cost() {
     let mapping = mapping(json!({"properties": {"tag": {"type": "keyword"}}}));
     let docs: Vec<Value> = (0..300).map(|at| json!({"tag": format!("k{at:03}")})).collect();

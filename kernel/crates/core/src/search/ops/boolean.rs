@@ -3,7 +3,7 @@
 use tantivy::DocId;
 use tantivy::query::{AllScorer, Scorer};
 
-use super::constant::AllQuery;
+use super::constant::{AllQuery, NoneQuery};
 use super::{Op, Operation};
 use crate::Result;
 use crate::reader::ShardReader;
@@ -31,6 +31,9 @@ operation! {
 impl Bool {
     /// The one clause that decides alone.
     pub fn only_required(&self) -> Option<&Op> {
+        if self.minimum() > 0 {
+            return None;
+        }
         match (self.must.as_slice(), self.filter.as_slice()) {
             ([only], []) | ([], [only]) if self.should.is_empty() && self.must_not.is_empty() => Some(only),
             _ => None,
@@ -58,6 +61,9 @@ impl Operation for Bool {
         let minimum = self.minimum();
         // In a filter, an optional clause has no effect.
         let should = if minimum == 0 && !context.scoring { Vec::new() } else { bind(&self.should, context)? };
+        if should.is_empty() && minimum > 0 {
+            return Ok(NoneQuery::boxed("MatchNoDocsQuery(\"minimum_should_match without should\")"));
+        }
         let must_not: Result<Vec<_>> = self.must_not.iter().map(|op| op.bind(&filters, 1.0)).collect();
         let mut query =
             BoolQuery { must, filter: filter?, should, must_not: must_not?, minimum, scoring: context.scoring, boost };

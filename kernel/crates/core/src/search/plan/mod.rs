@@ -118,8 +118,8 @@ pub struct Plan {
 const LONG_PLAN: usize = 16 << 10;
 /// Hits that a plain page may have.
 const LARGE_PAGE: usize = 1000;
-/// Operations that look through the terms of a field.
-const EXPANDING: [&[u8]; 5] = [b"\"prefix\"", b"\"wildcard\"", b"\"regexp\"", b"\"fuzzy\"", b"\"phrase_prefix\""];
+/// What is dear to make, whatever it finds.
+const DEAR: &[u8] = b"\"regexp\"";
 
 impl Plan {
     /// Parses and checks a plan.
@@ -139,7 +139,7 @@ impl Plan {
         plan.elaborate = plan.fetch.highlight.is_some()
             || plan.size > LARGE_PAGE
             || json.len() > LONG_PLAN
-            || EXPANDING.iter().any(|name| json.windows(name.len()).any(|part| part == *name));
+            || json.windows(DEAR.len()).any(|part| part == DEAR);
         if plan.has_aggs() {
             let mut query = None;
             if json.windows(8).any(|part| part == b"top_hits") {

@@ -165,6 +165,7 @@ impl Arena {
             EMPTY => return if low == 0 { EPSILON } else { EMPTY },
             _ => {}
         }
+        let (inner, low) = if self.nullable(inner) { (self.without_epsilon(inner), 0) } else { (inner, low) };
         let mut tail = match high {
             None => self.star(inner),
             Some(high) => {
@@ -186,6 +187,17 @@ impl Arena {
             }
         }
         tail
+    }
+
+    /// What may be empty may be left out instead where it repeats: then no two ways through a repetition lead to the same.
+    fn without_epsilon(&mut self, id: NodeId) -> NodeId {
+        match self.nodes[id as usize].clone() {
+            Node::Or(mut items) if items.contains(&EPSILON) => {
+                items.retain(|item| *item != EPSILON);
+                self.or(items)
+            }
+            _ => id,
+        }
     }
 
     pub fn or(&mut self, items: Vec<NodeId>) -> NodeId {
