@@ -6,10 +6,11 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Weak};
 
 use parking_lot::Mutex;
+use rustc_hash::FxHashMap;
 use tantivy::Directory;
 use tantivy::directory::error::{DeleteError, LockError, OpenReadError, OpenWriteError};
 use tantivy::directory::{
@@ -30,6 +31,8 @@ struct Inner {
     folder: PathBuf,
     /// None while the segment is being written.
     view: Option<View>,
+    /// Files that somebody holds open: they are readable also when a merge has removed them.
+    opened: Mutex<FxHashMap<PathBuf, Weak<dyn FileHandle>>>,
     written: Mutex<Vec<FileEntry>>,
     /// What is written otherwise into the file of norms, by offset.
     norms: Mutex<BTreeMap<u64, u8>>,
@@ -47,7 +50,15 @@ impl SegmentDirectory {
     }
 
     fn new(fs: SharedFs, folder: PathBuf, view: Option<View>, cancelled: Arc<AtomicBool>) -> Self {
-        let inner = Inner { fs, folder, view, written: Mutex::default(), norms: Mutex::default(), cancelled };
+        let inner = Inner {
+            fs,
+            folder,
+            view,
+            opened: Mutex::default(),
+            written: Mutex::default(),
+            norms: Mutex::default(),
+            cancelled,
+        };
         Self { inner: Arc::new(inner) }
     }
 
@@ -128,8 +139,8 @@ impl TerminatingWrite for Writer {
     }
 }
 
-impl Directory for SegmentDirectory {
-    fn get_file_handle(&self, path: &Path) -> Result<Arc<dyn FileHandle>, OpenReadError> {
+impl SegmentDirectory {
+    fn open_file(&self, path: &Path) -> Result<Arc<dyn FileHandle>, OpenReadError> {
         let wrap = |e| OpenReadError::wrap_io_error(e, path.to_path_buf());
         let bytes = self.inner.fs.read(&self.inner.folder.join(path)).map_err(|e| match e.kind() {
             io::ErrorKind::NotFound => OpenReadError::FileDoesNotExist(path.to_path_buf()),
@@ -140,6 +151,21 @@ impl Directory for SegmentDirectory {
             Some(view) => view.show(extension, bytes).map_err(wrap),
             None => Ok(Arc::new(bytes)),
         }
+    }
+}
+
+impl Directory for SegmentDirectory {
+    fn get_file_handle(&self, path: &Path) -> Result<Arc<dyn FileHandle>, OpenReadError> {
+        if self.inner.view.is_none() {
+            return self.open_file(path);
+        }
+        let mut opened = self.inner.opened.lock();
+        if let Some(handle) = opened.get(path).and_then(Weak::upgrade) {
+            return Ok(handle);
+        }
+        let handle = self.open_file(path)?;
+        opened.insert(path.to_path_buf(), Arc::downgrade(&handle));
+        Ok(handle)
     }
 
     fn delete(&self, path: &Path) -> Result<(), DeleteError> {

@@ -76,6 +76,27 @@ fn nested_children_die_with_their_root() {
 }
 
 #[test]
+fn a_search_goes_on_in_segments_that_a_merge_removed() {
+    let shard = open(&FaultFs::new()).unwrap();
+    for id in ["1", "2"] {
+        index(&shard, id, json!({"t": "quick"})).unwrap();
+        shard.refresh().unwrap();
+    }
+    let before = [shard.reader().unwrap()];
+    shard.force_merge(1, false, false).unwrap();
+    shard.refresh().unwrap();
+    for query in [
+        json!({"fuzzy": {"field": "t", "value": "quik", "edits": 1}}),
+        json!({"wildcard": {"field": "t", "value": "q*"}}),
+        json!({"phrase": {"field": "t", "terms": [[0, ["quick"]], [1, ["quick"]]]}}),
+    ] {
+        let plan = crate::search::Plan::parse(json!({"query": query}).to_string().as_bytes()).unwrap();
+        let expected = if query.get("phrase").is_some() { 0 } else { 2 };
+        assert_eq!(crate::search::count(&before, &plan).unwrap(), expected, "{query}");
+    }
+}
+
+#[test]
 fn conflicts_read_as_opensearchs() {
     let shard = open(&FaultFs::new()).unwrap();
     let reason = |op: Value| {
