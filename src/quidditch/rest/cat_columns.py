@@ -207,6 +207,7 @@ TASKS = columns(
     node | n | node name
     - version | v | version
     - x_opaque_id | x | X-Opaque-ID header
+    description | desc | task action
     """
 )
 SEGMENT_REPLICATION = columns(

@@ -187,9 +187,14 @@ async def tasks(request: Request, node: Node) -> list[Row]:
                     "node": node.name,
                     "version": COMPATIBLE_VERSION,
                     "x_opaque_id": task.opaque_id or "-",
+                    "description": task.describe(),
                 }
             )
     return rows
+
+
+def _undescribed(request: Request) -> frozenset[str]:
+    return frozenset() if request.flag("detailed") else frozenset({"description"})
 
 
 ROUTES = [
@@ -201,7 +206,7 @@ ROUTES = [
     Route(
         "GET",
         "/_cat/tasks",
-        endpoint(TASKS, tasks),
+        endpoint(TASKS, tasks, _undescribed),
         (*PARAMS, "nodes", "actions", "detailed", "parent_task_id"),
         text=True,
     ),
