@@ -31,8 +31,7 @@ class Node:
     `config`: effective configuration; `clock`: quidditch.lib's clock; `control`: the control plane (`state`, `submit`);
     `data`: the data node; `nodes`: questions to all nodes; `shards`: calls and broadcasts
     to shards wherever they are; `mappings`: compiled mappings by
-    index; `write`, `get`, `search`: the coordinator's parts; `traffic`: answers counted; `extra`: what a family keeps for itself
-    index; `write`, `get`, `search`: the coordinator's parts; `tasks`: what runs; `extra`: what a family keeps for itself
+    index; `write`, `get`, `search`: the coordinator's parts; `tasks`: what runs; `traffic`: answers counted; `extra`: what a family keeps for itself
     under its own name.
     """
 
@@ -49,8 +48,8 @@ class Node:
     get: Getter
     search: SearchService
     pressure: Pressure
-    traffic: Traffic = field(default_factory=Traffic)
     tasks: Tasks
+    traffic: Traffic = field(default_factory=Traffic)
     http_address: str = ""
     started_ms: int = 0
     extra: dict[str, Any] = field(default_factory=dict)
