@@ -29,9 +29,9 @@ class Node:
     """The parts of this process.
 
     `config`: effective configuration; `clock`: quidditch.lib's clock; `control`: the control plane (`state`, `submit`);
-    `data`: the data node; `nodes`: questions to all nodes; `shards`: calls and broadcasts
-    to shards wherever they are; `mappings`: compiled mappings by
-    index; `write`, `get`, `search`: the coordinator's parts; `tasks`: what runs; `traffic`: answers counted; `extra`: what a family keeps for itself
+    `data`: the data node; `nodes`: questions to all nodes; `shards`: calls and broadcasts to shards wherever they are; `mappings`:
+    compiled mappings by index; `write`, `get`, `search`: the coordinator's parts; `tasks`: what runs; `traffic`: answers counted;
+    `extra`: what a family keeps for itself
     under its own name.
     """
 
