@@ -4,21 +4,26 @@ from __future__ import annotations
 
 import asyncio
 import uuid
+from collections.abc import AsyncIterator
 
 import pytest
 from tests.support.etcd import Cluster
 from tests.unit.controlplane.harness import NODE, leader, running, settled, starts_shards
+from tests.unit.model import states
 
 from quidditch.controlplane import overflow
 from quidditch.controlplane.core.commands import (
     CreateIndex,
     DeleteIndices,
     PutMapping,
+    PutTemplate,
     RegisterNode,
     UpdateIndexSettings,
 )
+from quidditch.controlplane.leader import Leader
 from quidditch.model.errors import ApiError
 from quidditch.model.state import ClusterState
+from quidditch.store.api import Event
 from quidditch.store.etcd import EtcdStore
 from quidditch.store.etcd import open as open_etcd
 
@@ -54,6 +59,47 @@ def test_what_the_leader_says_is_what_etcd_has(etcd: Cluster) -> None:
             assert here.routing == there.routing
             assert {index.spec.settings["index.refresh_interval"] for index in here.indices.values()} == {"4s"}
         await store.close()
+
+    asyncio.run(asyncio.wait_for(main(), 60))
+
+
+def test_what_is_deleted_beside_other_writes_does_not_come_back(etcd: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Deletions share transactions with other writes, and the watch brings all of them late."""
+
+    async def client(control: Leader, number: int) -> None:
+        """Half of the clients delete while the others create."""
+        name = f"i{number}"
+        template = PutTemplate(template_kind="index", name=name, body={"index_patterns": [name]})
+        for _ in range(number % 2 * 2):
+            await control.submit(template)
+        for seconds in range(1, 6):
+            await control.submit(CreateIndex(name=name, aliases={f"alias-{name}": {}}))
+            await control.submit(UpdateIndexSettings(indices=(name,), settings={"refresh_interval": f"{seconds}s"}))
+            await control.submit(DeleteIndices(indices=(name,)))
+            await control.submit(template)
+
+    async def main() -> None:
+        prefix = f"/leader/{uuid.uuid4()}"
+        store, other = await opened(etcd, prefix), await opened(etcd, prefix)
+        watch, gate = store.watch, asyncio.Event()
+
+        async def late(version: str) -> AsyncIterator[Event]:
+            await gate.wait()
+            async for event in watch(version):
+                yield event
+                await asyncio.sleep(0.002)  # the leader takes each by itself
+
+        monkeypatch.setattr(store, "watch", late)
+        async with running(store) as control:
+            await asyncio.gather(*(client(control, number) for number in range(12)))
+            ghosts: set[str] = set()
+            control.subscribe(lambda _, new: ghosts.update(new.indices))
+            gate.set()
+            await other.create(states.index("by-another"))
+            assert await control.wait_for(lambda state: "by-another" in state.indices, 20)
+            assert ghosts == set(control.state.indices) == {"by-another"}
+        for each in (store, other):
+            await each.close()
 
     asyncio.run(asyncio.wait_for(main(), 60))
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
-from quidditch.cli.local_cluster import LocalCluster, Member, joined, running, send
+from quidditch.cli.local_cluster import HOST, LocalCluster, Member, joined, running, send
 from tests.support import etcd
 from tests.support.client import Client
 
@@ -77,6 +77,14 @@ class Running:
         send(self.cluster[name], with_signal)
         if with_signal == signal.SIGKILL:
             until(lambda: not running(self.cluster[name]))
+
+    def stop(self, name: str) -> None:
+        """SIGTERM: the node takes leave."""
+        send(self.cluster[name], signal.SIGTERM)
+        until(lambda: not running(self.cluster[name]))
+
+    def etcd_endpoints(self) -> list[str]:
+        return [f"{HOST}:{member.etcd}" for member in self.cluster.members if member.etcd]
 
     def start(self, *names: str) -> None:
         members = [self.cluster[name] for name in names]

@@ -9,8 +9,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import threading
+import time
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from quidditch.store import api
 from quidditch.store.etcd import wire_pb2 as pb
@@ -22,18 +23,19 @@ from quidditch.store.etcd.watch import Watch
 @dataclass(frozen=True, slots=True)
 class Commit:
     """What one revision changed. `objects`: key (`Kind/name`) and whether it is there now; `writer`: the epoch that the write says;
-    `epoch`: the epoch that began with it.
+    `epoch`: the epoch that began with it; `seen`: when the recorder heard of it, in its clock's seconds.
     """
 
     revision: int
     objects: tuple[tuple[str, bool], ...] = ()
     writer: int | None = None
     epoch: int | None = None
+    seen: float = field(default=0.0, compare=False)
 
     def __str__(self) -> str:
         objects = ", ".join(f"{'+' if there else '-'}{key}" for key, there in self.objects)
         began = "" if self.epoch is None else f" epoch {self.epoch} begins"
-        return f"revision {self.revision}:{began} [{objects}] by {self.writer}"
+        return f"{self.seen:.3f} revision {self.revision}:{began} [{objects}] by {self.writer}"
 
 
 def problems(history: Iterable[Commit]) -> list[str]:
@@ -154,4 +156,5 @@ class Recorder:
                 objects.append((key.removeprefix(first), there))
             elif there and event.kv.key in (self._keys.writer, self._keys.epoch):
                 numbers[event.kv.key] = int(event.kv.value)
-        return Commit(revision, tuple(objects), numbers.get(self._keys.writer), numbers.get(self._keys.epoch))
+        writer, epoch = numbers.get(self._keys.writer), numbers.get(self._keys.epoch)
+        return Commit(revision, tuple(objects), writer, epoch, time.monotonic())

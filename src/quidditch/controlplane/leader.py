@@ -13,7 +13,6 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, cast, overload
 
-import msgspec
 import structlog
 
 from quidditch.controlplane import overflow
@@ -38,10 +37,10 @@ from quidditch.controlplane.core.commands import (
     Upkeep,
 )
 from quidditch.controlplane.core.decide import bootstrap, decide, upkeep
-from quidditch.controlplane.core.draft import Checks, Decision, Env, Ids, ParsedMappings
+from quidditch.controlplane.core.draft import Checks, Decision, Env, Ids, Op, ParsedMappings
 from quidditch.controlplane.core.measures import Measures
-from quidditch.controlplane.describe import describe
 from quidditch.controlplane.publisher import Publisher
+from quidditch.controlplane.tasks import Task, Verdict, closing, timed_out
 from quidditch.controlplane.wire import not_leading
 from quidditch.controlplane.writer import Outcome, Writer
 from quidditch.lib.clock import Clock
@@ -58,30 +57,6 @@ _BATCH = 256
 _ATTEMPTS = 5
 _LOOK_SECONDS = 0.5
 """How often it is looked whether a disk has passed a watermark."""
-
-
-class Task(msgspec.Struct, eq=False):
-    """A command in the queue, as `_cluster/pending_tasks` shows it."""
-
-    command: Command
-    future: asyncio.Future[Result]
-    insert_order: int
-    since: float
-    clock: Clock
-    executing: bool = False
-    attempts: int = 0
-
-    @property
-    def priority(self) -> str:
-        return describe(self.command)[0]
-
-    @property
-    def time_in_queue_ms(self) -> int:
-        return int((self.clock.monotonic() - self.since) * 1000)
-
-    @property
-    def source(self) -> str:
-        return describe(self.command)[1]
 
 
 class Leader:
@@ -192,7 +167,8 @@ class Leader:
     async def submit(self, command: Acknowledging, timeout: float | None = None) -> Acknowledged: ...
     async def submit(self, command: Command, timeout: float | None = None) -> Result:
         if self._stopping:
-            raise _unavailable("the node is closing")
+            # Where there are other candidates the sender asks again, and finds the next leader.
+            raise not_leading(self._holder, "") if self._standby else closing()
         future: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
         task = Task(command, future, next(self._numbers), self._clock.monotonic(), self._clock)
         self._queue.append(task)
@@ -202,11 +178,7 @@ class Leader:
         done, _ = await asyncio.wait([future], timeout=timeout)
         if not done and not task.executing:
             self._queue.remove(task)
-            raise ApiError(
-                503,
-                "process_cluster_event_timeout_exception",
-                f"failed to process cluster event ({task.source}) within {_seconds(timeout)}",
-            )
+            raise timed_out(task, timeout)
         return await future
 
     # --- life -------------------------------------------------------------------------------------------------------
@@ -286,7 +258,7 @@ class Leader:
         """A standby that another leads leaves its commands to that one: their senders ask again there."""
         if self._standby:
             for task in self._queue:
-                _set(task.future, error=not_leading(self._holder, ""))
+                task.answer(not_leading(self._holder, ""))
             self._queue.clear()
 
     async def _resync(self) -> None:
@@ -299,7 +271,7 @@ class Leader:
         self._executing = []
         self._watch_lost = False
         if self._writer is not None:
-            self._writer.own.clear()
+            self._writer.forget()
             self._writer.parts.reset(listing.objects)
         state = await self._settle(state, lambda s: bootstrap(s, self._cluster_name, self._env()))
         state = await self._settle(state, lambda s: upkeep(s, self._env()))
@@ -365,7 +337,7 @@ class Leader:
             # A bug must not end the loop: its victims are answered, the rest goes on from what the store says.
             _log.exception("control plane failed")
             for task in self._executing:
-                _set(task.future, error=error)
+                task.answer(error)
             await self._recover(self._resync)
 
     async def _recover(self, action: Callable[[], Any]) -> None:
@@ -379,32 +351,31 @@ class Leader:
                 action = self._lead
             except api.StoreError as error:
                 if self._stopping:
-                    self._fail(list(self._queue), error)
+                    for task in self._queue:
+                        task.fail(error)
                     self._queue.clear()
                     return
                 await asyncio.sleep(self._backoff.failed("store"))
 
     async def _batch(self) -> None:
-        """Decides, writes and publishes what waits."""
-        tasks: list[Task] = []
-        works: list[Decision] = []
+        """Decides, writes and publishes what waits. Nobody is answered before everything that the answer builds on is written."""
+        verdicts: list[tuple[Task, Verdict]] = []
         state = self.state
-        while self._queue and len(tasks) < _BATCH:
+        while self._queue and len(verdicts) < _BATCH:
             task = self._queue.popleft()
             if task.future.done():
                 continue
             task.executing = True
-            decision = self._decide(state, task)
-            if decision is not None:
-                state = decision.state
-                tasks.append(task)
-                works.append(decision)
-        if tasks:
-            self._executing = tasks
-            await self._commit(tasks, works)
+            verdict = self._decide(state, task)
+            if isinstance(verdict, Decision):
+                state = verdict.state
+            verdicts.append((task, verdict))
+        if verdicts:
+            self._executing = [task for task, _ in verdicts]
+            await self._commit(verdicts)
             self._executing = []
 
-    def _decide(self, state: ClusterState, task: Task) -> Decision | None:
+    def _decide(self, state: ClusterState, task: Task) -> Verdict:
         kind = type(task.command).__name__
         try:
             decision = decide(state, task.command, self._env())
@@ -413,54 +384,54 @@ class Leader:
             if not refused:
                 _log.exception("command cannot be decided", command=task.source)
             self._commands.labels(kind, "refused" if refused else "failed").inc()
-            _set(task.future, error=error)
-            return None
+            return error
         self._commands.labels(kind, "decided").inc()
         return decision
 
-    async def _commit(self, tasks: Sequence[Task], works: Sequence[Decision]) -> None:
+    async def _commit(self, verdicts: Sequence[tuple[Task, Verdict]]) -> None:
         base = self.state
         began = self._clock.monotonic()
-        outcomes = await self._require_writer().write(base, [work.ops for work in works])
+        outcomes = await self._require_writer().write(base, [_ops(verdict) for _, verdict in verdicts])
         self._writing.observe(self._clock.monotonic() - began)
-        changes = [change for outcome in outcomes for change in outcome.changes]
-        failed = [(task, outcome.error) for task, outcome in zip(tasks, outcomes, strict=True) if outcome.error]
-        if not failed:
-            if changes:
-                self._publish(_applied(base, changes))
-            for task, work in zip(tasks, works, strict=True):
-                _set(task.future, result=work.result)
-            if any(isinstance(task.command, NodeLeft) for task in tasks):
-                self._chores.add("delays")
+        if any(outcome.error for outcome in outcomes):
+            await self._retry(verdicts, outcomes)
             return
-        await self._retry(tasks, works, outcomes)
+        changes = [change for outcome in outcomes for change in outcome.changes]
+        if changes:
+            self._publish(_applied(base, changes))
+        for task, verdict in verdicts:
+            task.answer(verdict)
+        if any(isinstance(task.command, NodeLeft) for task, _ in verdicts):
+            self._chores.add("delays")
 
-    async def _retry(self, tasks: Sequence[Task], works: Sequence[Decision], outcomes: Sequence[Outcome]) -> None:
-        """After a failed write the store is read anew; commands that met a conflict are decided again on what is there."""
+    async def _retry(self, verdicts: Sequence[tuple[Task, Verdict]], outcomes: Sequence[Outcome]) -> None:
+        """After a failed write the store is read anew; commands that met a conflict are decided again on what is there, and so are those
+        that had nothing to write: they may have built on what failed.
+        """
         again: list[Task] = []
-        worst: api.StoreError | None = None
-        for task, outcome in zip(tasks, outcomes, strict=True):
+        written: list[tuple[Task, Verdict]] = []
+        worst: api.StoreError = next(outcome.error for outcome in outcomes if outcome.error)
+        for (task, verdict), outcome in zip(verdicts, outcomes, strict=True):
             error = outcome.error
-            if error is None:
+            if error is None and _ops(verdict):
+                written.append((task, verdict))
                 continue
             task.attempts += 1
-            retryable = isinstance(error, api.Conflict | api.NotFound | api.Fenced)
-            if retryable and task.attempts < _ATTEMPTS:
+            if task.attempts < _ATTEMPTS and isinstance(error, api.Conflict | api.NotFound | api.Fenced | None):
                 task.executing = False
                 again.append(task)
             else:
-                self._fail([task], error)
-            worst = error if worst is None or isinstance(error, api.Fenced) else worst
+                task.fail(error or worst)
+            worst = error if isinstance(error, api.Fenced) else worst
         self._queue.extendleft(reversed(again))
-        await self._recover(self._lead if isinstance(worst, api.Fenced) else self._resync)
-        for task, work, outcome in zip(tasks, works, outcomes, strict=True):
-            if outcome.error is None:
-                _set(task.future, result=work.result)
-
-    def _fail(self, tasks: Sequence[Task], error: api.StoreError) -> None:
-        for task in tasks:
-            answer = _too_large if isinstance(error, api.TooLarge) else _unavailable
-            _set(task.future, error=answer(str(error)))
+        deposed = isinstance(worst, api.Fenced)
+        if deposed and self._standby:
+            # What is written is the next leader's to tell: this one may not lead again for long.
+            for task, _ in written:
+                task.answer(not_leading(self._holder, ""))
+        await self._recover(self._lead if deposed else self._resync)
+        for task, verdict in written:
+            task.answer(verdict)
 
     # --- other writers ----------------------------------------------------------------------------------------------
 
@@ -481,12 +452,7 @@ class Leader:
         while self._foreign:
             event = self._foreign.popleft()
             obj = cast(Object, event.object)
-            if event.version in writer.own:
-                writer.own[event.version] -= 1
-                if not writer.own[event.version]:
-                    del writer.own[event.version]
-                continue
-            if isinstance(obj, MappingPart):
+            if writer.is_own(obj, event.version) or isinstance(obj, MappingPart):
                 continue
             known = self.state.objects(obj.kind).get(obj.key)
             if event.type == "deleted":
@@ -544,22 +510,5 @@ def _number(version: str) -> int:
     return int(version) if version.isdigit() else 0
 
 
-def _set(future: asyncio.Future[Result], result: Result | None = None, error: BaseException | None = None) -> None:
-    if future.done():
-        return
-    if error is not None:
-        future.set_exception(error)
-    else:
-        future.set_result(cast(Result, result))
-
-
-def _seconds(timeout: float) -> str:
-    return f"{int(timeout)}s" if timeout == int(timeout) else f"{int(timeout * 1000)}ms"
-
-
-def _too_large(reason: str) -> ApiError:
-    return ApiError(400, "illegal_argument_exception", reason)
-
-
-def _unavailable(reason: str) -> ApiError:
-    return ApiError(503, "cluster_manager_not_discovered_exception", reason)
+def _ops(verdict: Verdict) -> Sequence[Op]:
+    return verdict.ops if isinstance(verdict, Decision) else ()

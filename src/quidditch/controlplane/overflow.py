@@ -14,11 +14,14 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 import msgspec
+import structlog
 from msgspec.structs import replace
 
 from quidditch.model.codec import encode
 from quidditch.model.objects import Index, MappingPart, MappingPartSpec, Metadata, Object
 from quidditch.store import api
+
+_log = structlog.get_logger(__name__)
 
 LIMIT = 200 * 1024
 """Bytes of an encoded index from which on its mapping moves out."""
@@ -117,11 +120,15 @@ class Parts:
         return written
 
     async def clear(self, store: api.Store, epoch: int) -> None:
-        """Removes the parts that no index refers to any more."""
+        """Removes the parts that no index refers to any more; where the store does not play along, another time."""
         used = set(self._used.values())
         for digest in [digest for digest in self._names if digest not in used]:
-            for name in sorted(self._names.pop(digest)):
+            for name in sorted(self._names[digest]):
                 try:
                     await store.delete(MappingPart.__name__, name, fence=epoch)
                 except api.NotFound:
                     pass
+                except api.StoreError as error:
+                    _log.info("a part of a mapping is not removed yet", part=name, error=str(error))
+                    return
+            del self._names[digest]

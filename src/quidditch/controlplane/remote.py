@@ -18,6 +18,7 @@ from quidditch.controlplane.api import Subscriber
 from quidditch.controlplane.core.allocation.info import NodeLoad
 from quidditch.controlplane.core.commands import Acknowledged, Command, CreateIndex, DeleteIndices, Rollover
 from quidditch.controlplane.core.draft import Ids
+from quidditch.controlplane.core.indices import to_delete
 from quidditch.controlplane.publisher import Publisher
 from quidditch.lib.clock import Clock
 from quidditch.lib.metrics import Metrics
@@ -98,12 +99,14 @@ class RemoteControl:
 
     async def submit(self, command: Command, timeout: float | None = None) -> Any:
         """See :class:`ControlPlane`. A command whose leader is lost meanwhile goes to the next one, though it may have been decided:
-        an index is known again by the uuid that this node gives it, what is deleted already is deleted.
+        an index is known again by the uuid that this node gives it, what is deleted already is deleted, and nothing is that was
+        created since.
         """
         if isinstance(command, CreateIndex | Rollover) and not command.uuid:
             command = msgspec.structs.replace(command, uuid=self._ids.uuid())
         deadline = self._clock.monotonic() + (_CALL_SECONDS if timeout is None else timeout)
         again = False
+        before = self.state
         while True:
             leader = await self._need_leader(deadline)
             try:
@@ -111,16 +114,27 @@ class RemoteControl:
             except Remote as error:
                 if error.type == wire.NOT_LEADING:
                     self._lose(leader)
+                    again, command = True, self._second(command, before)
                     continue
                 if again and _done_before(command, error):
                     return Acknowledged()
                 raise ApiError(error.status, error.type, error.reason, error.details, error.root_cause) from None
             except (Unreachable, TimedOut):
                 self._lose(leader)
-                again = True
+                again, command = True, self._second(command, before)
                 continue
             await self._reached(submitted.version)
             return submitted.result
+
+    def _second(self, command: Command, before: ClusterState) -> Command:
+        """The command as it goes out again: `before` is what this node knew when it was given."""
+        if not isinstance(command, DeleteIndices) or command.only:
+            return command
+        try:
+            meant = to_delete(before, command, self._clock.now_ms())
+        except ApiError:
+            return command
+        return msgspec.structs.replace(command, only=tuple(index.uuid for index in meant))
 
     async def _ask(self, leader: str, command: Command, seconds: float) -> wire.Submitted:
         message = wire.encode(wire.Submit(command, seconds))
@@ -166,9 +180,10 @@ class RemoteControl:
 
     async def stop(self) -> None:
         """Takes leave, if a leader listens."""
-        if self._task is not None:
+        while self._task is not None and not self._task.done():
+            # Again and again, since wait_for can lose a cancellation (before Python 3.12).
             self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+            await asyncio.wait([self._task], timeout=0.1)
         if self._leader:
             try:
                 leave = wire.encode(wire.Leave(self._node.id, self._node.ephemeral_id))

@@ -13,7 +13,7 @@ import structlog
 
 from quidditch.controlplane import wire
 from quidditch.controlplane.core import liveness
-from quidditch.controlplane.core.commands import NodeLeft, NoteHealth, RegisterNode, ShardFailed, ShardStarted
+from quidditch.controlplane.core.commands import Command, NodeLeft, NoteHealth, RegisterNode, ShardFailed, ShardStarted
 from quidditch.controlplane.core.liveness import Limits, Sign
 from quidditch.controlplane.leader import Leader
 from quidditch.controlplane.publication import Publication
@@ -163,13 +163,22 @@ class ControlService:
         return wire.Heard(False, self._epoch)
 
     async def _submit(self, submit: wire.Submit) -> wire.Submitted:
-        result: Any = await self._leader.submit(submit.command, submit.wait_seconds)
+        try:
+            result: Any = await self._leader.submit(submit.command, submit.wait_seconds)
+        except ApiError as error:
+            # Why it is refused is to be seen everywhere too: who hears that an index is there finds it.
+            if error.status < 500:
+                await self._applied_everywhere(submit.command)
+            raise
         version = self._leader.state.version
+        return wire.Submitted(result, version, await self._applied_everywhere(submit.command))
+
+    async def _applied_everywhere(self, command: Command) -> bool:
+        """Until every live node has the state that there is now."""
         publication = self._publication
-        everywhere = True
-        if publication is not None and not isinstance(submit.command, _REPORTS):
-            everywhere = await publication.applied(version, _EVERYWHERE_SECONDS)
-        return wire.Submitted(result, version, everywhere)
+        if publication is None or isinstance(command, _REPORTS):
+            return True
+        return await publication.applied(self._leader.state.version, _EVERYWHERE_SECONDS)
 
     async def _pending(self, _payload: bytes) -> bytes:
         if not self._leader.leading:

@@ -7,7 +7,6 @@ into one commit).
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
 from collections.abc import Sequence
 
 import msgspec
@@ -29,15 +28,24 @@ class Outcome(msgspec.Struct):
 
 
 class Writer:
-    """Writes on behalf of one leader. `own` counts its writes by version (a store may commit several as one), so that its watch can
-    tell them from others'.
-    """
+    """Writes on behalf of one leader, and tells its writes from others' when the watch brings them."""
 
     def __init__(self, store: api.Store, epoch: int) -> None:
         self._store = store
         self._epoch = epoch
-        self.own: Counter[str] = Counter()
+        self._own: set[tuple[str, str, str]] = set()
         self.parts = Parts()
+
+    def is_own(self, obj: Object, version: str) -> bool:
+        """Whether this leader wrote it, asked once for each event. A deletion at once is not known again: it has no version."""
+        key = (obj.kind, obj.metadata.name, version)
+        own = key in self._own
+        self._own.discard(key)
+        return own
+
+    def forget(self) -> None:
+        """No event of what was written so far will come."""
+        self._own.clear()
 
     async def write(self, base: ClusterState, works: Sequence[Sequence[Op]]) -> list[Outcome]:
         """Writes each piece of work (the operations of one command); answers one outcome per piece, in order."""
@@ -116,7 +124,7 @@ class Writer:
 
     def _noted(self, obj: Object | None) -> Object | None:
         if obj is not None:
-            self.own[obj.metadata.resource_version] += 1
+            self._own.add((obj.kind, obj.metadata.name, obj.metadata.resource_version))
         return obj
 
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+from typing import Any
 
 import pytest
 from msgspec.structs import replace
@@ -24,6 +25,7 @@ from quidditch.controlplane.core.wait import enough_active
 from quidditch.controlplane.leader import Leader
 from quidditch.model.errors import ApiError
 from quidditch.model.state import ClusterState
+from quidditch.store.api import Unavailable
 from quidditch.store.memory import MemoryStore
 
 
@@ -183,6 +185,61 @@ def test_a_deposed_leader_leads_again_only_with_a_new_epoch() -> None:
             assert {"a", "b"} <= set(control.state.indices)
             with pytest.raises(ApiError):
                 await control.submit(CreateIndex(name="a"))
+
+    asyncio.run(main())
+
+
+def test_a_refusal_and_what_needs_no_write_wait_for_what_they_build_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def main() -> None:
+        store = MemoryStore()
+        async with running(store) as control:
+            await control.submit(CreateIndex(name="a"))
+            await control.wait_for(settled, 5)
+            fails_once(store, "delete", monkeypatch)
+            first, second = await submit_all(control, DeleteIndices(indices=("a",)), DeleteIndices(indices=("a",)))
+            assert first.status == 503, "whether it was written is not known"
+            assert second == Acknowledged(("a",)), "it was not, so that the second found it"
+            fails_once(store, "create", monkeypatch)
+            first, second = await submit_all(
+                control, CreateIndex(name="b"), CreateIndex(name="b", auto=True, uuid="of-the-second")
+            )
+            assert first.status == 503
+            assert second.uuid == control.state.indices["b"].uuid == "of-the-second"
+
+    asyncio.run(main())
+
+
+def fails_once(store: MemoryStore, method: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = getattr(store, method)
+
+    async def failing(*_: Any, **__: Any) -> Any:
+        monkeypatch.setattr(store, method, real)
+        raise Unavailable("not now")
+
+    monkeypatch.setattr(store, method, failing)
+
+
+def test_parts_of_mappings_that_cannot_be_cleared_away_are_another_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def main() -> None:
+        store = MemoryStore()
+        async with running(store) as control:
+            big = {f"{'long' * 40}_{number}": {"type": "keyword"} for number in range(1500)}
+            settings = {"index.mapping.total_fields.limit": 10_000}
+            await control.submit(CreateIndex(name="a", settings=settings, mappings={"properties": big}))
+            assert (await store.list("MappingPart")).objects
+            real = store.delete
+
+            async def failing(kind: str, *arguments: Any, **options: Any) -> Any:
+                if kind == "MappingPart":
+                    monkeypatch.setattr(store, "delete", real)
+                    raise Unavailable("not now")
+                return await real(kind, *arguments, **options)
+
+            monkeypatch.setattr(store, "delete", failing)
+            assert await asyncio.wait_for(control.submit(DeleteIndices(indices=("a",))), 10) == Acknowledged(("a",))
+            assert (await store.list("MappingPart")).objects
+            await control.submit(CreateIndex(name="b"))
+            assert not (await store.list("MappingPart")).objects
 
     asyncio.run(main())
 

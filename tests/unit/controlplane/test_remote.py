@@ -20,6 +20,7 @@ from quidditch.model.errors import ApiError
 from quidditch.model.objects import NodeSpec
 from quidditch.store import api
 from quidditch.store.memory import MemoryStore
+from quidditch.transport.api import Unreachable
 from quidditch.transport.memory import MemoryTransport, Network
 
 LIMITS = Limits(probe=0.1, suspect=0.2, gone=0.5)
@@ -239,5 +240,48 @@ def test_a_node_that_is_gone_is_removed_though_the_store_failed_first(monkeypatc
         await cluster.transports["n2"].close()
         assert await one.wait_for(lambda state: set(state.nodes) == {"n1"}, 20)
         assert refused == 3
+
+    run(test)
+
+
+def test_why_a_command_is_refused_is_seen_on_every_node() -> None:
+    async def test(cluster: Cluster) -> None:
+        await cluster.master("m1")
+        await cluster.leading()
+        one, two = await cluster.node("n1"), await cluster.node("n2")
+        cluster.network.hold("m1", "n2")
+        creating = asyncio.ensure_future(one.submit(CreateIndex(name="a")))
+        assert await one.wait_for(lambda state: "a" in state.indices, 10)
+        refused = asyncio.ensure_future(one.submit(CreateIndex(name="a")))
+        await asyncio.sleep(0.1)
+        assert not refused.done()
+        cluster.network.heal()
+        with pytest.raises(ApiError, match="already exists"):
+            await refused
+        assert "a" in two.state.indices
+        await creating
+
+    run(test)
+
+
+def test_a_deletion_that_comes_again_spares_what_was_created_meanwhile(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def test(cluster: Cluster) -> None:
+        await cluster.master("m1")
+        await cluster.leading()
+        one, two = await cluster.node("n1"), await cluster.node("n2")
+        await two.submit(CreateIndex(name="a"))
+        transport = cluster.transports["n1"]
+        call, made = transport.call, []
+
+        async def losing_one_answer(node: str, action: str, payload: bytes, timeout: float) -> bytes:
+            answer = await call(node, action, payload, timeout)
+            if action == wire.SUBMIT and not made:
+                made.append(await two.submit(CreateIndex(name="a")))
+                raise Unreachable("the connection broke before the answer came")
+            return answer
+
+        monkeypatch.setattr(transport, "call", losing_one_answer)
+        await one.submit(DeleteIndices(indices=("a",)))
+        assert one.state.indices["a"].uuid == made[0].uuid
 
     run(test)

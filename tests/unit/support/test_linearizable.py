@@ -5,12 +5,21 @@ from __future__ import annotations
 import itertools
 import math
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.support.linearizable import UNKNOWN, Operation, State, alone, impossible, index_name
+from tests.support.linearizable import (
+    UNKNOWN,
+    Operation,
+    State,
+    Step,
+    alias_name,
+    impossible,
+    impossible_alone,
+    index_name,
+)
 
 
 def ops(*rows: tuple[float, float, str, str]) -> list[Operation]:
@@ -120,62 +129,84 @@ def test_the_first_that_cannot_be_is_named() -> None:
 
 def test_reads_by_themselves() -> None:
     changes = ops((0, 9, "create", "created"))
-    assert alone(changes, ops((1, 2, "exists", "yes"), (3, 4, "exists", "no")), index_name, False) is None
+    back_and_forth = ops((1, 2, "exists", "yes"), (3, 4, "exists", "no"), (8, 11, "exists", "yes"))
+    assert impossible_alone(changes, back_and_forth, index_name, False) is None
     late = ops((10, 11, "exists", "no"))
-    assert alone(changes, late, index_name, False) == late[0]
+    assert impossible_alone(changes, late, index_name, False) == late[0]
 
 
-def _brute(history: Sequence[Operation]) -> bool:
+def _brute(history: Sequence[Operation], step: Step) -> bool:
     """Tries every order of every choice of the operations without an answer."""
     certain = [op for op in history if op.known]
     unsure = [op for op in history if not op.known]
     return any(
-        _explains(order)
+        _explains(order, step)
         for size in range(len(unsure) + 1)
         for chosen in itertools.combinations(unsure, size)
         for order in itertools.permutations([*certain, *chosen])
     )
 
 
-def _explains(order: Sequence[Operation]) -> bool:
+def _explains(order: Sequence[Operation], step: Step) -> bool:
     latest = -math.inf
     state: State = False
     for op in order:
         latest = max(latest, op.called)
         if op.answered < latest:
             return False
-        following = index_name(state, op.action, op.answer)
+        following = step(state, op.action, op.answer)
         if following is None:
             return False
         state = following
     return True
 
 
-ANSWERS = {
+Answers = Mapping[str, Sequence[str]]
+ANSWERS: Answers = {
     "create": ("created", "exists", UNKNOWN),
-    "delete": ("deleted", "missing", UNKNOWN),
+    "delete": ("deleted", "missing", "gone", UNKNOWN),
+    "exists": ("yes", "no"),
+}
+OF_ALIASES: Answers = {
+    "add": ("done", UNKNOWN),
+    "remove": ("done", "missing", "gone", UNKNOWN),
     "exists": ("yes", "no"),
 }
 
 
 @st.composite
-def histories(draw: st.DrawFn) -> list[Operation]:
+def histories(draw: st.DrawFn, answers: Answers) -> list[Operation]:
     """Times are all different, so that no order depends on how equal ones are meant."""
     count = draw(st.integers(0, 6))
     times = draw(st.permutations(range(2 * count)))
     found = []
     for number in range(count):
-        action = draw(st.sampled_from(sorted(ANSWERS)))
-        answer = draw(st.sampled_from(ANSWERS[action]))
+        action = draw(st.sampled_from(sorted(answers)))
+        answer = draw(st.sampled_from(answers[action]))
         called, answered = sorted(times[2 * number : 2 * number + 2])
         found.append(Operation(action, answer, called, math.inf if answer == UNKNOWN else answered))
     return found
 
 
-@settings(max_examples=400)
-@given(histories())
-def test_it_judges_as_trying_everything_does(history: list[Operation]) -> None:
-    assert (impossible(history, index_name, False) is None) == _brute(history)
+@settings(max_examples=300)
+@given(histories(ANSWERS))
+def test_it_judges_indices_as_trying_everything_does(history: list[Operation]) -> None:
+    assert (impossible(history, index_name, False) is None) == _brute(history, index_name)
+
+
+@settings(max_examples=300)
+@given(histories(OF_ALIASES))
+def test_it_judges_aliases_as_trying_everything_does(history: list[Operation]) -> None:
+    assert (impossible(history, alias_name, False) is None) == _brute(history, alias_name)
+
+
+@settings(max_examples=200)
+@given(histories(ANSWERS))
+def test_it_judges_reads_alone_as_one_by_one(history: list[Operation]) -> None:
+    reads = [op for op in history if op.action == "exists"]
+    changes = [op for op in history if op.action != "exists"]
+    each = all(_brute([*changes, *read], index_name) for read in [[], *([read] for read in reads)])
+    assert (impossible_alone(changes, reads, index_name, False) is None) == each
 
 
 def _simulated(seed: int, clients: int, count: int, lost: float) -> list[Operation]:
@@ -205,7 +236,7 @@ def _simulated(seed: int, clients: int, count: int, lost: float) -> list[Operati
 
 @pytest.mark.parametrize("seed", range(5))
 def test_long_histories_of_many_clients(seed: int) -> None:
-    history = _simulated(seed, clients=12, count=3000, lost=0.005)
+    history = _simulated(seed, clients=12, count=3000, lost=0.02)
     assert impossible(history, index_name, False) is None
     # A create that was refused though nothing was there, long before anything else was called.
     assert impossible([Operation("create", "exists", -2, -1), *history], index_name, False) is not None

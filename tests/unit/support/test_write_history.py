@@ -43,7 +43,7 @@ def test_unsound_histories(name: str) -> None:
 
 def test_the_write_of_a_deposed_leader_is_named() -> None:
     (problem,) = problems(UNSOUND["the old leader writes"])
-    assert problem == "revision 5: [+Index/b, +Routing/b] by 1, but the newest epoch is 2"
+    assert problem == "0.000 revision 5: [+Index/b, +Routing/b] by 1, but the newest epoch is 2"
 
 
 def test_what_was_acknowledged_and_never_written() -> None:

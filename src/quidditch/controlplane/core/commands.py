@@ -57,10 +57,13 @@ class Rollover(_Command, frozen=True, kw_only=True):
 
 
 class DeleteIndices(_Command, frozen=True, kw_only=True):
-    """Result: :class:`Acknowledged` with the names deleted."""
+    """Result: :class:`Acknowledged` with the names deleted. `only`: the uuids that were meant, in a command that comes again since what
+    became of the first is not known: those that are there still are deleted, and none that was created meanwhile.
+    """
 
     indices: tuple[str, ...]
     options: IndicesOptions = STRICT_EXPAND
+    only: tuple[str, ...] = ()
 
 
 class OpenIndices(_Command, frozen=True, kw_only=True):

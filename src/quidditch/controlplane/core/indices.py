@@ -26,10 +26,23 @@ from quidditch.mapping import merge, parse, settings
 from quidditch.model import expressions
 from quidditch.model.errors import ApiError, validation
 from quidditch.model.objects import Index
+from quidditch.model.state import ClusterState
 
 
 def delete_indices(draft: Draft, command: DeleteIndices) -> Acknowledged:
     _check_destructive(draft, command.indices)
+    found = to_delete(draft.state, command, draft.env.now_ms)
+    for index in found:
+        check_metadata_write(draft.state, index, deleting=True)
+    for index in found:
+        delete_index(draft, index)
+    return Acknowledged(tuple(index.name for index in found))
+
+
+def to_delete(state: ClusterState, command: DeleteIndices, now_ms: int) -> list[Index]:
+    """What the command means in this state. Raises :class:`ApiError`."""
+    if command.only:
+        return [index for uuid in command.only if (index := state.index_by_uuid(uuid)) is not None]
     options = expressions.IndicesOptions(
         ignore_unavailable=command.options.ignore_unavailable,
         allow_no_indices=command.options.allow_no_indices,
@@ -38,12 +51,7 @@ def delete_indices(draft: Draft, command: DeleteIndices) -> Acknowledged:
         expand_hidden=command.options.expand_hidden,
         ignore_aliases=True,
     )
-    found = expressions.resolve(draft.state, command.indices, options, draft.env.now_ms)
-    for index in found:
-        check_metadata_write(draft.state, index, deleting=True)
-    for index in found:
-        delete_index(draft, index)
-    return Acknowledged(tuple(index.name for index in found))
+    return expressions.resolve(state, command.indices, options, now_ms)
 
 
 def _check_destructive(draft: Draft, names: tuple[str, ...]) -> None:
