@@ -80,7 +80,7 @@ class _Judge:
     what fits and never changes anything happens at once; of operations that do the same and are answered the same the one that is
     answered first happens first; one without an answer happens only where none with one could in its place.
 
-    A read that stands alone has configurations of its own from its call to its answer.
+    A read that stands alone has configurations of its own from its call on, until they are the others' again.
     """
 
     def __init__(self, history: Iterable[Operation], alone: Iterable[Operation], step: Step) -> None:
@@ -98,24 +98,31 @@ class _Judge:
 
     def first_impossible(self, start: State) -> Operation | None:
         reached = {_Configuration(start)}
-        beside: dict[int, set[_Configuration]] = {}
+        apart: dict[int, set[_Configuration]] = {}
+        reading: set[int] = set()
         for answers, number in self._events():
             op = self._ops[number]
             if number in self._alone:
                 if not answers:
-                    beside[number] = reached
-                elif not self._answered(beside.pop(number), number, number):
-                    return op
+                    reading.add(number)
+                    apart[number] = reached
+                else:
+                    apart[number] = self._answered(apart[number], number, number)
+                    reading.remove(number)
             elif answers:
                 reached = self._answered(reached, number)
-                beside = {read: self._answered(some, number, read) for read, some in beside.items()}
                 if not reached:
                     return op
+                for read, some in apart.items():
+                    apart[read] = self._answered(some, number, read if read in reading else None)
                 self._under_way.remove(number)
             elif op.known:
                 self._under_way.append(number)
             else:
                 self._unheard[op.action] += 1
+            if lost := [read for read, some in apart.items() if not some]:
+                return self._ops[lost[0]]
+            apart = {read: some for read, some in apart.items() if read in reading or some != reached}
         return None
 
     def _events(self) -> Iterator[tuple[bool, int]]:
