@@ -21,7 +21,8 @@ indices.get_alias indices.get_index_template indices.get_field_mapping indices.g
 indices.get_template indices.open indices.put_alias indices.put_index_template indices.put_mapping
 indices.put_settings indices.put_template indices.recovery indices.refresh indices.resolve_index indices.rollover
 indices.segments indices.shard_stores indices.simulate_index_template indices.simulate_template indices.stats
-indices.update_aliases indices.validate_query nodes.info nodes.stats tasks.cancel tasks.get
+indices.update_aliases indices.validate_query nodes.info nodes.reload_secure_settings nodes.stats tasks.cancel
+tasks.get
 """
 FAMILIES = _FAMILIES.split()
 

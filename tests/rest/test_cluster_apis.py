@@ -135,3 +135,61 @@ def test_old_names_of_hot_threads(client: Client, path: str) -> None:
 def test_one_timeout_of_a_manager(client: Client, table: str) -> None:
     path = f"/_cat/{table}?master_timeout=1s&cluster_manager_timeout=1s"
     assert reason(client, "GET", path).startswith("Please only use one of the request parameters")
+
+
+def test_numbers_of_shards_in_a_nodes_stats(client: Client) -> None:
+    stats = client.call("GET", "/_nodes/stats/indices?level=shards").json["nodes"]
+    (node_id, told) = next(iter(stats.items()))
+    assert told["indices"]["get"]["getTime"] == "0s"
+    copies = {number: copy for each in told["indices"]["shards"]["apis-a"] for number, copy in each.items()}
+    assert set(copies) == {"0", "1"}
+    for copy in copies.values():
+        routing = {"state": "STARTED", "primary": True, "node": node_id, "relocating_node": None}
+        assert copy["routing"] == routing
+        assert {"commit", "seq_no", "retention_leases", "shard_path", "docs", "store", "get"} <= set(copy)
+
+
+def test_metrics_of_what_there_is_not(client: Client) -> None:
+    told = next(iter(client.call("GET", "/_nodes/stats/caches,remote_store,process").json["nodes"].values()))
+    assert {"process"} == {"process", "caches", "remote_store"} & set(told)
+
+
+def test_how_often_endpoints_were_called(client: Client) -> None:
+    def counts(path: str) -> dict[str, Any]:
+        return dict(next(iter(client.call("GET", path).json["nodes"].values())))
+
+    client.call("GET", "/apis-a/_search")
+    before = counts("/_nodes/usage")
+    assert before["since"] <= before["timestamp"]
+    client.call("GET", "/apis-a/_search")
+    after = counts("/_nodes/_local/usage/rest_actions")
+    key = "GET /{index}/_search"
+    assert after["rest_actions"][key] == before["rest_actions"][key] + 1
+    assert set(counts("/_nodes/usage/bogus")) == {"timestamp", "since"}
+
+
+def test_secure_settings_there_are_none(client: Client) -> None:
+    told = client.call("POST", "/_nodes/reload_secure_settings").json["nodes"]
+    assert [set(each) for each in told.values()] == [{"name"}]
+    wrong = client.call("POST", "/_nodes/_local/reload_secure_settings", {"secure_settings_password": "x"}).json
+    (each,) = wrong["nodes"].values()
+    assert each["reload_exception"]["type"] == "security_exception"
+
+
+def test_a_block_is_set_once(client: Client) -> None:
+    first = client.call("PUT", "/apis-a/_block/write").json
+    assert (first["shards_acknowledged"], first["indices"]) == (True, [{"name": "apis-a", "blocked": True}])
+    again = client.call("PUT", "/apis-a/_block/write").json
+    assert again == {"acknowledged": True, "shards_acknowledged": False, "indices": []}
+
+
+@pytest.mark.parametrize("path", ["/_open", "/_close"])
+def test_nothing_is_opened_or_closed_by_leaving_out_a_name(client: Client, path: str) -> None:
+    assert reason(client, "POST", path) == "Validation Failed: 1: index is missing;"
+    assert client.call("GET", "/_cat/indices/apis-a?h=status").data == b"open\n"
+
+
+@pytest.mark.parametrize("kind", ["clone", "shrink", "split"])
+def test_resizing_is_refused_by_name(client: Client, kind: str) -> None:
+    text = reason(client, "PUT", f"/apis-a/_{kind}/apis-b", {"settings": {}})
+    assert text.startswith(f"[{kind}] of [apis-a] to [apis-b] is not supported; ")

@@ -110,6 +110,10 @@ class Durations:
         self._counts[bisect_left(SECONDS, seconds)] += 1
         self._sum += seconds
 
+    @property
+    def count(self) -> int:
+        return sum(self._counts)
+
     def into(self, family: HistogramMetricFamily, labels: Iterable[str]) -> None:
         bounds = [*map(str, SECONDS), "+Inf"]
         buckets = list(zip(bounds, map(float, accumulate(self._counts)), strict=True))

@@ -116,6 +116,20 @@ async def _open(request: Request, node: Node, command: OpenIndices, wait: str | 
     )
 
 
+async def _nothing_named(_request: Request, _node: Node) -> Response:
+    """Nobody closes or opens everything by leaving out a name."""
+    raise validation("index is missing")
+
+
+async def resize(request: Request, _node: Node) -> Response:
+    """`_clone`, `_shrink`, `_split`: a shard's files cannot be laid into another index."""
+    kind = request.path.split("/")[2].removeprefix("_")
+    source, target = request.path_params["index"], request.path_params["target"]
+    raise illegal_argument(
+        f"[{kind}] of [{source}] to [{target}] is not supported; create [{target}] and copy the documents with _reindex"
+    )
+
+
 async def close(request: Request, node: Node) -> Response:
     options = common.options(request, STRICT_EXPAND_OPEN)
     common.active_shards(request)
@@ -133,7 +147,7 @@ async def block(request: Request, node: Node) -> Response:
     options = common.options(request, STRICT_EXPAND_OPEN)
     command = AddBlock(indices=common.names(request), block=name, options=options)  # type: ignore[arg-type]
     blocked = [{"name": index, "blocked": True} for index in await common.change(request, node, command)]
-    return Response.json({"acknowledged": True, "shards_acknowledged": True, "indices": blocked})
+    return Response.json({"acknowledged": True, "shards_acknowledged": bool(blocked), "indices": blocked})
 
 
 async def resolve_index(request: Request, node: Node) -> Response:
@@ -181,6 +195,7 @@ def _resolved_index(node: Node, name: str) -> dict[str, Any]:
 
 
 _CHANGE_MANY = (*common.CHANGE, *common.EXPAND)
+_RESIZE = (*common.CHANGE, "wait_for_active_shards", "copy_settings", "wait_for_completion", "task_execution_timeout")
 ROUTES = [
     Route("PUT", "/{index}", create, (*common.CHANGE, "wait_for_active_shards")),
     Route("GET", "/{index}", get, _SHOWN),
@@ -192,9 +207,14 @@ ROUTES = [
         open_,
         (*_CHANGE_MANY, "wait_for_active_shards", "wait_for_completion", "task_execution_timeout"),
     ),
-    Route("POST", "/_open", open_, (*_CHANGE_MANY, "wait_for_active_shards")),
+    Route("POST", "/_open", _nothing_named, (*_CHANGE_MANY, "wait_for_active_shards")),
     Route("POST", "/{index}/_close", close, (*_CHANGE_MANY, "wait_for_active_shards")),
-    Route("POST", "/_close", close, (*_CHANGE_MANY, "wait_for_active_shards")),
+    Route("POST", "/_close", _nothing_named, (*_CHANGE_MANY, "wait_for_active_shards")),
+    *(
+        Route(method, f"/{{index}}/_{kind}/{{target}}", resize, _RESIZE)
+        for kind in ("clone", "shrink", "split")
+        for method in ("PUT", "POST")
+    ),
     Route("PUT", "/{index}/_block/{block}", block, _CHANGE_MANY),
     Route("GET", "/_resolve/index/{name}", resolve_index, common.EXPAND),
 ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
 from typing import Any
 
@@ -47,7 +47,7 @@ class _View(msgspec.Struct):
     def show(self, stats: Stats) -> dict[str, Any]:
         shown = {section: dict(stats.get(section, {})) for section in self.sections}
         if "get" in shown:
-            shown["get"] = _with_get_time(shown["get"])
+            shown["get"] = with_get_time(shown["get"])
         if self.fields:
             for section in ("fielddata", "completion"):
                 if section in shown:
@@ -62,7 +62,7 @@ class _View(msgspec.Struct):
         return shown
 
 
-def _with_get_time(section: dict[str, Any]) -> dict[str, Any]:
+def with_get_time(section: dict[str, Any]) -> dict[str, Any]:
     """`getTime` is always there, a readable duration."""
     total = section.pop("total", 0)
     return {"total": total, "getTime": human.duration(section.get("time_in_millis", 0)), **section}
@@ -118,7 +118,7 @@ def _index(node: Node, shards: Sequence[ShardStats], view: _View, with_shards: b
         numbers: dict[str, list[Any]] = {}
         for each in shards:
             if each.stats is not None:
-                numbers.setdefault(str(each.number), []).append(_shard(node, each, view))
+                numbers.setdefault(str(each.number), []).append(shard_json(node, each, view.show(each.stats)))
         shown["shards"] = numbers
     return shown
 
@@ -132,7 +132,8 @@ def routing_json(copy: Copy) -> dict[str, Any]:
     }
 
 
-def _shard(node: Node, each: ShardStats, view: _View) -> dict[str, Any]:
+def shard_json(node: Node, each: ShardStats, numbers: Mapping[str, Any]) -> dict[str, Any]:
+    """One copy in detail; `numbers` are its sections as they are shown."""
     path = each.about.path if each.about else ""
     term = 0
     routing = node.control.state.routing.get(each.index.name)
@@ -142,7 +143,7 @@ def _shard(node: Node, each: ShardStats, view: _View) -> dict[str, Any]:
     commit = {"id": each.index.uuid, "generation": 1, "user_data": {}, "num_docs": documents, **each.commit}
     return {
         "routing": routing_json(each.copy),
-        **view.show(each.stats or shard_stats.empty()),
+        **numbers,
         "commit": commit,
         "seq_no": {"max_seq_no": -1, "local_checkpoint": -1, "global_checkpoint": -1, **each.seq_no},
         "retention_leases": {"primary_term": term, "version": 0, "leases": []},

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from functools import partial
 
-from quidditch.rest import cat_nodes, cat_shards, cluster_stats, hot_threads, nodes_info, nodes_stats, tasks
+from quidditch.rest import (
+    cat_nodes,
+    cat_shards,
+    cluster_stats,
+    hot_threads,
+    nodes_info,
+    nodes_stats,
+    nodes_usage,
+    tasks,
+)
 from quidditch.rest.node import Node
 
 
@@ -13,6 +22,8 @@ def serve(node: Node) -> None:
     for action, answer in (
         (nodes_info.INFO, nodes_info.tell),
         (nodes_stats.STATS, nodes_stats.tell),
+        (nodes_usage.USAGE, nodes_usage.tell),
+        (nodes_usage.RELOAD, nodes_usage.tell_reloaded),
         (hot_threads.HOT_THREADS, hot_threads.tell),
         (cat_nodes.CELLS, cat_nodes.tell),
         (cat_nodes.POOLS, cat_nodes.tell_pools),

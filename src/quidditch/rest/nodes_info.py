@@ -144,7 +144,8 @@ def pool_info(size: int, queue: int) -> dict[str, Any]:
 
 
 def thread_pools(node: Node) -> dict[str, tuple[int, int]]:
-    """The pools of a node: threads and places to wait (-1: no bound). What the event loop does itself is `generic`."""
+    """The pools of a node: threads and places to wait (-1: no bound). What the event loop does itself is `generic`,
+    `get` and `management`."""
 
     def size(name: str, default: int) -> int:
         try:
@@ -157,7 +158,9 @@ def thread_pools(node: Node) -> dict[str, tuple[int, int]]:
         "flush": (2, -1),
         "force_merge": (2, -1),
         "generic": (1, -1),
+        "get": (1, -1),
         "index_searcher": (size("search", cores), -1),
+        "management": (1, -1),
         "search": (size("search", cores), node.pressure.max_searches),
         "search_throttled": (1, -1),
         "write": (size("write", cores + 1), -1),

@@ -8,6 +8,7 @@ from typing import Any
 from quidditch.lib.units import format_bytes
 from quidditch.model.errors import illegal_argument
 from quidditch.rest import human, machine_stats, shard_stats
+from quidditch.rest.indices_stats import shard_json, with_get_time
 from quidditch.rest.metric_names import asked
 from quidditch.rest.node import Node
 from quidditch.rest.nodes_info import thread_pools
@@ -22,7 +23,7 @@ _LEVELS = ("node", "indices", "shards")
 
 async def stats(request: Request, node: Node) -> Response:
     state = node.control.state
-    metrics = asked(request, "metric", (*SECTIONS, "indices"))
+    metrics = asked(request, "metric", (*SECTIONS, "indices", *_ABSENT))
     index_metrics = asked(request, "index_metric", _INDEX_METRICS, "index metric")
     if index_metrics and request.param("metric") not in ("indices", "_all"):
         raise illegal_argument(
@@ -65,7 +66,8 @@ async def _indices(node: Node, metrics: list[str], level: str) -> dict[str, Any]
 
     def shown(numbers: shard_stats.Stats) -> dict[str, Any]:
         numbers["search"].pop("groups", None)
-        return {name: numbers[name] for name in shard_stats.EMPTY if name in sections}
+        told = {name: numbers[name] for name in shard_stats.EMPTY if name in sections}
+        return {**told, "get": with_get_time(told["get"])} if "get" in told else told
 
     body = shown(shard_stats.everything(collected))
     if level in ("indices", "shards"):
@@ -74,7 +76,9 @@ async def _indices(node: Node, metrics: list[str], level: str) -> dict[str, Any]
         if level == "shards":
             del body["indices"]
             body["shards"] = {
-                name: [{str(one.number): shown(one.stats or shard_stats.empty())} for one in each]
+                name: [
+                    {str(one.number): shard_json(node, one, shown(one.stats or shard_stats.empty()))} for one in each
+                ]
                 for name, each in sorted(held.items())
             }
     return body
@@ -190,6 +194,12 @@ SECTIONS: Mapping[str, Section] = {
     "indexing_pressure": _indexing_pressure,
 }
 """The metrics besides `indices`, in the order in which they are shown."""
+_ABSENT = (
+    "shard_indexing_pressure", "search_backpressure", "cluster_manager_throttling", "weighted_routing", "file_cache",
+    "task_cancellation", "search_pipeline", "resource_usage_stats", "segment_replication_backpressure", "repositories",
+    "admission_control", "caches", "remote_store",
+)  # fmt: skip
+"""Metrics of what there is not here: who asks for them beside others gets the others."""
 
 _PARAMS = ("level", "timeout", "types", "groups", "fields", "fielddata_fields", "completion_fields")
 _MORE = ("include_segment_file_sizes", "include_unloaded_segments")

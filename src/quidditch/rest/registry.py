@@ -35,6 +35,7 @@ FAMILIES = [
     "metrics",
     "nodes_info",
     "nodes_shutdown",
+    "nodes_usage",
     "nodes_stats",
     "hot_threads",
     "cat_cluster",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 
 from prometheus_client.metrics_core import HistogramMetricFamily, Metric
@@ -37,6 +38,13 @@ class Traffic:
 
     def disconnected(self) -> None:
         self.open -= 1
+
+    def counts(self) -> dict[str, int]:
+        """Answers by method and pattern."""
+        found: Counter[str] = Counter()
+        for (method, path, _), durations in self._answers.items():
+            found[f"{method} {path}"] += durations.count
+        return dict(sorted(found.items()))
 
     def readings(self) -> Iterable[Metric]:
         meaning = "time to answer an HTTP request, by method, pattern of the endpoint and status"

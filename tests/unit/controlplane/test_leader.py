@@ -268,7 +268,7 @@ def test_settings_and_waits() -> None:
         changed = await control.submit(PutClusterSettings(persistent={"cluster": {"max_shards_per_node": 2}}))
         assert changed.persistent == {"cluster.max_shards_per_node": "2"}
         await control.submit(CreateIndex(name="a"))
-        with pytest.raises(ApiError, match="maximum shards open"):
+        with pytest.raises(ApiError, match="maximum LOCAL_ONLY shards open"):
             await control.submit(CreateIndex(name="b"))
         assert not await control.wait_for(lambda state: "b" in state.indices, 0)
         await control.submit(UpdateIndexSettings(indices=("a",), settings={"number_of_replicas": 0}))

@@ -207,10 +207,10 @@ def test_the_shard_limit_counts_all_open_copies() -> None:
     with pytest.raises(ApiError) as caught:
         cluster.create("b")
     assert caught.value.reason == (
-        "Validation Failed: 1: this action would add [2] total shards, but this cluster currently has [2]/[3] maximum"
-        " shards open;"
+        "Validation Failed: 1: this action would add [2] total LOCAL_ONLY shards, but this cluster currently has [2]/[3]"
+        " maximum LOCAL_ONLY shards open;"
     )
-    with pytest.raises(ApiError, match="would add \\[2\\] total shards"):
+    with pytest.raises(ApiError, match="would add \\[2\\] total LOCAL_ONLY shards"):
         cluster.run(UpdateIndexSettings(indices=("a",), settings={"number_of_replicas": 3}))
 
 

@@ -155,10 +155,13 @@ def _apply_settings(draft: Draft, index: Index, flat: dict[str, Any]) -> None:
 
 
 def add_block(draft: Draft, command: AddBlock) -> Acknowledged:
+    """Result: those that had not the block already."""
+    setting = f"index.blocks.{command.block}"
     found = expressions.resolve(draft.state, command.indices, command.options, draft.env.now_ms)
-    for index in found:
-        _apply_settings(draft, index, {**index.spec.settings, f"index.blocks.{command.block}": "true"})
-    return Acknowledged(tuple(index.name for index in found))
+    missing = [index for index in found if index.setting(setting) != "true"]
+    for index in missing:
+        _apply_settings(draft, index, {**index.spec.settings, setting: "true"})
+    return Acknowledged(tuple(index.name for index in missing))
 
 
 # --- mappings -------------------------------------------------------------------------------------------------------

@@ -20,6 +20,6 @@ def check_shard_limit(state: ClusterState, added: int) -> None:
         raise ApiError(
             400,
             "validation_exception",
-            f"Validation Failed: 1: this action would add [{added}] total shards, but this cluster currently has"
-            f" [{present}]/[{limit}] maximum shards open;",
+            f"Validation Failed: 1: this action would add [{added}] total LOCAL_ONLY shards, but this cluster currently has"
+            f" [{present}]/[{limit}] maximum LOCAL_ONLY shards open;",
         )
