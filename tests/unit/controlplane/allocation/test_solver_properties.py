@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from msgspec.structs import replace
 from tests.unit.controlplane.allocation.support import assert_counted
-from tests.unit.controlplane.allocation.world import NOW, World, check, node, worlds
+from tests.unit.controlplane.allocation.world import NOW, Recipe, World, check, node, recipes
 
 from quidditch.controlplane.core.allocation.deciders import Asking, subject, verdicts, worst
 from quidditch.controlplane.core.allocation.explain import explain_copy
@@ -22,10 +22,11 @@ _EXAMPLES = settings.default.max_examples if settings.get_current_profile_name()
 many = settings(deadline=None, max_examples=_EXAMPLES, suppress_health_check=list(HealthCheck))
 
 
-@given(worlds())
+@given(recipes())
 @many
-def test_no_step_breaks_a_decider(world: World) -> None:
+def test_no_step_breaks_a_decider(recipe: Recipe) -> None:
     """Each step, asked of the state before it with those before it taken, is a YES of every decider."""
+    world = recipe.world()
     for _ in range(300):
         before = Problem.of(world.state, world.info, now_ms=NOW)
         plan = world.solve()
@@ -57,9 +58,17 @@ def _with_one(shard: Any, position: int, taken: Any, source: str | None) -> Any:
     return replace(shard, copies=(*shard.copies[:position], new, *shard.copies[position + 1 :]))
 
 
-@given(worlds())
+@given(recipes())
+@example(Recipe(zones=1, tiered=False, nodes=6, measured=True, indices=5, seed=861453188))
+@example(Recipe(zones=1, tiered=False, nodes=5, measured=True, indices=7, seed=1732296104))
+@example(Recipe(zones=4, tiered=False, nodes=10, measured=True, indices=8, seed=726597478))
+@example(Recipe(zones=2, tiered=True, nodes=5, measured=True, indices=3, seed=3796148618))
+@example(Recipe(zones=3, tiered=False, nodes=8, measured=True, indices=7, seed=757142572))
+@example(Recipe(zones=3, tiered=False, nodes=8, measured=True, indices=8, seed=1543217245))
+@example(Recipe(zones=4, tiered=True, nodes=8, measured=False, indices=3, seed=2436212893))
 @many
-def test_solving_again_changes_nothing_and_following_counts_as_counting_anew(world: World) -> None:
+def test_solving_again_changes_nothing_and_following_counts_as_counting_anew(recipe: Recipe) -> None:
+    world = recipe.world()
     for _ in range(300):
         plan = world.solve()
         assert_counted(world.problem)
@@ -75,9 +84,12 @@ def test_solving_again_changes_nothing_and_following_counts_as_counting_anew(wor
     raise AssertionError("no end")
 
 
-@given(worlds())
+@given(recipes())
+@example(Recipe(zones=2, tiered=True, nodes=11, measured=True, indices=4, seed=1455548327))
+@example(Recipe(zones=1, tiered=False, nodes=5, measured=True, indices=8, seed=3321808493))
 @many
-def test_it_ends_and_every_answer_is_explained(world: World) -> None:
+def test_it_ends_and_every_answer_is_explained(recipe: Recipe) -> None:
+    world = recipe.world()
     world.settle()
     problem = world.problem
     assert problem.recoveries == 0
@@ -94,9 +106,11 @@ def test_it_ends_and_every_answer_is_explained(world: World) -> None:
                     assert body["can_rebalance_to_other_node"] == "no", body
 
 
-@given(worlds())
+@given(recipes())
+@example(Recipe(zones=3, tiered=False, nodes=10, measured=True, indices=2, seed=1544358154))
 @many
-def test_a_lost_node_moves_only_what_was_on_it(world: World) -> None:
+def test_a_lost_node_moves_only_what_was_on_it(recipe: Recipe) -> None:
+    world = recipe.world()
     world.settle()
     if world.problem.goals or world.problem.unassigned or world.problem.rules.allow_rebalance != "indices_all_active":
         return
@@ -138,9 +152,10 @@ def _roles(world: World) -> set[str]:
     return {role for each in world.state.nodes.values() for role in each.spec.roles}
 
 
-@given(worlds())
+@given(recipes())
 @many
-def test_a_new_node_takes_its_share_under_the_throttles(world: World) -> None:
+def test_a_new_node_takes_its_share_under_the_throttles(recipe: Recipe) -> None:
+    world = recipe.world()
     world.settle()
     world.change(node(50, 0, rack="r0"))
     world.settle()

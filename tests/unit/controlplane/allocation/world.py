@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import random
 from collections import Counter
+from dataclasses import dataclass
 from typing import Any
 
+from hypothesis import currently_in_test_context, note
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
@@ -68,6 +70,7 @@ class World:
         made = [routing.new_routing(each, NOW) for each in objects if isinstance(each, Index)]
         self.state = ClusterState().apply([*objects, *made], 1)
         self.problem = Problem()
+        self.handed_over: set[str | None] = set()
         self.measure()
 
     def measure(self) -> None:
@@ -130,6 +133,7 @@ class World:
             for number, shard in enumerate(shards):
                 for allocation_id in [copy.allocation_id for copy in shard.placed if copy.state == "INITIALIZING"]:
                     if self.random.random() < share:
+                        self._hand_over(shards[number], allocation_id)
                         shards[number] = _started(shards[number], allocation_id or "")
                         begun += 1
             if tuple(shards) != known.spec.shards:
@@ -137,6 +141,11 @@ class World:
             assert name in self.state.routing
         self.measure()
         return begun
+
+    def _hand_over(self, shard: ShardRouting, allocation_id: str | None) -> None:
+        """A primary that arrives lets replicas be built on from where it is now; nobody decided that."""
+        if shard.primary.relocation_id == allocation_id:
+            self.handed_over |= {copy.allocation_id for copy in shard.placed if copy.state == "INITIALIZING"}
 
     def lose(self, id: str) -> None:
         env = Env(NOW, self.ids, copies=True)
@@ -171,15 +180,13 @@ def check(world: World) -> None:
     """No two copies of a shard on a node; no throttle exceeded."""
     rules = world.problem.rules
     recoveries: Counter[tuple[str, str]] = Counter()
-    moving = 0
     for known in world.state.routing.values():
         for shard in known.spec.shards:
             nodes = [copy.node for copy in shard.placed]
             assert len(nodes) == len(set(nodes)), (known.key, shard)
-            moving += sum(copy.state == "RELOCATING" for copy in shard.copies)
             for copy in shard.placed:
                 if copy.state == "INITIALIZING":
-                    recoveries.update(_recoveries(shard, copy))
+                    recoveries.update(_recoveries(shard, copy, copy.allocation_id in world.handed_over))
     limits = {
         "initial": rules.initial_primaries,
         "in": rules.incoming,
@@ -187,31 +194,63 @@ def check(world: World) -> None:
         "in_new": rules.initial_replicas,
         "out_new": rules.initial_replicas,
     }
+    building = sum(
+        copy.state == "INITIALIZING"
+        for known in world.state.routing.values()
+        for shard in known.spec.shards
+        for copy in shard.placed
+    )
+    assert rules.concurrent_recoveries == -1 or building <= rules.concurrent_recoveries
     for (id, kind), count in recoveries.items():
         assert count <= limits[kind], (id, kind, count)
 
 
-def _recoveries(shard: ShardRouting, copy: Copy) -> list[tuple[str, str]]:
+def _recoveries(shard: ShardRouting, copy: Copy, handed_over: bool) -> list[tuple[str, str]]:
     assert copy.node is not None
     if copy.recovery != "PEER":
         return [(copy.node, "initial")]
     new = "_new" if is_new(copy) else ""
-    return [(copy.node, f"in{new}"), (shard.primary.node or "", f"out{new}")]
+    outgoing = [] if handed_over else [(shard.primary.node or "", f"out{new}")]
+    return [(copy.node, f"in{new}"), *outgoing]
 
 
 # --- random clusters ----------------------------------------------------------------------------------------------------
 
 
-@st.composite
-def worlds(draw: st.DrawFn) -> World:
-    zones = draw(st.integers(1, 4), label="zones")
-    tiered = draw(st.booleans(), label="tiered")
-    count = draw(st.integers(1, 12), label="nodes")
-    seed = draw(st.integers(0, 2**32), label="seed")
+@dataclass(frozen=True)
+class Recipe:
+    """What a random cluster is made from; the same gives the same."""
+
+    zones: int
+    tiered: bool
+    nodes: int
+    measured: bool
+    indices: int
+    seed: int
+
+    def world(self) -> World:
+        made = _world(self.zones, self.tiered, self.nodes, self.measured, self.indices, self.seed)
+        if currently_in_test_context():
+            note(repr(made))
+        return made
+
+
+def recipes() -> st.SearchStrategy[Recipe]:
+    return st.builds(
+        Recipe,
+        zones=st.integers(1, 4),
+        tiered=st.booleans(),
+        nodes=st.integers(1, 12),
+        measured=st.booleans(),
+        indices=st.integers(1, 8),
+        seed=st.integers(0, 2**32),
+    )
+
+
+def _world(zones: int, tiered: bool, count: int, measured: bool, indices: int, seed: int) -> World:
     chance = random.Random(seed)
     objects: list[Object] = []
     disks: dict[str, Disk] = {}
-    measured = draw(st.booleans(), label="measured")
     for number in range(count):
         roles = (chance.choice(_TIERS),) if tiered and chance.random() < 0.7 else ("data",)
         made = node(number, number % zones, roles, rack=f"r{number % 3}")
@@ -221,7 +260,7 @@ def worlds(draw: st.DrawFn) -> World:
             disks[made.id] = Disk(total, int(total * chance.uniform(0.02, 1.0)))
     sizes: dict[tuple[str, int], int] = {}
     loads: dict[tuple[str, int], int] = {}
-    for number in range(draw(st.integers(1, 8), label="indices")):
+    for number in range(indices):
         each = _index(chance, number, zones, tiered)
         objects.append(each)
         for shard in range(each.number_of_shards):

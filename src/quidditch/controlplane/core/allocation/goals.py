@@ -9,7 +9,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from quidditch.controlplane.core.allocation.choose import Chooser
-from quidditch.controlplane.core.allocation.deciders import Subject, judge, judge_forced, judge_remain
+from quidditch.controlplane.core.allocation.deciders import (
+    Asking,
+    Subject,
+    judge,
+    judge_forced,
+    judge_remain,
+    subject,
+)
 from quidditch.controlplane.core.allocation.deciders.activity import may_balance
 from quidditch.controlplane.core.allocation.deciders.data import data_nodes
 from quidditch.controlplane.core.allocation.deciders.disk import free_bytes
@@ -28,6 +35,8 @@ class Planner:
         rules = problem.rules
         self._set = 0
         """How many goals have been set."""
+        self._passed_over = False
+        """Whether balancing left out shards because something happens to them already."""
         self._limited = rules.shards_per_node > 0 or rules.primaries_per_node > 0
         self._full: set[int] = self._above_high()
 
@@ -82,10 +91,13 @@ class Planner:
         moves already is waited for, unless the `whole` cluster is looked at anyway.
         """
         problem = self.problem
+        if whole and problem.disturbed:
+            problem.disturbed, problem.owed = False, True
         if problem.owed and problem.copies and (whole or not problem.goals) and may_balance(self.asking):
-            before = self._set
+            before, self._passed_over = self._set, False
             self.balance(problem.rows.values())
-            problem.owed = self._set > before
+            problem.disturbed = False
+            problem.owed = self._set > before or self._passed_over
 
     # --- old goals --------------------------------------------------------------------------------------------------
 
@@ -95,6 +107,8 @@ class Planner:
         self.problem.aim(row, number, None)
         if self._sound(row, number, goal):
             self.problem.aim(row, number, goal)
+        else:
+            self.problem.disturbed = True
 
     def _sound(self, row: Row, number: int, goal: tuple[int, ...]) -> bool:
         problem, shard = self.problem, row.routing.spec.shards[number]
@@ -106,6 +120,8 @@ class Planner:
             copy = _copy_at(problem, shard, at)
             if copy is None or copy.state != "STARTED":
                 return False
+            if not may_balance(self.asking) and self._stays_now(row, number, at):
+                return False  # it would wait, and others for what it takes up there
             if self._may_stay(row, number, shard, copy, at) and not self._pays(row, number, at, goal, holders):
                 return False
         coming = [at for at in goal if at not in holders]
@@ -123,6 +139,14 @@ class Planner:
             elif self.chooser.admitted(each) != "YES" or self.chooser.decide(each, problem.nodes[at]) != "YES":
                 return False
         return True
+
+    def _stays_now(self, row: Row, number: int, at: int) -> bool:
+        slot, asking = self.problem.nodes[at], Asking(self.problem)
+        position = next(n for n, one in enumerate(row.routing.spec.shards[number].copies) if one.node == slot.id)
+        return (
+            at in row.group.members
+            and judge_remain(asking, subject(self.problem, row, number, position), slot) == "YES"
+        )
 
     def _pays(self, row: Row, number: int, at: int, goal: Sequence[int], holders: Sequence[int]) -> bool:
         """Whether a move for the sake of balance is still no loss."""
@@ -174,6 +198,7 @@ class Planner:
 
     def _aim(self, row: Row, number: int, goal: tuple[int, ...]) -> None:
         self._set += 1
+        self.problem.disturbed = True
         self.problem.aim(row, number, goal)
 
     def _has_primary(self, shard: ShardRouting, goal: Sequence[int]) -> bool:
@@ -291,10 +316,11 @@ class Planner:
         """Moves one copy of the index off the node, if that gains enough."""
         problem = self.problem
         for number, shard in enumerate(row.routing.spec.shards):
-            if (row.name, number) in problem.goals:
+            if (row.name, number) in problem.goals or not all(one.state == "STARTED" for one in shard.copies):
+                self._passed_over = self._passed_over or any(one.node is not None for one in shard.copies)
                 continue
             copy = _copy_at(problem, shard, at)
-            if copy is None or copy.state != "STARTED" or not all(one.state == "STARTED" for one in shard.copies):
+            if copy is None:
                 continue
             others = [other for other in problem.holders(shard) if other != at]
             each = Subject(row, number, shard, copy, at, others)

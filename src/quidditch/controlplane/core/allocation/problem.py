@@ -135,6 +135,8 @@ class Problem:
         """Shards whose planned nodes refuse them for now."""
         self.owed = False
         """Whether balance has not been looked at since it may have been lost."""
+        self.disturbed = False
+        """Whether copies have come or gone since balance was looked at; that is made up for when everything is."""
         self.doubtful = True
         """Whether something changed that may concern every shard: nodes, settings, measurements."""
 
@@ -229,8 +231,9 @@ class Problem:
         return group
 
     def _measure(self, info: ClusterInfo) -> None:
-        old, self.info = self.info, info
-        if info.disks is not old.disks and self._stages(info) != self._stages(old):
+        """Where nothing is on its way and no disk passes a watermark, only the balance may be another."""
+        old, self.info, self.owed = self.info, info, True
+        if self.goals or self.unassigned or self._stages(info) != self._stages(old):
             self.doubtful = True
         if info.sizes is not old.sizes or info.loads is not old.loads:
             for row in self.rows.values():
@@ -244,7 +247,6 @@ class Problem:
         self._weigh(row)
         if (row.sizes, row.loads) == (sizes, loads):
             return
-        self.owed = True
         found = row.sizes, row.loads
         row.sizes, row.loads = sizes, loads
         self._count_all(row, row.routing.spec.shards, -1)
@@ -265,6 +267,7 @@ class Problem:
             row = None
         if not there:
             return
+        self.disturbed = self.disturbed or row is None
         assert index is not None
         assert routing is not None
         if row is None:
@@ -287,6 +290,8 @@ class Problem:
             return
         for number, shard in enumerate(new):
             if old[number] is not shard:
+                if self.holders(shard) != self.holders(old[number]):
+                    self.disturbed = True
                 self._count(row, number, old[number], -1)
                 self._count(row, number, shard, 1)
                 self._reached(row, number, shard)
@@ -305,6 +310,7 @@ class Problem:
             self.aim(row, number, None)
 
     def _drop(self, row: Row) -> None:
+        self.disturbed = True
         self._count_all(row, row.routing.spec.shards, -1)
         for number in range(len(row.routing.spec.shards)):
             self.goals.pop((row.name, number), None)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 
 import msgspec
 
 from quidditch.controlplane.core.allocation.delay import end_delays
 from quidditch.controlplane.core.allocation.goals import Planner
-from quidditch.controlplane.core.allocation.problem import Key, Problem
+from quidditch.controlplane.core.allocation.problem import Key, NodeSlot, Problem
 from quidditch.controlplane.core.allocation.steps import Step, Walker
 from quidditch.controlplane.core.draft import Draft, Ids
 from quidditch.model.objects import Routing
@@ -49,7 +49,13 @@ def _solve(problem: Problem, ids: Ids, names: Iterable[str] | None, shards: Iter
             planner.everything()
             for queue in (problem.blocked, problem.freed, problem.refused):
                 queue.clear()
+            first = len(walker.steps)
             walker.walk(_waiting(problem))
+            begun = first
+            while begun < len(walker.steps):
+                filled = {problem.slot(step.node).at for step in walker.steps[begun:]}
+                begun = len(walker.steps)
+                walker.walk(_cramped(problem, filled))
             if not planner.give_up() and not walker.wavered:
                 break
         return walker
@@ -75,6 +81,30 @@ def _waiting(problem: Problem) -> list[Key]:
             if any(copy.node is None for copy in shard.copies):
                 keys[name, number] = None
     return list(keys)
+
+
+def _cramped(problem: Problem, filled: Set[int]) -> list[Key]:
+    """The shards for which there may be no room any more on planned nodes that steps have `filled`: when they were looked at,
+    only throttles held them.
+    """
+    room = {at: _room(problem, problem.nodes[at]) for at in filled}
+    everywhere = max(problem.rules.shards_per_node, problem.rules.primaries_per_node) > 0
+    found = []
+    for (name, number), goal in problem.goals.items():
+        row = problem.rows[name]
+        limited = everywhere or max(row.rules.shards_per_node, row.rules.primaries_per_node) > 0
+        if any(at in room and (limited or row.size(number) > room[at]) for at in goal):
+            found.append((name, number))
+    return found
+
+
+def _room(problem: Problem, slot: NodeSlot) -> float:
+    """What a copy may weigh that comes to the node after all that is on its way."""
+    disk, rules = problem.info.disks.get(slot.id), problem.rules
+    if disk is None or not rules.disk_enabled:
+        return float("inf")
+    free = disk.free - slot.coming
+    return -1.0 if free < rules.low.least_free(disk.total) else free - rules.high.least_free(disk.total)
 
 
 def allocate(draft: Draft, names: Iterable[str] | None = None, shards: Iterable[Key] = ()) -> None:

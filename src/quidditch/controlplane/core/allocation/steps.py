@@ -74,11 +74,15 @@ class Walker:
                 return
 
     def _shard(self, row: Row, number: int) -> None:
-        for position, copy in enumerate(row.routing.spec.shards[number].copies):
-            if copy.node is None:
-                status = self._assign(row, number, position)
-                self._note(row, number, position, status)
-        self._move_off(row, number)
+        """What one copy does may take away what another waits for: each is looked at until none does anything."""
+        begun = -1
+        while begun < len(self.steps):
+            begun = len(self.steps)
+            for position, copy in enumerate(row.routing.spec.shards[number].copies):
+                if copy.node is None:
+                    status = self._assign(row, number, position)
+                    self._note(row, number, position, status)
+            self._move_off(row, number)
 
     # --- unassigned copies ------------------------------------------------------------------------------------------
 
@@ -186,6 +190,8 @@ class Walker:
         must = each.at not in row.group.members or judge_remain(self._now.asking, each, problem.nodes[each.at]) != "YES"
         if not must and judge_rebalance(self._now.asking, each) != "YES":
             problem.blocked.setdefault((-1, "relocating"), {})[row.name, number] = None
+            if not may_balance(self._now.asking):  # what it would take up there may be of use to others
+                problem.refused[row.name, number] = None
             return
         throttled: list[NodeSlot] = []
         admitted = self._now.admitted(each)
