@@ -11,6 +11,7 @@ from quidditch.controlplane.core.commands import Command, RegisterNode, ShardSta
 from quidditch.controlplane.leader import Leader
 from quidditch.lib.clock import ManualClock
 from quidditch.lib.ids import RandomIds
+from quidditch.model.errors import ApiError
 from quidditch.model.objects import NodeSpec
 from quidditch.model.state import ClusterState
 from quidditch.store.api import Store
@@ -19,8 +20,20 @@ from quidditch.store.memory import MemoryStore
 NODE = NodeSpec(id="node-1", name="one", roles=("data", "ingest"), ephemeral_id="e1")
 
 
-def leader(store: Store, clock: ManualClock | None = None) -> Leader:
-    return Leader(store, cluster_name="test", holder="node-1", clock=clock or ManualClock(), ids=RandomIds())
+def leader(store: Store, clock: ManualClock | None = None, *, holder: str = "node-1", copies: bool = False) -> Leader:
+    clock = clock or ManualClock()
+    return Leader(store, cluster_name="test", holder=holder, clock=clock, ids=RandomIds(), copies=copies)
+
+
+async def _report(control: Leader, command: ShardStarted) -> None:
+    """Until it is heard, as data nodes do."""
+    while True:
+        try:
+            await control.submit(command)
+            return
+        except ApiError as error:
+            if error.status != 503 or control._stopping:
+                return
 
 
 def starts_shards(control: Leader, node: str = "node-1") -> None:
@@ -31,7 +44,7 @@ def starts_shards(control: Leader, node: str = "node-1") -> None:
     def applied(_old: ClusterState, new: ClusterState) -> None:
         for name, routing in new.routing.items():
             for number, shard in enumerate(routing.spec.shards):
-                for copy in shard.copies:
+                for copy in shard.placed:
                     key = (copy.allocation_id or "", shard.primary_term)
                     if copy.node != node or copy.state != "INITIALIZING" or key in reported:
                         continue
@@ -39,7 +52,7 @@ def starts_shards(control: Leader, node: str = "node-1") -> None:
                     command = ShardStarted(
                         index=name, uuid=routing.spec.uuid, shard=number, allocation_id=copy.allocation_id or ""
                     )
-                    task = asyncio.get_running_loop().create_task(control.submit(command))
+                    task = asyncio.get_running_loop().create_task(_report(control, command))
                     pending.add(task)
                     task.add_done_callback(pending.discard)
 

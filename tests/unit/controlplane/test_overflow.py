@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 from msgspec.structs import replace
+from tests.unit.controlplane.crashes import Faulty
 from tests.unit.controlplane.harness import leader, running, settled
-from tests.unit.controlplane.test_crash_points import Dying
 
 from quidditch.controlplane import overflow
 from quidditch.controlplane.core.commands import CreateIndex, DeleteIndices, PutMapping
@@ -85,7 +85,7 @@ def test_every_crash_point_of_a_big_mapping() -> None:
                 await control.submit(CreateIndex(name="a", settings=LIMITS, mappings=mapping(5000)))
                 await control.wait_for(settled, 5)
             before = control.state.indices["a"].spec.mappings
-            control = leader(Dying(store, writes))
+            control = leader(Faulty(store, writes))
             starting = asyncio.create_task(control.start())
             try:
                 await asyncio.wait_for(starting, 5)

@@ -50,15 +50,19 @@ def node_left(draft: Draft, command: NodeLeft) -> Acknowledged:
     known = draft.state.nodes.get(command.node_id)
     if known is None:
         return Acknowledged()
-    shutdown = draft.state.shutdowns.get(command.node_id)
-    restarting = shutdown is not None and shutdown.spec.type == "restart"
     draft.remove(known)
-    reason = "NODE_RESTARTING" if restarting else "NODE_LEFT"
-    details = f"node_left [{command.node_id}]"
-    _take_copies(draft, command.node_id, reason, details, waits=restarting or shutdown is None)
+    take_copies_of_left(draft, command.node_id)
     apply_auto_expand(draft)
     allocate(draft)
     return Acknowledged()
+
+
+def take_copies_of_left(draft: Draft, id: str) -> None:
+    """Its copies have no node any more; replicas wait for it where it may come back."""
+    shutdown = draft.state.shutdowns.get(id)
+    restarting = shutdown is not None and shutdown.spec.type == "restart"
+    reason = "NODE_RESTARTING" if restarting else "NODE_LEFT"
+    _take_copies(draft, id, reason, f"node_left [{id}]", waits=restarting or shutdown is None)
 
 
 def note_health(draft: Draft, command: NoteHealth) -> Acknowledged:

@@ -11,18 +11,20 @@ from quidditch.controlplane.core import routing as transitions
 from quidditch.controlplane.core.aliases import drop_members, finish_deletion
 from quidditch.controlplane.core.allocation.solve import allocate
 from quidditch.controlplane.core.draft import Draft
+from quidditch.controlplane.core.nodes import take_copies_of_left
 from quidditch.controlplane.core.rollover import hand_over
 from quidditch.model.objects import Index
 
 
 def repair(draft: Draft) -> None:
-    """Finishes deletions and rollovers, clears away what belongs to no index, gives every index its routing."""
+    """Finishes deletions and rollovers, clears away what belongs to no index or node, gives every index its routing."""
     for index in list(draft.state.indices.values()):
         if index.deleting:
             finish_deletion(draft, index)
     _drop_orphans(draft)
     for index in list(draft.state.indices.values()):
         hand_over(draft, index)
+    _let_go(draft)
     for index in draft.state.indices.values():
         _ensure_routing(draft, index)
     allocate(draft)
@@ -37,6 +39,20 @@ def _drop_orphans(draft: Draft) -> None:
         gone = [name for name in alias.spec.indices if name not in draft.state.indices]
         if gone:
             drop_members(draft, alias, gone)
+
+
+def _let_go(draft: Draft) -> None:
+    """Copies on nodes that have left, noted or not."""
+    held = {
+        node
+        for routing in draft.state.routing.values()
+        for shard in routing.spec.shards
+        for copy in shard.copies
+        for node in (copy.node, copy.relocating_node)
+        if node is not None
+    }
+    for node in sorted(held - draft.state.nodes.keys()):
+        take_copies_of_left(draft, node)
 
 
 def _ensure_routing(draft: Draft, index: Index) -> None:
