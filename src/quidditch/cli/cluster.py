@@ -164,4 +164,6 @@ def status(
 
     with _problems():
         members = [] if url else _load(folder).members
-    cluster_status.show([url] if url else [member.url for member in members], members, watch)
+    option = "" if folder == _DIR else f" --dir {folder}"
+    local = cluster_status.Local(members, option)
+    cluster_status.show([url] if url else [member.url for member in members], local, watch)

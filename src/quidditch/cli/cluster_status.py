@@ -36,17 +36,24 @@ class Answers(Struct):
     problem: str = ""
 
 
-def show(urls: Sequence[str], members: Sequence[Member], watch: bool) -> None:
+class Local(Struct, frozen=True):
+    """The nodes of the local cluster, if it is that, and the option of the commands that names it."""
+
+    members: Sequence[Member] = ()
+    option: str = ""
+
+
+def show(urls: Sequence[str], local: Local, watch: bool) -> None:
     """Prints the table once, or refreshes it until Ctrl-C. Once and no node answers: ends with status 1."""
     if not watch:
         found = ask(urls)
-        Console().print(table(found, members))
+        Console().print(table(found, local))
         if not found.health:
             raise typer.Exit(1)
         return
     with contextlib.suppress(KeyboardInterrupt), Live(auto_refresh=False) as live:
         while True:
-            live.update(table(ask(urls), members), refresh=True)
+            live.update(table(ask(urls), local), refresh=True)
             time.sleep(_REFRESH_SECONDS)
 
 
@@ -91,10 +98,10 @@ def _reason(error: Exception) -> str:
 # --- showing --------------------------------------------------------------------------------------------------------
 
 
-def table(found: Answers, members: Sequence[Member] = ()) -> RenderableType:
+def table(found: Answers, local: Local = Local()) -> RenderableType:  # noqa: B008  (frozen)
     """Nodes that the cluster knows, those of the local cluster that it does not know, and what is being waited for."""
     if not found.health:
-        return Group("[red]no node answers[/]", found.problem, *_absent(members, ()))
+        return Group("[red]no node answers[/]", found.problem, *_absent(local, ()))
     health = found.health
     color = _COLORS.get(health["status"], "white")
     shown = Table(title=f"{health['cluster_name']}: [{color}]{health['status']}[/]")
@@ -105,7 +112,7 @@ def table(found: Answers, members: Sequence[Member] = ()) -> RenderableType:
         disk = f"{node['disk.used_percent']} %" if node.get("disk.used_percent") else ""
         shown.add_row(node["name"], _roles(node["node.roles"]), node["cluster_manager"], str(held), disk)
     names = [str(node["name"]) for node in found.nodes]
-    return Group(shown, *_absent(members, names), *waiting(found))
+    return Group(shown, *_absent(local, names), *waiting(found))
 
 
 def _roles(text: str) -> str:
@@ -119,13 +126,14 @@ def _node(shard: Json) -> str:
     return str(shard["node"] or "").partition(" -> ")[0]
 
 
-def _absent(members: Sequence[Member], known: Sequence[str]) -> list[str]:
+def _absent(local: Local, known: Sequence[str]) -> list[str]:
     """Nodes of the local cluster that the cluster does not know."""
     texts = []
-    for member in members:
+    for member in local.members:
         now = local_cluster.state(member)
         if member.name not in known:
-            hint = f"; `quidditch cluster start {member.name}` starts it again" if now == "ended" else ""
+            command = f"quidditch cluster start {member.name}{local.option}"
+            hint = f"; `{command}` starts it again" if now == "ended" else ""
             texts.append(f"[red]{member.name}[/] is not in the cluster: its process is {now}{hint}")
         elif now != "running":
             texts.append(f"[yellow]{member.name}[/]: its process is {now}, the cluster has not noticed yet")
@@ -138,9 +146,10 @@ def waiting(found: Answers) -> list[str]:
     lines = [found.problem] if found.problem else []
     if not health.get("discovered_cluster_manager", True):
         lines.append("no master leads: documents are served, changes of the cluster wait")
-    for key, what in (("number_of_pending_tasks", "tasks pending"), ("delayed_unassigned_shards", "shards delayed")):
-        if health.get(key):
-            lines.append(f"{health[key]} {what}")
+    if health.get("number_of_pending_tasks"):
+        lines.append(f"tasks that the leader has not done yet: {health['number_of_pending_tasks']}")
+    if health.get("delayed_unassigned_shards"):
+        lines.append(f"copies that wait for their node to return: {health['delayed_unassigned_shards']}")
     unsettled = [shard for shard in found.shards if shard["state"] != "STARTED"]
     unsettled.sort(key=lambda shard: (shard["prirep"] != "p", str(shard["index"]), int(shard["shard"])))
     for shard in unsettled[:_SHOWN]:

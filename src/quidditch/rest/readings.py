@@ -13,6 +13,7 @@ from quidditch import __version__
 from quidditch.controlplane.core.health import cluster_health
 from quidditch.lib import machine
 from quidditch.lib.metrics import Sample, counter, gauge
+from quidditch.model.state import ClusterState
 from quidditch.rest.node import Node
 from quidditch.rest.shard_stats import ShardStats
 
@@ -114,16 +115,20 @@ def disk(node: Node) -> Iterable[Metric]:
     yield gauge("disk_available_bytes", "bytes of that disk that the node can use", found.available)
 
 
-def shards(node: Node, open_shards: Sequence[ShardStats], retired: Retired) -> Iterable[Metric]:
-    """Copies on this node, by state; sums over those that are open."""
+def copies(state: ClusterState, node_id: str) -> Iterable[Metric]:
+    """Copies on this node, by state."""
     states: Counter[tuple[str, str]] = Counter()
-    for routing in node.control.state.routing.values():
+    for routing in state.routing.values():
         for shard in routing.spec.shards:
             for copy in shard.placed:
-                if copy.node == node.id:
+                if copy.node == node_id:
                     states[copy.state.lower(), "primary" if copy.primary else "replica"] += 1
     samples: list[Sample] = [({"state": state, "role": role}, count) for (state, role), count in sorted(states.items())]
     yield gauge("shards", "copies of shards on this node, by state and role", *samples)
+
+
+def shards(open_shards: Sequence[ShardStats], retired: Retired) -> Iterable[Metric]:
+    """Sums over the copies that are open here."""
     counted = {each.copy.allocation_id or "": _values(each, _COUNTERS) for each in open_shards}
     sums = retired.sums(counted)
     now: Counter[str] = Counter()
@@ -153,9 +158,8 @@ def leadership(node: Node) -> Iterable[Metric]:
     yield gauge("state_version", "version of the cluster state that this node has applied", state.version)
 
 
-def cluster(node: Node) -> Iterable[Metric]:
+def cluster(state: ClusterState) -> Iterable[Metric]:
     """What holds of the whole cluster: the leader alone tells it, so that sums over all nodes are right."""
-    state = node.control.state
     found = cluster_health(state)
     colors: list[Sample] = [({"status": color}, color == found.status) for color in ("green", "yellow", "red")]
     yield gauge("cluster_status", "1 for the status that the cluster has", *colors)
@@ -170,7 +174,9 @@ def cluster(node: Node) -> Iterable[Metric]:
         "relocating": counts.relocating,
         "unassigned": counts.unassigned,
     }
-    copies: list[Sample] = [({"state": name}, count) for name, count in numbers.items()]
-    yield gauge("cluster_shards", "copies of shards of the cluster, by state (relocating ones are active too)", *copies)
+    by_state: list[Sample] = [({"state": name}, count) for name, count in numbers.items()]
+    yield gauge(
+        "cluster_shards", "copies of shards of the cluster, by state (relocating ones are active too)", *by_state
+    )
     yield gauge("cluster_shards_delayed", "unassigned copies that wait for their node to return", counts.delayed)
     yield gauge("cluster_active_primaries", "primaries that are active", counts.active_primary)
