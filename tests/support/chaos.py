@@ -27,7 +27,7 @@ BASE = "base"
 """The index whose mapping grows and that the aliases belong to; nobody deletes it."""
 _WAIT = "timeout=10s&cluster_manager_timeout=10s"
 _NEW = {"settings": {"number_of_shards": 1, "number_of_replicas": 0}}
-_HTTP_SECONDS = 40.0
+_HTTP_SECONDS = 15.0
 _Heard = tuple[int, Any]
 
 

@@ -12,9 +12,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
-from quidditch.cli.local_cluster import HOST, LocalCluster, Member, joined, running, send
+from quidditch.cli.local_cluster import LocalCluster, Member, joined, running, send
 from tests.support import etcd
 from tests.support.client import Client
+from tests.support.netns import Networks
 
 T = TypeVar("T")
 
@@ -22,8 +23,9 @@ T = TypeVar("T")
 class Running:
     """The processes of one cluster. Nodes are named as `quidditch cluster up` names them."""
 
-    def __init__(self, cluster: LocalCluster) -> None:
+    def __init__(self, cluster: LocalCluster, networks: Networks | None = None) -> None:
         self.cluster = cluster
+        self.networks = networks
 
     @classmethod
     @contextlib.contextmanager
@@ -33,8 +35,11 @@ class Running:
         data: int = 2,
         coordinators: int = 0,
         prepare: Callable[[Path], None] = lambda _folder: None,
+        networks: Networks | None = None,
     ) -> Iterator[Running]:
-        """`prepare` gets the folder that will hold a folder per node, before they are started."""
+        """`prepare` gets the folder that will hold a folder per node, before they are started. With `networks` each node has its own;
+        who wants to reach them is inside (:meth:`Networks.inside`).
+        """
         etcd.required()
         folder = Path(tempfile.mkdtemp(prefix="quidditch-cluster-"))
         cluster = LocalCluster.create(
@@ -42,10 +47,11 @@ class Running:
         )
         try:
             prepare(cluster.folder)
-            for member in cluster.members:
-                cluster.start(member)
-            list(cluster.wait(cluster.members))
-            yield cls(cluster)
+            running_cluster = cls(cluster, networks)
+            for member in cluster.members if networks is not None else ():
+                member.host = networks.plug(member.name)
+            running_cluster.start(*(member.name for member in cluster.members))
+            yield running_cluster
         finally:
             for member in cluster.members:
                 if running(member):
@@ -84,12 +90,13 @@ class Running:
         until(lambda: not running(self.cluster[name]))
 
     def etcd_endpoints(self) -> list[str]:
-        return [f"{HOST}:{member.etcd}" for member in self.cluster.members if member.etcd]
+        return [f"{member.host}:{member.etcd}" for member in self.cluster.members if member.etcd]
 
     def start(self, *names: str) -> None:
         members = [self.cluster[name] for name in names]
         for member in members:
-            self.cluster.start(member)
+            with contextlib.nullcontext() if self.networks is None else self.networks.inside(member.name):
+                self.cluster.start(member)
         list(self.cluster.wait(members))
 
     def answers(self, name: str) -> bool:

@@ -129,7 +129,7 @@ def add(
 @app.command()
 def ps(as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False, folder: Dir = _DIR) -> None:
     """List the nodes: name, role, process id, whether it runs, addresses (HTTP, other nodes)."""
-    from quidditch.cli.local_cluster import HOST, state
+    from quidditch.cli.local_cluster import state
 
     with _problems():
         cluster = _load(folder)
@@ -141,7 +141,7 @@ def ps(as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = 
             "state": (now := state(member)),
             "running": now != "ended",
             "http": member.url,
-            "transport": f"{HOST}:{member.transport}",
+            "transport": f"{member.host}:{member.transport}",
             "log": str(cluster.log(member)),
         }
         for member in cluster.members

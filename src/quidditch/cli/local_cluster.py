@@ -31,8 +31,8 @@ class ClusterProblem(Exception):
 
 @dataclass(slots=True)
 class Member:
-    """One node: its command (master, data, coordinator), ports, and the pid it was started with last. One that `joins` was added
-    to the running cluster.
+    """One node: its command (master, data, coordinator), address, ports, and the pid it was started with last. One that `joins` was
+    added to the running cluster.
     """
 
     name: str
@@ -42,10 +42,11 @@ class Member:
     etcd: int = 0
     pid: int = 0
     joins: bool = False
+    host: str = HOST
 
     @property
     def url(self) -> str:
-        return f"http://{HOST}:{self.http}"
+        return f"http://{self.host}:{self.http}"
 
 
 class LocalCluster:
@@ -138,15 +139,16 @@ class LocalCluster:
         command = [sys.executable, "-m", "quidditch.cli.main", member.role]
         command += ["--name", member.name, "--data-dir", str(self.folder / member.name)]
         command += ["--http-port", str(member.http), "--transport-port", str(member.transport)]
-        command += ["--seed-hosts", ",".join(f"{HOST}:{each.transport}" for each in masters)]
+        command += ["--set", f"http.host={member.host}", "--set", f"transport.host={member.host}"]
+        command += ["--seed-hosts", ",".join(f"{each.host}:{each.transport}" for each in masters)]
         if member.role == "master":
             command += ["--set", f"raft.client_port={member.etcd}"]
             if member.joins:
                 others = [each for each in masters if each is not member and running(each)]
-                command += ["--join", ",".join(f"{HOST}:{each.etcd}" for each in others)]
+                command += ["--join", ",".join(f"{each.host}:{each.etcd}" for each in others)]
             else:
                 first = [each for each in masters if not each.joins]
-                command += ["--peers", ",".join(f"{each.name}={HOST}:{each.etcd + 1}" for each in first)]
+                command += ["--peers", ",".join(f"{each.name}={each.host}:{each.etcd + 1}" for each in first)]
         member.pid = _spawn(command, self.log(member))
         self.save()
 
@@ -242,7 +244,7 @@ def send(member: Member, number: int) -> None:
 
 def joined(member: Member) -> bool:
     """Whether the node answers and belongs to a cluster."""
-    connection = http.client.HTTPConnection(HOST, member.http, timeout=5)
+    connection = http.client.HTTPConnection(member.host, member.http, timeout=5)
     try:
         with contextlib.closing(connection):
             connection.request("GET", "/")
