@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
@@ -16,7 +16,7 @@ from quidditch.coordinator.get import Getter
 from quidditch.coordinator.mappings import Mappings
 from quidditch.coordinator.search_errors import ShardFailure, phase_failed, shards_section
 from quidditch.coordinator.search_pipelines import with_pipelines
-from quidditch.coordinator.search_plans import MAX_CACHED_BODY, CompiledPlan, Plans, Shape, kernel_plan
+from quidditch.coordinator.search_plans import MAX_CACHED_BODY, CompiledPlan, Pace, Plans, Shape, kernel_plan
 from quidditch.coordinator.search_prepared import Elsewhere, LocalShards, Prepared, ShardReader
 from quidditch.coordinator.search_scatter import Scatter
 from quidditch.coordinator.search_targets import SearchTarget
@@ -34,7 +34,7 @@ from quidditch.transport.shards import ShardMissing
 from quidditch_kernel import KernelError
 
 if TYPE_CHECKING:
-    from quidditch_kernel import Cancel, Reader
+    from quidditch_kernel import Cancel, Outcome, Plan, Reader
 
     LocalReader = tuple[str, int, str, Reader]
 
@@ -49,8 +49,8 @@ class Ask:
     expression: str | None
     params: Mapping[str, str]
     raw: bytes
-    cancel: Cancel | None = None
-    """Ends the search before it is done."""
+    cancel: Callable[[], Cancel] | None = None
+    """Gives what ends the search before it is done."""
 
     def body(self) -> Any:
         return parse_json(self.raw) if self.raw else None
@@ -81,14 +81,18 @@ class Searcher:
         started = time.perf_counter()
         state = self.state
         key = (ask.raw, tuple(ask.params.items())) if ask.params else (ask.raw,)
-        index = state.indices.get(ask.expression) if ask.expression is not None else None
-        if index is not None:
+        recent = self.plans.recent(state, (ask.expression, key))
+        index = state.indices.get(ask.expression) if recent is None and ask.expression is not None else None
+        if recent is None and index is not None:
             known = self.plans.cached(state, index, key)
             if known is not None:
-                target = search_targets.resolve(state, ask.expression, ask.params, 0)
-                prepared = self.open(target, [known.plan], ask.params.get("preference"))
-                prepared.cancel = ask.cancel
-                return await self.run(prepared, ask, known.shape, started)
+                targets = search_targets.resolve(state, ask.expression, ask.params, 0)
+                recent = self.plans.use(state, (ask.expression, key), known, targets)
+        if recent is not None:
+            known, targets = recent
+            prepared = self.open(targets, [known.plan], ask.params.get("preference"))
+            prepared.cancel = ask.cancel
+            return await self.run(prepared, ask, known.shape, started)
         request, shape = self.read(ask)
         targets = self.targets(ask, request)
         prepared = await self.prepare(ask, request, shape, targets, key if index is not None else None)
@@ -268,42 +272,56 @@ class Searcher:
         if prepared.away:
             outcome = await self.scatter.execute(prepared, main, cursor, hold_ms)
         else:
-            outcome = await self._execute_here(prepared, main, cursor)
+            outcome = self._at_once(prepared, main, cursor) or await self._in_thread(prepared, main, cursor)
         for at, kind, reason, status in outcome.failures:
             index, shard, node, _ = prepared.readers[at]
             prepared.failures.append(ShardFailure(index, shard, node, self._failure(index, kind, reason, status)))
         return outcome
 
-    async def _execute_here(self, prepared: Prepared, plan: CompiledPlan, cursor: bytes | None) -> Answered:
-        """One call of the kernel: all shards are on this node."""
+    def _at_once(self, prepared: Prepared, plan: CompiledPlan, cursor: bytes | None) -> Answered | None:
+        """One call of the kernel on this thread, all shards being on this node; None if it would take too long."""
         readers = cast("list[LocalReader]", prepared.readers)
-        plans = None if prepared.plans is None else [each.kernel for each in prepared.plans]
-        # A variant of the plan, or a later page, takes another time than the plan itself.
-        pace = plan.pace if plan is prepared.plan and cursor is None else None
+        pace = _pace(prepared, plan, cursor)
+        if pace is not None and pace.seconds is not None:
+            if pace.seconds >= INLINE_SECONDS:
+                return None
+        elif plan.kernel.cost([reader for _, _, _, reader in readers]) >= INLINE_COST:
+            return None
         try:
-            if pace is not None and pace.seconds is not None:
-                inline = pace.seconds < INLINE_SECONDS
-            else:
-                inline = plan.kernel.cost([reader for _, _, _, reader in readers]) < INLINE_COST
-            if inline:
-                outcome = quidditch_kernel.search(readers, plan.kernel, plans, cursor, prepared.cancel)
-            else:
-                outcome = await self.local.call(
-                    quidditch_kernel.search, readers, plan.kernel, plans, cursor, prepared.cancel
-                )
+            outcome = quidditch_kernel.search(readers, plan.kernel, _kernel_plans(prepared), cursor)
         except KernelError as error:
-            failed = from_kernel(error)
-            every = [
-                ShardFailure(index, shard, node, self._failure(index, failed.type, failed.reason or "", failed.status))
-                if failed.type == "query_shard_exception"
-                else ShardFailure(index, shard, node, failed)
-                for index, shard, node, _ in readers
-            ]
-            raise phase_failed([*prepared.failures, *every]) from None
+            raise self._all_failed(prepared, error) from None
+        return self._noted(prepared, plan, pace, outcome)
+
+    async def _in_thread(self, prepared: Prepared, plan: CompiledPlan, cursor: bytes | None) -> Answered:
+        """Likewise on another thread, where it can be ended."""
+        cancel = None if prepared.cancel is None else prepared.cancel()
+        plans = _kernel_plans(prepared)
+        try:
+            outcome = await self.local.call(
+                quidditch_kernel.search, cast("list[LocalReader]", prepared.readers), plan.kernel, plans, cursor, cancel
+            )
+        except KernelError as error:
+            raise self._all_failed(prepared, error) from None
+        return self._noted(prepared, plan, _pace(prepared, plan, cursor), outcome)
+
+    def _noted(self, prepared: Prepared, plan: CompiledPlan, pace: Pace | None, outcome: Outcome) -> Outcome:
+        """Counts a search and the time that it took."""
+        seconds = outcome.seconds
         if pace is not None:
-            pace.note(outcome.seconds)
-        self.local.searched([(index, shard) for index, shard, _, _ in readers], outcome.seconds * 1000, plan.groups)
+            pace.note(seconds)
+        self.local.searched([(index, shard) for index, shard, _, _ in prepared.readers], seconds * 1000, plan.groups)
         return outcome
+
+    def _all_failed(self, prepared: Prepared, error: KernelError) -> ApiError:
+        failed = from_kernel(error)
+        every = [
+            ShardFailure(index, shard, node, self._failure(index, failed.type, failed.reason or "", failed.status))
+            if failed.type == "query_shard_exception"
+            else ShardFailure(index, shard, node, failed)
+            for index, shard, node, _ in prepared.readers
+        ]
+        return phase_failed([*prepared.failures, *every])
 
     async def counts(self, prepared: Prepared, plans: Sequence[CompiledPlan]) -> list[int | ApiError]:
         """The number of matches of every shard, each with its plan."""
@@ -320,11 +338,13 @@ class Searcher:
             found[places[0]] = await self._count_here(readers, plans[places[0]], prepared.cancel)
         return found
 
-    async def _count_here(self, readers: Sequence[Reader], plan: CompiledPlan, cancel: Cancel | None) -> int:
+    async def _count_here(
+        self, readers: Sequence[Reader], plan: CompiledPlan, cancel: Callable[[], Cancel] | None
+    ) -> int:
         """Of all the readers together. Raises the kernel's error."""
         if plan.kernel.cost(readers) < INLINE_COST:
-            return quidditch_kernel.count(readers, plan.kernel, cancel)
-        return await self.local.call(quidditch_kernel.count, readers, plan.kernel, cancel)
+            return quidditch_kernel.count(readers, plan.kernel)
+        return await self.local.call(quidditch_kernel.count, readers, plan.kernel, cancel and cancel())
 
     async def explain(
         self, index: Index, number: int, plan: CompiledPlan, id: str, preference: str | None
@@ -374,6 +394,15 @@ class Searcher:
         hits = {"total": total, "max_score": 0.0, "hits": []}
         head = {"took": took_ms(started), "timed_out": False, "_shards": shards_section(0, [])}
         return orjson.dumps({**head, "hits": hits})
+
+
+def _pace(prepared: Prepared, plan: CompiledPlan, cursor: bytes | None) -> Pace | None:
+    """A variant of the plan, or a later page, takes another time than the plan itself."""
+    return plan.pace if plan is prepared.plan and cursor is None else None
+
+
+def _kernel_plans(prepared: Prepared) -> list[Plan] | None:
+    return None if prepared.plans is None else [each.kernel for each in prepared.plans]
 
 
 def _no_copy(index: Index, number: int) -> ApiError:

@@ -80,6 +80,9 @@ class CachedSearch:
     plan: CompiledPlan
 
 
+Recent = tuple[CachedSearch, list[SearchTarget]]
+
+
 class Plans:
     """Compiles requests; used from the event loop's thread."""
 
@@ -87,8 +90,22 @@ class Plans:
         self._mappings = mappings
         self._settings: dict[str, tuple[Any, Any, QuerySettings]] = {}
         self._cache: dict[Any, CachedSearch] = {}
+        self._state: ClusterState | None = None
+        self._recent: dict[Any, Recent] = {}
 
     # --- the cache --------------------------------------------------------------------------------------------------
+
+    def recent(self, state: ClusterState, key: Any) -> Recent | None:
+        """What was used for this key since the cluster's state is the one it is: nothing of it needs a look."""
+        return self._recent.get(key) if state is self._state else None
+
+    def use(self, state: ClusterState, key: Any, known: CachedSearch, targets: list[SearchTarget]) -> Recent:
+        """Keeps what holds for this key under this state."""
+        if state is not self._state or len(self._recent) >= KEEP:
+            self._state = state
+            self._recent.clear()
+        recent = self._recent[key] = known, targets
+        return recent
 
     def cached(self, state: ClusterState, index: Index, key: Any) -> CachedSearch | None:
         """What was compiled for this key before, if it still holds."""

@@ -55,8 +55,8 @@ def is_away(readers: Iterable[ShardReader]) -> bool:
 
 @dataclass(slots=True)
 class Prepared:
-    """Readers, their plans where they differ, what failed on the way. `away`: some shard is on another node. `cancel` ends what
-    runs on this node."""
+    """Readers, their plans where they differ, what failed on the way. `away`: some shard is on another node. `cancel` gives what
+    ends the work of this node."""
 
     readers: list[ShardReader]
     plan: CompiledPlan | None
@@ -66,7 +66,7 @@ class Prepared:
     skipped: int = 0
     batch: int = 512
     away: bool = False
-    cancel: Cancel | None = None
+    cancel: Callable[[], Cancel] | None = None
 
     def plan_of(self, at: int) -> CompiledPlan:
         """The plan of the shard at this place."""

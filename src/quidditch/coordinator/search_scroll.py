@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -72,7 +72,9 @@ class Scrolls:
         context.cursor = outcome.scroll
         return answer(outcome, prepared, started, {"_scroll_id": self.contexts.add(context)})
 
-    async def page(self, id: str, scroll: str | None, total_as_int: bool, cancel: Cancel | None = None) -> bytes:
+    async def page(
+        self, id: str, scroll: str | None, total_as_int: bool, cancel: Callable[[], Cancel] | None = None
+    ) -> bytes:
         """The next page. Raises search_context_missing_exception."""
         self.check_id(id)
         alive = None if scroll is None else self._keep_alive(scroll, self._limit())
@@ -89,7 +91,9 @@ class Scrolls:
     async def _page_for(self, message: dict[str, Any]) -> bytes:
         return await self._page(message["id"], message["alive"], message["total_as_int"])
 
-    async def _page(self, id: str, alive: float | None, total_as_int: bool, cancel: Cancel | None = None) -> bytes:
+    async def _page(
+        self, id: str, alive: float | None, total_as_int: bool, cancel: Callable[[], Cancel] | None = None
+    ) -> bytes:
         started = time.perf_counter()
         context = self.contexts.get(id, alive)
         if context is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Coroutine
 from typing import Any
 
 import orjson
@@ -48,16 +49,16 @@ class SearchService:
         self.queries = Queries(self.searcher)
         self._mappings = mappings
 
-    async def search(self, ask: Ask) -> bytes:
+    def search(self, ask: Ask) -> Coroutine[Any, Any, bytes]:
         """`_search` in all its kinds: with `scroll`, within a point in time, or plain."""
         scroll = ask.params.get("scroll")
         if scroll:
-            return await self.scrolls.start(ask, scroll)
+            return self.scrolls.start(ask, scroll)
         if ask.raw and (b'"pit"' in ask.raw or b'"point_in_time"' in ask.raw):
             request, shape = self.searcher.read(ask)
             if request.pit_id is not None:
-                return await self.points.search(ask, request, shape)
-        return await self.searcher.search(ask)
+                return self.points.search(ask, request, shape)
+        return self.searcher.search(ask)
 
     async def field_caps(
         self, ask: Ask, patterns: list[str], index_filter: dict[str, Any] | None = None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -60,7 +61,9 @@ def shared_params(request: Request) -> dict[str, str]:
     }
 
 
-def split(content: bytes, default_index: str | None, shared: dict[str, str], cancel: Cancel | None = None) -> list[Ask]:
+def split(
+    content: bytes, default_index: str | None, shared: dict[str, str], cancel: Callable[[], Cancel] | None = None
+) -> list[Ask]:
     """The searches of a body: a line of header, a line of body, and so on. Raises for headers nobody knows."""
     if not content.endswith(b"\n"):
         raise illegal_argument("The msearch request must be terminated by a newline [\n]")

@@ -12,6 +12,7 @@ import logging
 import sys
 from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine, Generator
+from itertools import chain
 from typing import Any, cast
 
 import orjson
@@ -61,7 +62,6 @@ class Protocol(HttpToolsProtocol):
     """One connection."""
 
     _head_bytes = 0
-    _header_bytes = 0
     _in_head = True
     _direct = False
     _problem: tuple[str, str] | None = None
@@ -77,7 +77,7 @@ class Protocol(HttpToolsProtocol):
         self._application.traffic.connected()
         self._waiting: deque[_Request] = deque()
         self._pieces: list[bytes] = []
-        self._client = Client()
+        self._client = Client(patient=True)
         self._quiet_since = self.loop.time()
         self._watch_idleness(self.timeout_keep_alive)
 
@@ -135,7 +135,7 @@ class Protocol(HttpToolsProtocol):
         self.url = b""
         self.headers = []
         self.expect_100_continue = False
-        self._head_bytes = self._header_bytes = 0
+        self._head_bytes = 0
         self._in_head = True
 
     def on_url(self, url: bytes) -> None:
@@ -145,15 +145,14 @@ class Protocol(HttpToolsProtocol):
             raise ValueError("line too long")
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        self._header_bytes += len(name) + len(value) + 4
-        if self._header_bytes > MAX_HEADER_BYTES:
-            self._problem = _header_problem()
-            raise ValueError("headers too long")
-        self.headers.append((name.lower(), value))
+        self.headers.append((name, value))
 
     def on_headers_complete(self) -> None:
         self._in_head = False
-        fields = dict(self.headers)
+        if sum(map(len, chain.from_iterable(self.headers))) > MAX_HEADER_BYTES - 4 * len(self.headers):
+            self._problem = _header_problem()
+            raise ValueError("headers too long")
+        fields = {name.lower(): value for name, value in self.headers}
         length = fields.get(b"content-length", b"0")
         self._direct = (
             b"transfer-encoding" not in fields
@@ -224,12 +223,14 @@ class Protocol(HttpToolsProtocol):
                 self._write(task_started.result(), method, keep)
                 return
             started = task_started
+            self._application.waits(self._client)
         else:
             try:
                 started = _Started(coroutine, coroutine.send(None))
             except StopIteration as end:
                 self._write(end.value, method, keep)
                 return
+            self._application.waits(self._client)
         task = self.loop.create_task(self._finish(started, method, keep))
         self._running = task
         self.tasks.add(task)

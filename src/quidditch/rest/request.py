@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from quidditch.model.errors import ApiError, illegal_argument
 from quidditch.model.json_text import parse_json
 from quidditch.rest import params
 from quidditch.rest.media import Media
 from quidditch.rest.route import Route
-
-if TYPE_CHECKING:
-    from quidditch_kernel import Cancel
+from quidditch_kernel import Cancel
 
 JSON_MEDIA = Media("json")
 _SHOWN_BYTES = 2000
@@ -21,11 +19,10 @@ class Request:
     """Path, parameters, headers and body.
 
     `path` is the path as it was sent (not decoded); `path_params` and `query` are decoded. `body` is always JSON (or
-    lines of JSON): YAML was translated before. `media` is what the answer is to be written in. `cancel` ends the searches of
-    the request.
+    lines of JSON): YAML was translated before. `media` is what the answer is to be written in.
     """
 
-    __slots__ = ("body", "cancel", "headers", "media", "method", "path", "path_params", "query", "route", "security")
+    __slots__ = ("_cancel", "body", "headers", "media", "method", "path", "path_params", "query", "route", "security")
 
     def __init__(
         self,
@@ -47,7 +44,13 @@ class Request:
         self.body = body
         self.media = media
         self.security: Any = None
-        self.cancel: Cancel | None = None
+        self._cancel: Cancel | None = None
+
+    def cancel(self) -> Cancel:
+        """What ends the searches of this request; made for those that may run long enough to be ended."""
+        if self._cancel is None:
+            self._cancel = Cancel()
+        return self._cancel
 
     # --- parameters -------------------------------------------------------------------------------------------------
 

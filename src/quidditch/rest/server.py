@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import zlib
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from functools import lru_cache
 from time import perf_counter
 from typing import Any
 
@@ -27,7 +28,6 @@ from quidditch.rest.response import Response
 from quidditch.rest.route import Route
 from quidditch.rest.router import Router
 from quidditch.rest.traffic import UNROUTED
-from quidditch_kernel import Cancel
 
 Scope = MutableMapping[str, Any]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
@@ -41,11 +41,16 @@ _FATAL = (asyncio.CancelledError, KeyboardInterrupt, SystemExit, GeneratorExit)
 
 
 class Client:
-    """Who waits for an answer: when he leaves, searches for him end."""
+    """Who waits for an answer: when he leaves, searches for him end.
 
-    __slots__ = ("task",)
+    `patient`: tells by :meth:`App.waits` when his answer takes time; what is answered at once is no task, as nobody could see it.
+    """
 
-    def __init__(self) -> None:
+    __slots__ = ("patient", "request", "task")
+
+    def __init__(self, patient: bool = False) -> None:
+        self.patient = patient
+        self.request: Request | None = None
         self.task: Task | None = None
 
     def leave(self) -> None:
@@ -53,16 +58,22 @@ class Client:
             self.task.abandon()
 
 
+_Line = tuple[Route, dict[str, str], dict[str, str], Media]
+"""What a request's line and headers say: route, parameters of the path and of the query, what to answer in."""
+_KEPT_LINES = 512
+
+
 class App:
     """The application of one node."""
 
-    __slots__ = ("_max_body", "_node", "_pressure", "_router", "requests", "traffic")
+    __slots__ = ("_lines", "_max_body", "_node", "_pressure", "_router", "requests", "traffic")
 
     def __init__(self, node: Node, routes: Iterable[Route], max_body_bytes: int = MAX_BODY_BYTES) -> None:
         self._node = node
         self._pressure: Pressure = node.pressure
         self._router = Router(routes)
         self._max_body = max_body_bytes
+        self._lines: dict[tuple[str, bytes, bytes, bytes | None, bytes | None], _Line] = {}
         self.requests = 0
         self.traffic = node.traffic
 
@@ -109,7 +120,7 @@ class App:
         raw_query: bytes,
         headers: dict[bytes, bytes],
         content: bytes,
-        client: Client | None = None,
+        client: Client,
     ) -> Reply:
         """Answers one request, whose body is complete. Raises nothing but cancellation."""
         self.requests += 1
@@ -125,20 +136,32 @@ class App:
                 self._pressure.take_body(size)
                 taken = size
             path = raw_path.decode("ascii")
-            if raw_query:
-                query = params.parse_query(raw_query.decode("utf-8"))
-            parts = [part for part in path.split("/") if part]
-            found = self._router.find(method, parts)
-            if found is None:
-                failed = True
-                response = self._unrouted(method, path, raw_query, parts)
-            else:
-                route, places = found
+            key = method, raw_path, raw_query, headers.get(b"content-type"), headers.get(b"accept")
+            line = self._lines.get(key) if content and b"content-encoding" not in headers else None
+            if line is not None:
+                route, values, query, wanted = line
                 pattern = route.path
-                wanted, content = self._negotiate(route, headers, query, content)
-                values = {name: params.decode(parts[at]) for at, name in places}
-                request = Request(method, path, route, values, query, headers, content, wanted)
-                response = await self._call(route, request, client)
+                response = await self._call(
+                    route, Request(method, path, route, values, query, headers, content, wanted), client
+                )
+            else:
+                if raw_query:
+                    query = params.parse_query(raw_query.decode("utf-8"))
+                parts = [part for part in path.split("/") if part]
+                found = self._router.find(method, parts)
+                if found is None:
+                    failed = True
+                    response = self._unrouted(method, path, raw_query, parts)
+                else:
+                    route, places = found
+                    pattern = route.path
+                    wanted, unpacked = self._negotiate(route, headers, query, content)
+                    values = {name: params.decode(parts[at]) for at, name in places}
+                    request = Request(method, path, route, values, query, headers, unpacked, wanted)
+                    self._check(route, request)
+                    if route.load == "search" and unpacked is content and content:
+                        self._remember(key, (route, values, query, wanted))
+                    response = await self._call(route, request, client)
         except bodies.TooLarge:
             failed = True
             response = self._too_large()
@@ -158,7 +181,13 @@ class App:
         self.traffic.note(method, pattern, reply[0], perf_counter() - started)
         return reply
 
-    async def _call(self, route: Route, request: Request, client: Client | None) -> Response:
+    def _remember(self, key: tuple[str, bytes, bytes, bytes | None, bytes | None], line: _Line) -> None:
+        """Searches come again and again with the same line and headers, from few clients."""
+        if len(self._lines) >= _KEPT_LINES:
+            self._lines.clear()
+        self._lines[key] = line
+
+    def _check(self, route: Route, request: Request) -> None:
         if request.query and not request.query.keys() <= route.params:
             params.check_known(request.path, request.query, route.params)
         if request.body and not route.body:
@@ -167,40 +196,60 @@ class App:
                 "illegal_argument_exception",
                 f"request [{request.method} {request.path}] does not support having a body",
             )
-        if route.load == "write":
-            size = len(request.body)
-            self._pressure.take_write(size)
-            try:
-                return await self._run(route, request, client)
-            finally:
-                self._pressure.give_write(size)
-        if route.load == "search":
-            self._pressure.take_search()
-            try:
-                return await self._run(route, request, client)
-            finally:
-                self._pressure.give_search()
-        return await route.handler(request, self._node)
 
-    async def _run(self, route: Route, request: Request, client: Client | None) -> Response:
-        """Calls the handler; what has an action is a task meanwhile."""
-        if not route.action:
-            return await route.handler(request, self._node)
-        tasks = self._node.tasks
-        stop = None
-        if route.load == "search":
-            request.cancel = Cancel()
-            stop = request.cancel.cancel
-        task = tasks.begin(route.action, request.describe, stop, request.header("x-opaque-id"))
-        if client is not None:
-            client.task = task
-        timer = _cancelled_later(request, task) if "cancel_after_time_interval" in request.query else None
+    async def _call(self, route: Route, request: Request, client: Client) -> Response:
+        """Calls the handler, under the pressure of its load."""
+        load, pressure = route.load, self._pressure
+        if load == "search":
+            pressure.take_search()
+        elif load == "write":
+            size = len(request.body)
+            pressure.take_write(size)
+        try:
+            if not route.action:
+                return await route.handler(request, self._node)
+            if "cancel_after_time_interval" in request.query:
+                return await self._timed(route, request, client)
+            client.request = request
+            if not client.patient:
+                self.waits(client)
+            try:
+                return await route.handler(request, self._node)
+            finally:
+                self._done(client)
+        finally:
+            if load == "search":
+                pressure.give_search()
+            elif load == "write":
+                pressure.give_write(size)
+
+    def waits(self, client: Client) -> None:
+        """The client's request takes time: if it has an action it is a task until it is done."""
+        request = client.request
+        if request is None or client.task is not None:
+            return
+        stop = (lambda: request.cancel().cancel()) if request.route.load == "search" else None
+        action = request.route.action
+        client.task = self._node.tasks.begin(action, request.describe, stop, request.header("x-opaque-id"))
+
+    def _done(self, client: Client) -> None:
+        client.request = None
+        if client.task is not None:
+            self._node.tasks.end(client.task)
+            client.task = None
+
+    async def _timed(self, route: Route, request: Request, client: Client) -> Response:
+        """Calls the handler, whose searches end after `cancel_after_time_interval`."""
+        after = request.time("cancel_after_time_interval")
+        client.request = request
+        self.waits(client)
+        timer = None
+        if client.task is not None and after is not None and after >= 0:
+            timer = asyncio.get_running_loop().call_later(after / 1000, client.task.abandon)
         try:
             return await route.handler(request, self._node)
         finally:
-            tasks.end(task)
-            if client is not None:
-                client.task = None
+            self._done(client)
             if timer is not None:
                 timer.cancel()
 
@@ -262,7 +311,7 @@ class App:
         except Exception as error:
             response = response_of(error, "writing an answer", trace=False)
             body, content_type = writers.compact(response.value), media.JSON
-        out = [_PRODUCT, (b"content-type", content_type.encode())]
+        out = [_PRODUCT, _content_type(content_type)]
         if len(body) >= GZIP_FROM_BYTES and b"gzip" in headers.get(b"accept-encoding", b""):
             packer = zlib.compressobj(3, zlib.DEFLATED, 31)
             body = packer.compress(body) + packer.flush()
@@ -276,19 +325,16 @@ class App:
         return response.status, out, body
 
 
+@lru_cache(maxsize=64)
+def _content_type(name: str) -> tuple[bytes, bytes]:
+    return b"content-type", name.encode()
+
+
 async def _watch(receive: bodies.Receive, client: Client) -> None:
     """Waits for the client to leave."""
     message = await receive()
     if message["type"] == "http.disconnect":
         client.leave()
-
-
-def _cancelled_later(request: Request, task: Task) -> asyncio.TimerHandle | None:
-    """Ends the task's searches after `cancel_after_time_interval`."""
-    after = request.time("cancel_after_time_interval")
-    if after is None or after < 0:
-        return None
-    return asyncio.get_running_loop().call_later(after / 1000, task.abandon)
 
 
 class _Refused(ApiError):
