@@ -41,6 +41,7 @@ def refused(result: subprocess.CompletedProcess[str]) -> str:
 
 def test_a_cluster_goes_on_where_it_was(cluster: Command) -> None:
     assert "there is no cluster in" in refused(cluster("ps"))
+    assert "2 masters survive no more losses than 1" in refused(cluster("up", "--masters", "2"))
     port = str(random.randrange(12_000, 30_000, 2))
     up = cluster("up", "--masters", "1", "--data", "1", "--first-port", port)
     assert [line.split()[0] for line in up.stdout.splitlines()] == ["master-1", "data-1"], up.stderr

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from quidditch.lib import cgroup
 from tests.support.client import Client
 
 MARKS = "cluster.routing.allocation.disk.watermark."
@@ -193,3 +194,18 @@ def test_nothing_is_opened_or_closed_by_leaving_out_a_name(client: Client, path:
 def test_resizing_is_refused_by_name(client: Client, kind: str) -> None:
     text = reason(client, "PUT", f"/apis-a/_{kind}/apis-b", {"settings": {}})
     assert text.startswith(f"[{kind}] of [apis-a] to [apis-b] is not supported; ")
+
+
+def test_the_machine_as_linux_tells_it(client: Client) -> None:
+    (told,) = client.call("GET", "/_nodes/stats/os,fs").json["nodes"].values()
+    group = cgroup.own()
+    assert ("cgroup" in told["os"]) == (group is not None)
+    if group is not None:
+        assert told["os"]["cgroup"]["memory"]["limit_in_bytes"] == group.memory_limit
+        assert set(told["os"]["cgroup"]["cpu"]["stat"]) == {
+            "number_of_elapsed_periods",
+            "number_of_times_throttled",
+            "time_throttled_nanos",
+        }
+    for device in told["fs"]["io_stats"].get("devices", []):
+        assert device["operations"] == device["read_operations"] + device["write_operations"]

@@ -65,6 +65,8 @@ class LocalCluster:
             raise ClusterProblem(f"there is a cluster in {folder} already")
         if masters < 1 or data < 0 or coordinators < 0:
             raise ClusterProblem("a cluster has at least one master")
+        if masters % 2 == 0:
+            raise ClusterProblem(f"{masters} masters survive no more losses than {masters - 1}: take 1, 3 or 5")
         counts = (("master", masters), ("data", data), ("coordinator", coordinators))
         ports = _free_ports(first_port)
         members = [

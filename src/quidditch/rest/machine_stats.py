@@ -7,7 +7,7 @@ import platform
 import sys
 from typing import Any
 
-from quidditch.lib import machine
+from quidditch.lib import block_io, cgroup, machine
 from quidditch.rest.node import Node
 
 
@@ -51,6 +51,7 @@ def os_info() -> dict[str, Any]:
 def os_stats(node: Node) -> dict[str, Any]:
     memory = machine.memory()
     one, five, fifteen = machine.load()
+    group = cgroup.own()
     return {
         "timestamp": node.clock.now_ms(),
         "cpu": {
@@ -68,6 +69,28 @@ def os_stats(node: Node) -> dict[str, Any]:
             "total_in_bytes": memory.swap_total,
             "free_in_bytes": memory.swap_free,
             "used_in_bytes": memory.swap_total - memory.swap_free,
+        },
+        **({"cgroup": _cgroup(group)} if group is not None else {}),
+    }
+
+
+def _cgroup(group: cgroup.Group) -> dict[str, Any]:
+    return {
+        "cpuacct": {"control_group": group.groups["cpuacct"], "usage_nanos": group.usage},
+        "cpu": {
+            "control_group": group.groups["cpu"],
+            "cfs_period_micros": group.period,
+            "cfs_quota_micros": group.quota,
+            "stat": {
+                "number_of_elapsed_periods": group.periods,
+                "number_of_times_throttled": group.throttled_periods,
+                "time_throttled_nanos": group.throttled,
+            },
+        },
+        "memory": {
+            "control_group": group.groups["memory"],
+            "limit_in_bytes": group.memory_limit,
+            "usage_in_bytes": group.memory_used,
         },
     }
 
@@ -132,5 +155,24 @@ def fs_stats(node: Node) -> dict[str, Any]:
         "timestamp": node.clock.now_ms(),
         "total": sizes,
         "data": [{"path": str(node.data_path), "mount": mount, "type": kind, **sizes}],
-        "io_stats": {},
+        "io_stats": _io_stats(node),
     }
+
+
+def _io_stats(node: Node) -> dict[str, Any]:
+    """Of the device of the data folder; nothing where the system does not tell."""
+    found = block_io.of(node.data_path)
+    if found is None:
+        return {}
+    numbers = {
+        "operations": found.reads + found.writes,
+        "read_operations": found.reads,
+        "write_operations": found.writes,
+        "read_kilobytes": found.read_bytes // 1024,
+        "write_kilobytes": found.written_bytes // 1024,
+        "read_time": found.read_ms,
+        "write_time": found.write_ms,
+        "queue_size": found.queue_ms,
+        "io_time_in_millis": found.busy_ms,
+    }
+    return {"devices": [{"device_name": found.device, **numbers}], "total": numbers}
