@@ -28,7 +28,7 @@ def _node(url: str | None) -> Iterator[str]:
     if url:
         yield url
         return
-    with Node.temporary() as node:
+    with Node.temporary(report.NODE) as node:
         yield node.url
 
 

@@ -12,7 +12,7 @@ from tests.compat.runner.suite import Outcome
 _FAMILIES = """
 bulk count create delete exists explain field_caps get get_source index info mget msearch ping pit scroll search
 search.aggregation search.highlight update cat.aliases cat.allocation cat.cluster_manager cat.count cat.health
-cat.indices cat.nodes cat.plugins cat.recovery cat.segments cat.shards cat.tasks cat.templates
+cat.indices cat.nodeattrs cat.nodes cat.plugins cat.recovery cat.segments cat.shards cat.tasks cat.templates
 cluster.allocation_explain cluster.component_template cluster.health cluster.pending_tasks cluster.put_settings
 cluster.remote_info cluster.reroute cluster.state cluster.stats cluster.voting_config_exclusions indices.analyze
 indices.blocks indices.clear_cache indices.create indices.delete indices.delete_alias indices.delete_index_template
@@ -25,6 +25,8 @@ indices.update_aliases indices.validate_query nodes.info nodes.reload_secure_set
 tasks.get
 """
 FAMILIES = _FAMILIES.split()
+NODE = ("--set", "node.attr.testattr=test")
+"""How the suite wants its nodes to be started."""
 
 
 def version(client: Client) -> tuple[int, ...]:

@@ -33,7 +33,7 @@ def folder() -> Path:
 
 @pytest.fixture(scope="module")
 def client() -> Iterator[Client]:
-    with Node.temporary() as node, closing(Client(node.url)) as client:
+    with Node.temporary(report.NODE) as node, closing(Client(node.url)) as client:
         yield client
 
 

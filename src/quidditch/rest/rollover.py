@@ -127,7 +127,7 @@ def _docs(value: Any) -> Condition:
         raise _unfit("max_docs", value)
     try:
         wanted = int(value)
-        if wanted != float(value) or wanted not in _LONGS:
+        if wanted not in _LONGS:
             raise ValueError
     except (ValueError, OverflowError):
         raise illegal_argument(f'For input string: "{value}"') from None
