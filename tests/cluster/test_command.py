@@ -71,6 +71,8 @@ def test_status_tells_what_is_wrong(cluster: Command) -> None:
     assert "quidditch: yellow" in shown
     for copy in ("[one][0]", "[one][1]"):
         assert f"{copy} replica is UNASSIGNED (INDEX_CREATED)" in shown
+    assert "why [one][0] replica: cannot allocate because allocation is not permitted to any of the nodes" in shown
+    assert "data-1: a copy of this shard is already allocated to this node" in shown
 
     assert "there is no node [nix]" in refused(cluster("kill", "nix"))
     assert "[FOO] is no signal" in refused(cluster("kill", "data-1", "--signal", "FOO"))

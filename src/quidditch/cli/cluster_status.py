@@ -14,6 +14,7 @@ import typer
 from msgspec import Struct
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
+from rich.markup import escape
 from rich.table import Table
 
 from quidditch.cli import local_cluster
@@ -27,12 +28,13 @@ Json = Mapping[str, Any]
 
 
 class Answers(Struct):
-    """What one node told. `problem`: why it told nothing (more)."""
+    """What one node told. `why`: the leader's explanation of the first copy that has no node; `problem`: why it told nothing (more)."""
 
     url: str
     health: Json = {}
     nodes: Sequence[Json] = ()
     shards: Sequence[Json] = ()
+    why: Json = {}
     problem: str = ""
 
 
@@ -47,7 +49,7 @@ def show(urls: Sequence[str], local: Local, watch: bool) -> None:
     """Prints the table once, or refreshes it until Ctrl-C. Once and no node answers: ends with status 1."""
     if not watch:
         found = ask(urls)
-        Console().print(table(found, local))
+        Console().print(table(found, local), soft_wrap=True)
         if not found.health:
             raise typer.Exit(1)
         return
@@ -69,12 +71,22 @@ def ask(urls: Sequence[str]) -> Answers:
             found.health = _get(url, "/_cluster/health?local=true&master_timeout=1s")
             found.nodes = _get(url, "/_cat/nodes?format=json&h=name,node.roles,cluster_manager,disk.used_percent")
             found.shards = _get(url, "/_cat/shards?format=json&h=index,shard,prirep,state,node,unassigned.reason")
+            if any(shard["state"] == "UNASSIGNED" for shard in found.shards):
+                found.why = _explanation(url)
             return found
         except (OSError, ValueError) as error:
             found.problem = f"{url}: {_reason(error)}"
             problems.append(found)
     best = next((found for found in problems if found.health), None)
     return best or Answers("", problem="\n".join(found.problem for found in problems) or "there are no nodes")
+
+
+def _explanation(url: str) -> Json:
+    """Nothing while nobody leads, or where meanwhile nothing is unassigned."""
+    with contextlib.suppress(OSError, ValueError):
+        told: Json = _get(url, "/_cluster/allocation/explain")
+        return told
+    return {}
 
 
 def _get(url: str, path: str) -> Any:
@@ -158,5 +170,18 @@ def waiting(found: Answers) -> list[str]:
         where = f" on {shard['node']}" if shard["node"] else ""
         lines.append(f"\\[{shard['index']}]\\[{shard['shard']}] {copy} is {shard['state']}{where}{reason}")
     if len(unsettled) > _SHOWN:
-        lines.append(f"and {len(unsettled) - _SHOWN} more copies; `GET /_cluster/allocation/explain` tells why")
-    return lines or ["nothing to wait for"]
+        lines.append(f"and {len(unsettled) - _SHOWN} more copies")
+    return lines + _why(found.why) or ["nothing to wait for"]
+
+
+def _why(told: Json) -> list[str]:
+    """Why a copy has no node: the leader's sentence, then of each node what stands in the way there."""
+    if "allocate_explanation" not in told:
+        return []
+    copy = "primary" if told["primary"] else "replica"
+    lines = [f"why \\[{told['index']}]\\[{told['shard']}] {copy}: {told['allocate_explanation']}"]
+    for node in told.get("node_allocation_decisions", ())[:_SHOWN]:
+        refusals = [each["explanation"] for each in node.get("deciders", ()) if each["decision"] != "YES"]
+        if refusals:
+            lines.append(f"  {node['node_name']}: {escape(refusals[0])}")
+    return lines
