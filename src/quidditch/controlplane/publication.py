@@ -38,6 +38,7 @@ class Publication:
         self._full: tuple[int, bytes] | None = None
         self._peers: dict[str, _Peer] = {}
         self._moved: set[asyncio.Future[None]] = set()
+        self._closed = False
 
     def publish(self, old: ClusterState, new: ClusterState) -> None:
         """A newer state (a subscriber of the leader)."""
@@ -50,6 +51,8 @@ class Publication:
 
     def add(self, node: str) -> None:
         """From now on brings the state to this node, anew from the whole."""
+        if self._closed:
+            return
         self.forget(node)
         peer = self._peers[node] = _Peer()
         peer.task = asyncio.ensure_future(self._feed(node, peer))
@@ -82,16 +85,19 @@ class Publication:
         return {node: peer.version for node, peer in self._peers.items() if peer.version < self._state.version}
 
     def close(self) -> None:
+        """Nothing is sent any more, to nobody."""
+        self._closed = True
         for node in list(self._peers):
             self.forget(node)
 
     # --- one node ---------------------------------------------------------------------------------------------------
 
     async def _feed(self, node: str, peer: _Peer) -> None:
-        while True:
+        """Asks each time whether it is still wanted: a cancellation that meets an answer is swallowed by `wait_for` before 3.12."""
+        while self._peers.get(node) is peer:
             await peer.wake.wait()
             peer.wake.clear()
-            while peer.version < self._state.version or not peer.reached:
+            while self._peers.get(node) is peer and (peer.version < self._state.version or not peer.reached):
                 try:
                     await self._send(node, peer)
                 except (TransportError, ApiError) as error:
@@ -104,7 +110,9 @@ class Publication:
         answer = await self._transport.call(node, wire.PUBLISH, wire.encode(message), _TIMEOUT)
         applied = wire.decode(answer, wire.Applied)
         if applied.epoch > self._epoch:
-            raise ApiError(503, wire.NOT_LEADING, f"node [{node}] follows a later leader")
+            _log.info("a node follows a later leader", node=node, epoch=applied.epoch)
+            self.forget(node)
+            return
         peer.reached = True
         peer.version = applied.version
         self._tell()

@@ -79,8 +79,7 @@ class ControlService:
             await asyncio.gather(self._watchman, return_exceptions=True)
         for probe in list(self._probes.values()):
             probe.cancel()
-        if self._publication is not None:
-            self._publication.close()
+        self._end_publication()
 
     def lags(self) -> Mapping[str, int]:
         """How many versions each node that is behind lacks; nothing where this one does not lead."""
@@ -116,8 +115,7 @@ class ControlService:
 
     def _take_over(self, state: ClusterState) -> None:
         """A new leadership knows the nodes from the store, and gives each the time to be heard."""
-        if self._publication is not None:
-            self._publication.close()
+        self._end_publication()
         self._epoch = self._leader.epoch
         self._publication = Publication(self._transport, self._clock, self._epoch, state)
         now = self._clock.monotonic()
@@ -125,6 +123,11 @@ class ControlService:
         self._signs = {id: Sign(node.spec.ephemeral_id, now, until) for id, node in state.nodes.items()}
         for node in state.nodes:
             self._publication.add(node)
+
+    def _end_publication(self) -> None:
+        if self._publication is not None:
+            self._publication.close()
+            self._publication = None
 
     # --- what nodes ask ---------------------------------------------------------------------------------------------
 
@@ -203,7 +206,10 @@ class ControlService:
             before = self._clock.monotonic()
             await asyncio.sleep(pause)
             now = self._clock.monotonic()
-            if not self._leader.leading or now - before > 2 * pause:
+            if not self._leader.leading:
+                self._end_publication()
+                continue
+            if now - before > 2 * pause:
                 continue
             for node in liveness.silent(self._signs.items(), now, self._limits):
                 if node not in self._probes:
