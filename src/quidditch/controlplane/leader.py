@@ -238,6 +238,11 @@ class Leader:
         return None
 
     def _step_down(self) -> None:
+        """What others write from now on is none of its business; it reads all anew when it leads again."""
+        if self._watch is not None:
+            self._watch.cancel()
+            self._watch = None
+        self._foreign.clear()
         self._writer = None
         self._leading = False
         self._wake.set()
@@ -315,10 +320,13 @@ class Leader:
         while True:
             await self._wake.wait()
             self._wake.clear()
-            while self._queue or self._foreign or self._watch_lost or (self._writer is None and not self._stopping):
+            while self._queue or (self._has_work() and not self._stopping):
                 await self._turn()
             if self._stopping:
                 return
+
+    def _has_work(self) -> bool:
+        return bool(self._foreign) or self._watch_lost or self._writer is None
 
     async def _turn(self) -> None:
         try:

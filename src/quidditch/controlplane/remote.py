@@ -164,6 +164,10 @@ class RemoteControl:
             try:
                 answer = await self._transport.call(leader, wire.PENDING, b"", left)
                 return wire.decode(answer, list[wire.Pending])
+            except Remote as error:
+                if error.type != wire.NOT_LEADING:
+                    raise
+                self._lose(leader)
             except (Unreachable, TimedOut):
                 self._lose(leader)
 

@@ -285,3 +285,19 @@ def test_a_deletion_that_comes_again_spares_what_was_created_meanwhile(monkeypat
         assert one.state.indices["a"].uuid == made[0].uuid
 
     run(test)
+
+
+def test_pending_tasks_are_asked_of_the_next_leader_when_the_first_has_lost_the_lead() -> None:
+    async def test(cluster: Cluster) -> None:
+        for name in cluster.seeds:
+            await cluster.master(name)
+        first = await cluster.leading()
+        node = await cluster.node("n1")
+        leader = cluster.leaders[first]
+        leader._may_lead = lambda: False
+        leader._step_down()
+        assert node.leader_id == first, "it has not heard of it yet"
+        assert await node.pending_tasks() == []
+        assert node.leader_id != first
+
+    run(test)
