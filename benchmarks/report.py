@@ -8,11 +8,8 @@ from dataclasses import dataclass, field
 from math import exp, log
 from pathlib import Path
 
-#: Why a shape may fall short: read off the code, not profiled; a measured cause replaces the guess.
-CAUSES = {
-    "fuzzy": "supposed, not profiled: the automaton's walk of the term dictionary and the scoring of up to fifty terms",
-    "from 1000": "supposed, not profiled: the large heap of candidates prunes little, and candidates are scored twice",
-}
+#: Why a shape falls short, as profiled.
+CAUSES: dict[str, str] = {}
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,8 @@ from quidditch.controlplane.api import ControlPlane
 from quidditch.coordinator import copies, search_lookups, search_prefilter, search_targets
 from quidditch.coordinator.get import Getter
 from quidditch.coordinator.mappings import Mappings
+from quidditch.coordinator.search_answer import answer, took_ms
 from quidditch.coordinator.search_errors import ShardFailure, phase_failed, shards_section
-from quidditch.coordinator.search_pipelines import with_pipelines
 from quidditch.coordinator.search_plans import MAX_CACHED_BODY, CompiledPlan, Pace, Plans, Shape, kernel_plan
 from quidditch.coordinator.search_prepared import Elsewhere, LocalShards, Prepared, ShardReader
 from quidditch.coordinator.search_scatter import Scatter
@@ -81,22 +81,47 @@ class Searcher:
         started = time.perf_counter()
         state = self.state
         key = (ask.raw, tuple(ask.params.items())) if ask.params else (ask.raw,)
-        recent = self.plans.recent(state, (ask.expression, key))
-        index = state.indices.get(ask.expression) if recent is None and ask.expression is not None else None
-        if recent is None and index is not None:
+        index = state.indices.get(ask.expression) if ask.expression is not None else None
+        if index is not None:
             known = self.plans.cached(state, index, key)
             if known is not None:
                 targets = search_targets.resolve(state, ask.expression, ask.params, 0)
-                recent = self.plans.use(state, (ask.expression, key), known, targets)
-        if recent is not None:
-            known, targets = recent
-            prepared = self.open(targets, [known.plan], ask.params.get("preference"))
-            prepared.cancel = ask.cancel
-            return await self.run(prepared, ask, known.shape, started)
+                preference = ask.params.get("preference")
+                if not preference:
+                    self.plans.use(state, (ask.expression, *key), known.plan, targets[0])
+                prepared = self.open(targets, [known.plan], preference)
+                prepared.cancel = ask.cancel
+                return await self.run(prepared, ask, known.shape, started)
         request, shape = self.read(ask)
         targets = self.targets(ask, request)
         prepared = await self.prepare(ask, request, shape, targets, key if index is not None else None)
         return await self.run(prepared, ask, shape, started)
+
+    def at_once(self, expression: str | None, params: Mapping[str, str], raw: bytes) -> bytes | None:
+        """The answer to what was asked before under the same state of the cluster, is quick and is all on this node; otherwise None.
+
+        Most searches of a busy node: they do without all that others may need.
+        """
+        started = time.perf_counter()
+        key = (expression, raw, tuple(params.items())) if params else (expression, raw)
+        recent = self.plans.recent(self.state, key)
+        if recent is None:
+            return None
+        plan, target = recent
+        index = target.index
+        prepared = Prepared([], plan, None, [], len(target.shards))
+        try:
+            for number in target.shards:
+                reader = self._here(index, number)
+                if reader is None:
+                    return None
+                prepared.readers.append((index.name, number, self.local.id, reader))
+            outcome = self._at_once(prepared, plan, None)
+        except ApiError:
+            return None
+        if outcome is None or outcome.failures:
+            return None
+        return answer(outcome, prepared, started)
 
     def read(self, ask: Ask, scroll: bool = False) -> tuple[SearchRequest, Shape]:
         """The request, checked in itself."""
@@ -412,34 +437,3 @@ def _no_copy(index: Index, number: int) -> ApiError:
         None,
         {"index": index.name, "shard": str(number), "index_uuid": index.uuid},
     )
-
-
-def took_ms(started: float) -> int:
-    return int((time.perf_counter() - started) * 1000)
-
-
-def answer(outcome: Answered, prepared: Prepared, started: float, head: Mapping[str, Any] | None = None) -> bytes:
-    """Took, flags and `_shards` before what the kernel wrote."""
-    took = took_ms(started)
-    body = outcome.body
-    if prepared.plan is not None and prepared.plan.pipelines is not None and outcome.aggregations_at is not None:
-        body = with_pipelines(body, outcome.aggregations_at, prepared.plan)
-    if (
-        head is None
-        and not prepared.failures
-        and not prepared.skipped
-        and prepared.reduce_phases == 1
-        and not outcome.timed_out
-        and outcome.terminated_early is None
-    ):
-        total = prepared.total
-        start = f'{{"took":{took},"timed_out":false,"_shards":{{"total":{total},"successful":{total},"skipped":0,"failed":0}},'
-        return b"".join((start.encode(), body, b"}"))
-    members: dict[str, Any] = {**(head or {}), "took": took, "timed_out": outcome.timed_out}
-    if outcome.terminated_early is not None:
-        members["terminated_early"] = outcome.terminated_early
-    phases = prepared.reduce_phases
-    if phases != 1:
-        members["num_reduce_phases"] = phases
-    members["_shards"] = prepared.sections
-    return b"".join((orjson.dumps(members)[:-1], b",", body, b"}"))

@@ -8,7 +8,8 @@ from typing import Any
 
 from quidditch.coordinator import search_targets
 from quidditch.coordinator.nodes import Nodes
-from quidditch.coordinator.search import Ask, Searcher, answer
+from quidditch.coordinator.search import Ask, Searcher
+from quidditch.coordinator.search_answer import answer
 from quidditch.coordinator.search_contexts import PointInTime, keep_alive
 from quidditch.coordinator.search_errors import ShardFailure, phase_failed
 from quidditch.coordinator.search_plans import CompiledPlan, Shape

@@ -80,7 +80,7 @@ class CachedSearch:
     plan: CompiledPlan
 
 
-Recent = tuple[CachedSearch, list[SearchTarget]]
+Recent = tuple[CompiledPlan, SearchTarget]
 
 
 class Plans:
@@ -99,13 +99,12 @@ class Plans:
         """What was used for this key since the cluster's state is the one it is: nothing of it needs a look."""
         return self._recent.get(key) if state is self._state else None
 
-    def use(self, state: ClusterState, key: Any, known: CachedSearch, targets: list[SearchTarget]) -> Recent:
+    def use(self, state: ClusterState, key: Any, plan: CompiledPlan, target: SearchTarget) -> None:
         """Keeps what holds for this key under this state."""
         if state is not self._state or len(self._recent) >= KEEP:
             self._state = state
             self._recent.clear()
-        recent = self._recent[key] = known, targets
-        return recent
+        self._recent[key] = plan, target
 
     def cached(self, state: ClusterState, index: Index, key: Any) -> CachedSearch | None:
         """What was compiled for this key before, if it still holds."""

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from quidditch.coordinator.nodes import Nodes
-from quidditch.coordinator.search import Ask, Searcher, answer
+from quidditch.coordinator.search import Ask, Searcher
+from quidditch.coordinator.search_answer import answer
 from quidditch.coordinator.search_contexts import ScrollContext, keep_alive, too_many_scrolls
 from quidditch.coordinator.search_errors import ShardFailure, phase_failed
 from quidditch.coordinator.search_plans import CompiledPlan, kernel_plan

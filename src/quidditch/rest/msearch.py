@@ -123,7 +123,8 @@ async def _run(asks: list[Ask], node: Node, limit: int) -> list[bytes]:
     async def one(ask: Ask) -> bytes:
         async with gate:
             try:
-                body: bytes = await node.search.search(ask)
+                quick = node.search.searcher.at_once(ask.expression, ask.params, ask.raw)
+                body = quick if quick is not None else await node.search.search(ask)
             except ApiError as error:
                 if error.type in _MALFORMED:
                     # OpenSearch reads all bodies before it searches: one that cannot be read fails them all.

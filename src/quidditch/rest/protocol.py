@@ -215,6 +215,10 @@ class Protocol(HttpToolsProtocol):
         """Answers at once, or goes on in a task if the handler has to wait."""
         method, url, fields, content, keep = request
         path, _, query = url.partition(b"?")
+        reply = self._application.at_once(method, path, query, fields, content)
+        if reply is not None:
+            self._write(reply, method, keep)
+            return
         coroutine = self._application.respond(method, path, query, fields, content, self._client)
         started: Awaitable[Reply]
         if _EAGER:

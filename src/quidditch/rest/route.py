@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from quidditch.rest.response import Response
 
 Handler = Callable[["Request", "Node"], Awaitable["Response"]]
+AtOnce = Callable[[Mapping[str, str], Mapping[str, str], bytes, "Node"], bytes | None]
 
 COMMON_PARAMS = frozenset({"pretty", "human", "error_trace", "filter_path", "format", "source", "source_content_type"})
 """Query parameters that every endpoint takes."""
@@ -25,10 +26,11 @@ class Route:
     and the path's own; `body` says whether a request body is allowed; `stream` marks newline-delimited bodies, which
     cannot be YAML; `load` names the pressure that the request counts against: `write` (bytes in flight), `search`
     (requests in flight) or none; `text` marks endpoints (`_cat`) that answer plain text unless asked otherwise. `action` is OpenSearch's
-    name of the work; with it the request is a task while it runs.
+    name of the work; with it the request is a task while it runs. `at_once` gives the JSON that answers parameters of the path, of
+    the query and a body where that takes no time, otherwise None.
     """
 
-    __slots__ = ("action", "body", "handler", "load", "method", "params", "path", "stream", "text")
+    __slots__ = ("action", "at_once", "body", "handler", "load", "method", "params", "path", "stream", "text")
 
     def __init__(
         self,
@@ -42,6 +44,7 @@ class Route:
         load: str = "",
         text: bool = False,
         action: str = "",
+        at_once: AtOnce | None = None,
     ) -> None:
         if method not in METHODS:
             raise ValueError(f"unknown method [{method}] of route [{path}]")
@@ -55,6 +58,7 @@ class Route:
         self.load = load
         self.text = text
         self.action = action
+        self.at_once = at_once
 
     def __repr__(self) -> str:
         return f"Route({self.method} {self.path})"

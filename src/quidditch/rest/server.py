@@ -58,6 +58,7 @@ class Client:
             self.task.abandon()
 
 
+_LineKey = tuple[str, bytes, bytes, bytes | None, bytes | None, bytes | None]
 _Line = tuple[Route, dict[str, str], dict[str, str], Media]
 """What a request's line and headers say: route, parameters of the path and of the query, what to answer in."""
 _KEPT_LINES = 512
@@ -73,7 +74,7 @@ class App:
         self._pressure: Pressure = node.pressure
         self._router = Router(routes)
         self._max_body = max_body_bytes
-        self._lines: dict[tuple[str, bytes, bytes, bytes | None, bytes | None], _Line] = {}
+        self._lines: dict[_LineKey, _Line] = {}
         self.requests = 0
         self.traffic = node.traffic
 
@@ -136,32 +137,23 @@ class App:
                 self._pressure.take_body(size)
                 taken = size
             path = raw_path.decode("ascii")
-            key = method, raw_path, raw_query, headers.get(b"content-type"), headers.get(b"accept")
-            line = self._lines.get(key) if content and b"content-encoding" not in headers else None
-            if line is not None:
-                route, values, query, wanted = line
-                pattern = route.path
-                response = await self._call(
-                    route, Request(method, path, route, values, query, headers, content, wanted), client
-                )
+            if raw_query:
+                query = params.parse_query(raw_query.decode("utf-8"))
+            parts = [part for part in path.split("/") if part]
+            found = self._router.find(method, parts)
+            if found is None:
+                failed = True
+                response = self._unrouted(method, path, raw_query, parts)
             else:
-                if raw_query:
-                    query = params.parse_query(raw_query.decode("utf-8"))
-                parts = [part for part in path.split("/") if part]
-                found = self._router.find(method, parts)
-                if found is None:
-                    failed = True
-                    response = self._unrouted(method, path, raw_query, parts)
-                else:
-                    route, places = found
-                    pattern = route.path
-                    wanted, unpacked = self._negotiate(route, headers, query, content)
-                    values = {name: params.decode(parts[at]) for at, name in places}
-                    request = Request(method, path, route, values, query, headers, unpacked, wanted)
-                    self._check(route, request)
-                    if route.load == "search" and unpacked is content and content:
-                        self._remember(key, (route, values, query, wanted))
-                    response = await self._call(route, request, client)
+                route, places = found
+                pattern = route.path
+                wanted, unpacked = self._negotiate(route, headers, query, content)
+                values = {name: params.decode(parts[at]) for at, name in places}
+                request = Request(method, path, route, values, query, headers, unpacked, wanted)
+                self._check(route, request)
+                if route.at_once is not None and unpacked is content:
+                    self._remember(_line_key(method, raw_path, raw_query, headers), (route, values, query, wanted))
+                response = await self._call(route, request, client)
         except bodies.TooLarge:
             failed = True
             response = self._too_large()
@@ -181,7 +173,24 @@ class App:
         self.traffic.note(method, pattern, reply[0], perf_counter() - started)
         return reply
 
-    def _remember(self, key: tuple[str, bytes, bytes, bytes | None, bytes | None], line: _Line) -> None:
+    def at_once(
+        self, method: str, raw_path: bytes, raw_query: bytes, headers: dict[bytes, bytes], content: bytes
+    ) -> Reply | None:
+        """The answer to what was asked before and is quick; None to all else, which :meth:`respond` answers."""
+        line = self._lines.get(_line_key(method, raw_path, raw_query, headers))
+        if line is None or not content:
+            return None
+        started = perf_counter()
+        route, values, query, wanted = line
+        body = route.at_once(values, query, content, self._node) if route.at_once is not None else None
+        if body is None:
+            return None
+        self.requests += 1
+        reply = self._written(Response.raw(body), False, wanted, headers, query)
+        self.traffic.note(method, route.path, reply[0], perf_counter() - started)
+        return reply
+
+    def _remember(self, key: _LineKey, line: _Line) -> None:
         """Searches come again and again with the same line and headers, from few clients."""
         if len(self._lines) >= _KEPT_LINES:
             self._lines.clear()
@@ -328,6 +337,12 @@ class App:
 @lru_cache(maxsize=64)
 def _content_type(name: str) -> tuple[bytes, bytes]:
     return b"content-type", name.encode()
+
+
+def _line_key(method: str, raw_path: bytes, raw_query: bytes, headers: dict[bytes, bytes]) -> _LineKey:
+    """All of a request but its body that its answer depends on, besides `_written`."""
+    get = headers.get
+    return method, raw_path, raw_query, get(b"content-type"), get(b"accept"), get(b"content-encoding")
 
 
 async def _watch(receive: bodies.Receive, client: Client) -> None:
