@@ -12,8 +12,7 @@ from collections.abc import Sequence
 import msgspec
 from msgspec.structs import replace
 
-from quidditch.controlplane.core.create import FINALIZER
-from quidditch.controlplane.core.draft import Op
+from quidditch.controlplane.core.draft import FINALIZER, Op
 from quidditch.controlplane.overflow import Parts, split
 from quidditch.model.objects import Index, Object
 from quidditch.model.state import Change, ClusterState, Deleted

@@ -131,6 +131,15 @@ class Handover(_Part, frozen=True):
     time: int = 0
 
 
+class Succession(_Part, frozen=True):
+    """An index is removed and aliases change, all by one decision: `aliases` as they shall be then (None: gone), `indices`
+    (name → uuid) that are removed with it.
+    """
+
+    aliases: dict[str, AliasSpec | None] = {}
+    indices: dict[str, str] = {}
+
+
 class IndexSpec(_Part, frozen=True):
     """`settings` are flat with their `index.` prefix, scalars as text and lists as lists of text
     (`{"index.number_of_shards": "1"}`).
@@ -138,8 +147,8 @@ class IndexSpec(_Part, frozen=True):
     `mappings` is the canonical mapping, as `GET _mapping` shows it; in a store a big one is empty and
     `mapping_digest` names its parts. The versions count changes of that part.
     `data_stream` names the data stream that owns the index. `rollover` tells by alias when and why it was rolled over,
-    `takes_over` is what is still to be done of the rollover that made it. `system` members of settings (uuid, creation_date,
-    version.created) stand in `settings` too.
+    `takes_over` is what is still to be done of the rollover that made it, `makes_way` of what removes it.
+    `system` members of settings (uuid, creation_date, version.created) stand in `settings` too.
     """
 
     name: str
@@ -155,6 +164,7 @@ class IndexSpec(_Part, frozen=True):
     data_stream: str | None = None
     rollover: dict[str, Any] = {}
     takes_over: Handover | None = None
+    makes_way: Succession | None = None
     mapping_digest: str = ""
 
 

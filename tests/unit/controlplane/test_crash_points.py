@@ -49,6 +49,7 @@ from quidditch.controlplane.core.commands import (
     PutTemplate,
     RegisterNode,
     RemoveAlias,
+    RemoveIndex,
     Reroute,
     Rollover,
     SetVoters,
@@ -152,6 +153,18 @@ SCENARIOS: dict[str, Callable[[ClusterState], Sequence[Action]]] = {
                 AddAlias(indices=("kept",), aliases=("only-old",)),
             )
         ),
+    ),
+    "index to alias": _always(
+        UpdateAliases(actions=(RemoveIndex(indices=("old",)), AddAlias(indices=("kept",), aliases=("old",))))
+    ),
+    "indices to aliases": _always(
+        UpdateAliases(
+            actions=(
+                RemoveIndex(indices=("old", "single")),
+                RemoveAlias(indices=("kept",), aliases=("both",)),
+                AddAlias(indices=("kept",), aliases=("old", "single", "fresh")),
+            )
+        )
     ),
     "rollover": _always(Rollover(alias="only-old", new_index="new")),
     "rollover of a write index": _always(Rollover(alias="written", new_index="new")),

@@ -14,11 +14,11 @@ from quidditch.controlplane.core.commands import (
     RemoveIndex,
     UpdateAliases,
 )
-from quidditch.controlplane.core.draft import Draft, alias_members
+from quidditch.controlplane.core.draft import FINALIZER, Draft, alias_members, index_spec
 from quidditch.controlplane.core.names import check_alias_name
 from quidditch.model import expressions, wildcard
 from quidditch.model.errors import ApiError, illegal_argument
-from quidditch.model.objects import Alias, AliasMember, AliasSpec, Index, metadata_for
+from quidditch.model.objects import Alias, AliasMember, AliasSpec, Index, Succession, metadata_for
 from quidditch.model.state import ClusterState
 
 
@@ -114,14 +114,39 @@ def _check_hidden(name: str, members: Mapping[str, AliasMember]) -> None:
 
 
 def update_aliases(draft: Draft, command: UpdateAliases) -> Acknowledged:
-    """All actions in order; removed indices go last, so that a swap onto their name is whole."""
+    """All actions in order. Where indices are removed, the first of them is told the whole in one write, so that whoever finds it
+    can finish what was begun.
+    """
     gone: dict[str, Index] = {}
     for action in command.actions:
         if isinstance(action, RemoveIndex):
             for index in _resolve(draft.state, action.indices, action.options, draft.env.now_ms):
                 gone[index.name] = index
+    if not gone:
+        return _change(draft, command)
+    before, trial = draft.state, Draft(draft.state, draft.env)
     for index in gone.values():
-        delete_index(draft, index)
+        delete_index(trial, index)
+    done = _change(trial, command)
+    first, *others = gone.values()
+    changed = {
+        name for name in {*before.aliases, *trial.state.aliases} if _spec(before, name) != _spec(trial.state, name)
+    }
+    succession = Succession(
+        aliases={name: _spec(trial.state, name) for name in sorted(changed)},
+        indices={index.name: index.uuid for index in others},
+    )
+    draft.put(index_spec(first, makes_way=succession))
+    delete_index(draft, draft.state.index(first.name))
+    return done
+
+
+def _spec(state: ClusterState, name: str) -> AliasSpec | None:
+    alias = state.aliases.get(name)
+    return alias.spec if alias is not None else None
+
+
+def _change(draft: Draft, command: UpdateAliases) -> Acknowledged:
     before = draft.state
     removed = False
     missing: list[str] = []
@@ -137,20 +162,37 @@ def update_aliases(draft: Draft, command: UpdateAliases) -> Acknowledged:
     return Acknowledged(tuple(_touched(before, draft.state)))
 
 
-def delete_index(draft: Draft, index: Index) -> None:
+def delete_index(draft: Draft, index: Index, group: str | None = None) -> None:
     """Marks the index for deletion, and what `repair` would do then: its routing and alias entries, then the index itself."""
-    draft.remove(index)
-    finish_deletion(draft, index)
+    draft.remove(index, group)
+    finish_deletion(draft, index, group)
 
 
-def finish_deletion(draft: Draft, index: Index) -> None:
+def finish_deletion(draft: Draft, index: Index, group: str | None = None) -> None:
     """Routing and alias entries of a marked index, then its finalizer: the store lets it go with the last one."""
+    group = group or index.name
+    if index.spec.makes_way is not None and FINALIZER in index.metadata.finalizers:  # once, while it is still ours
+        _succeed(draft, index.spec.makes_way, group)
     for alias in list(draft.state.aliases_of(index.name)):
-        drop_members(draft, alias, [index.name], group=index.name)
+        drop_members(draft, alias, [index.name], group)
     routing = draft.state.routing.get(index.name)
     if routing is not None and routing.spec.uuid == index.uuid:
-        draft.remove(routing)
-    draft.release(index)
+        draft.remove(routing, group)
+    draft.release(index, group)
+
+
+def _succeed(draft: Draft, succession: Succession, group: str) -> None:
+    """What was decided with the removal of an index: the other removals, and the aliases."""
+    for name, uuid in succession.indices.items():
+        other = draft.state.indices.get(name)
+        if other is not None and other.uuid == uuid:
+            delete_index(draft, other, group)
+    for name, spec in succession.aliases.items():
+        known = draft.state.aliases.get(name)
+        if spec is not None:
+            draft.put(Alias(metadata=known.metadata if known else metadata_for(name), spec=spec), group)
+        elif known is not None:
+            draft.remove(known, group)
 
 
 def _resolve(

@@ -11,7 +11,7 @@ from quidditch.controlplane.core.allocation.solve import allocate
 from quidditch.controlplane.core.auto_create import check_auto_create
 from quidditch.controlplane.core.blocks import cluster_blocks
 from quidditch.controlplane.core.commands import CreateIndex, IndexCreated
-from quidditch.controlplane.core.draft import Draft
+from quidditch.controlplane.core.draft import FINALIZER, Draft
 from quidditch.controlplane.core.limits import check_shard_limit
 from quidditch.controlplane.core.names import check_new_index_name
 from quidditch.controlplane.core.replicas import auto_expanded
@@ -24,8 +24,6 @@ from quidditch.model.errors import ApiError
 from quidditch.model.objects import Handover, Index, IndexSpec, Metadata, metadata_for
 from quidditch.model.state import ClusterState
 
-FINALIZER = "quidditch.io/index"
-"""Holds an index object until its routing and alias entries are gone."""
 VERSION_CREATED = "137277827"
 """OpenSearch's number of the version whose behaviour indices have: 3.6.0."""
 

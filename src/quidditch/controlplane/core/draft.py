@@ -19,6 +19,9 @@ from quidditch.mapping import RootMapping
 from quidditch.model.objects import Alias, Index, Object, Routing
 from quidditch.model.state import Change, ClusterState, Deleted
 
+FINALIZER = "quidditch.io/index"
+"""Holds an index object until its routing and alias entries are gone."""
+
 
 class Ids(Protocol):
     """Chance, as an argument."""

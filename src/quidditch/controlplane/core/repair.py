@@ -8,7 +8,7 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from quidditch.controlplane.core import routing as transitions
-from quidditch.controlplane.core.aliases import drop_members, finish_deletion
+from quidditch.controlplane.core.aliases import delete_index, drop_members, finish_deletion
 from quidditch.controlplane.core.allocation.solve import allocate
 from quidditch.controlplane.core.draft import Draft
 from quidditch.controlplane.core.nodes import take_copies_of_left
@@ -19,8 +19,12 @@ from quidditch.model.objects import Index
 def repair(draft: Draft) -> None:
     """Finishes deletions and rollovers, clears away what belongs to no index or node, gives every index its routing."""
     for index in list(draft.state.indices.values()):
+        if index.name not in draft.state.indices:
+            continue  # it went with another
         if index.deleting:
             finish_deletion(draft, index)
+        elif index.spec.makes_way is not None:
+            delete_index(draft, index)
     _drop_orphans(draft)
     for index in list(draft.state.indices.values()):
         hand_over(draft, index)
