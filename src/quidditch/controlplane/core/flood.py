@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from quidditch.controlplane.core.allocation.problem import NodeSlot, Problem
+from quidditch.controlplane.core.allocation.problem import Problem
 from quidditch.controlplane.core.allocation.rules import Stage, disk_stage
+from quidditch.controlplane.core.allocation.table import NodeSlot
 from quidditch.controlplane.core.blocks import index_blocks
 from quidditch.controlplane.core.draft import Draft, index_spec
 from quidditch.model.objects import Index

@@ -6,7 +6,8 @@ from typing import Any
 
 from tests.unit.controlplane.cluster import Cluster
 
-from quidditch.controlplane.core.allocation.problem import NodeSlot, Problem
+from quidditch.controlplane.core.allocation.problem import Problem
+from quidditch.controlplane.core.allocation.table import NodeSlot
 from quidditch.controlplane.core.commands import ExplainAllocation
 from quidditch.controlplane.core.decide import decide
 

@@ -13,8 +13,9 @@ from msgspec.structs import replace
 
 from quidditch.controlplane.core import routing
 from quidditch.controlplane.core.allocation.info import ClusterInfo, Disk
-from quidditch.controlplane.core.allocation.problem import Problem, is_new
+from quidditch.controlplane.core.allocation.problem import Problem
 from quidditch.controlplane.core.allocation.solve import Plan, solve
+from quidditch.controlplane.core.allocation.table import is_new
 from quidditch.controlplane.core.draft import Draft, Env
 from quidditch.controlplane.core.nodes import _take_copies
 from quidditch.lib.ids import CountedIds

@@ -23,7 +23,8 @@ from quidditch.controlplane.core.allocation.deciders.data import InSyncCopy
 from quidditch.controlplane.core.allocation.deciders.filters import Filter
 from quidditch.controlplane.core.allocation.deciders.same_shard import SameShard
 from quidditch.controlplane.core.allocation.deciders.shards_limit import ShardsLimit
-from quidditch.controlplane.core.allocation.problem import Entry, NodeSlot, Problem, Row
+from quidditch.controlplane.core.allocation.problem import Problem
+from quidditch.controlplane.core.allocation.table import Entry, NodeSlot, Row
 
 
 class Chooser:

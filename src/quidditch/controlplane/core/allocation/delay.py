@@ -6,8 +6,9 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from quidditch.controlplane.core.allocation.problem import Problem, Row
+from quidditch.controlplane.core.allocation.problem import Problem
 from quidditch.controlplane.core.allocation.steps import Walker
+from quidditch.controlplane.core.allocation.table import Row
 from quidditch.mapping.settings.units import parse_time
 from quidditch.model.objects import Copy, NodeShutdown
 from quidditch.model.state import ClusterState

@@ -20,7 +20,8 @@ from quidditch.controlplane.core.allocation.deciders.data import data_nodes
 from quidditch.controlplane.core.allocation.deciders.texts import at as moment
 from quidditch.controlplane.core.allocation.deciders.texts import copy_text
 from quidditch.controlplane.core.allocation.delay import delay_ms, remaining_ms
-from quidditch.controlplane.core.allocation.problem import NodeSlot, Problem
+from quidditch.controlplane.core.allocation.problem import Problem
+from quidditch.controlplane.core.allocation.table import NodeSlot
 from quidditch.mapping.settings.units import format_time
 from quidditch.model.objects import Node
 

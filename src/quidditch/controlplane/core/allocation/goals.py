@@ -20,7 +20,8 @@ from quidditch.controlplane.core.allocation.deciders import (
 from quidditch.controlplane.core.allocation.deciders.activity import may_balance
 from quidditch.controlplane.core.allocation.deciders.data import data_nodes
 from quidditch.controlplane.core.allocation.deciders.disk import free_bytes
-from quidditch.controlplane.core.allocation.problem import Problem, Row
+from quidditch.controlplane.core.allocation.problem import Problem
+from quidditch.controlplane.core.allocation.table import Row
 from quidditch.model.objects import Copy, ShardRouting
 
 _EPSILON = 1e-9

@@ -7,7 +7,8 @@ from typing import Any
 from quidditch.controlplane.core.allocation.deciders import Subject, subject
 from quidditch.controlplane.core.allocation.explain import explain_copy, first_unassigned
 from quidditch.controlplane.core.allocation.info import Disk
-from quidditch.controlplane.core.allocation.problem import NodeSlot, Problem
+from quidditch.controlplane.core.allocation.problem import Problem
+from quidditch.controlplane.core.allocation.table import NodeSlot
 from quidditch.controlplane.core.commands import DesiredBalance, ExplainAllocation, Told
 from quidditch.controlplane.core.draft import Draft
 from quidditch.controlplane.core.node_names import resolve_node

@@ -8,8 +8,9 @@ import msgspec
 
 from quidditch.controlplane.core.allocation.delay import end_delays
 from quidditch.controlplane.core.allocation.goals import Planner
-from quidditch.controlplane.core.allocation.problem import Key, NodeSlot, Problem
+from quidditch.controlplane.core.allocation.problem import Problem
 from quidditch.controlplane.core.allocation.steps import Step, Walker
+from quidditch.controlplane.core.allocation.table import Key, NodeSlot
 from quidditch.controlplane.core.draft import Draft, Ids
 from quidditch.model.objects import Routing
 

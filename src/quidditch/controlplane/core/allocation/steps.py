@@ -24,7 +24,8 @@ from quidditch.controlplane.core.allocation.deciders import (
 from quidditch.controlplane.core.allocation.deciders.activity import may_balance
 from quidditch.controlplane.core.allocation.deciders.data import data_nodes
 from quidditch.controlplane.core.allocation.deciders.throttling import brakes, is_tight
-from quidditch.controlplane.core.allocation.problem import Key, NodeSlot, Problem, Row
+from quidditch.controlplane.core.allocation.problem import Problem
+from quidditch.controlplane.core.allocation.table import Key, NodeSlot, Row
 from quidditch.controlplane.core.draft import Ids
 from quidditch.model.objects import Copy, ShardRouting
 

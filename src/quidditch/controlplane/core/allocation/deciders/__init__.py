@@ -31,7 +31,7 @@ from quidditch.controlplane.core.allocation.deciders.same_shard import SameShard
 from quidditch.controlplane.core.allocation.deciders.shards_limit import ShardsLimit
 from quidditch.controlplane.core.allocation.deciders.shutdown import Replacement, ShuttingDown
 from quidditch.controlplane.core.allocation.deciders.throttling import Throttling
-from quidditch.controlplane.core.allocation.problem import NodeSlot
+from quidditch.controlplane.core.allocation.table import NodeSlot
 
 __all__ = ["ALLOCATING", "DECIDERS", "REBALANCING", "Answer", "Asking", "Decider", "Decision", "Subject", "Verdict",
            "judge", "judge_forced", "judge_rebalance", "judge_remain", "rebalance_verdicts", "remain_verdicts",

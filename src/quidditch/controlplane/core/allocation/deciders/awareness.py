@@ -7,7 +7,7 @@ while no node has them, so that the survivors of a zone are not crowded.
 from __future__ import annotations
 
 from quidditch.controlplane.core.allocation.deciders.base import Answer, Asking, Decider, Subject
-from quidditch.controlplane.core.allocation.problem import NodeSlot
+from quidditch.controlplane.core.allocation.table import NodeSlot
 
 
 class Awareness(Decider):

@@ -10,7 +10,8 @@ from typing import ClassVar, Literal, TypeAlias
 
 import msgspec
 
-from quidditch.controlplane.core.allocation.problem import NodeSlot, Problem, Row
+from quidditch.controlplane.core.allocation.problem import Problem
+from quidditch.controlplane.core.allocation.table import NodeSlot, Row
 from quidditch.model.objects import Copy, ShardRouting
 
 Decision: TypeAlias = Literal["YES", "NO", "THROTTLE"]

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from quidditch.controlplane.core.allocation.deciders.base import Answer, Asking, Decider, Subject
 from quidditch.controlplane.core.allocation.info import Disk
-from quidditch.controlplane.core.allocation.problem import NodeSlot
 from quidditch.controlplane.core.allocation.rules import Watermark
+from quidditch.controlplane.core.allocation.table import NodeSlot
 from quidditch.mapping.settings.units import format_bytes
 
 _PREFIX = "cluster.routing.allocation.disk.watermark."

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from quidditch.controlplane.core.allocation import static
 from quidditch.controlplane.core.allocation.deciders.base import Answer, Asking, Decider, Subject
-from quidditch.controlplane.core.allocation.problem import NodeSlot
 from quidditch.controlplane.core.allocation.rules import FilterRules, Filters
+from quidditch.controlplane.core.allocation.table import NodeSlot
 
 
 class Filter(Decider):

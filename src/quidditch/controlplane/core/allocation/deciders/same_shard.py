@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from quidditch.controlplane.core.allocation.deciders.base import Answer, Asking, Decider, Subject
 from quidditch.controlplane.core.allocation.deciders.texts import copy_text
-from quidditch.controlplane.core.allocation.problem import NodeSlot
+from quidditch.controlplane.core.allocation.table import NodeSlot
 
 
 class SameShard(Decider):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from quidditch.controlplane.core.allocation.deciders.base import Answer, Asking, Decider, Subject
-from quidditch.controlplane.core.allocation.problem import NodeSlot, Row
+from quidditch.controlplane.core.allocation.table import NodeSlot, Row
 
 _CLUSTER = "cluster.routing.allocation."
 _INDEX = "index.routing.allocation."

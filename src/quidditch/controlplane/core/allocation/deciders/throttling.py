@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from quidditch.controlplane.core.allocation.deciders.base import Answer, Asking, Decider, Subject
-from quidditch.controlplane.core.allocation.problem import Brake, NodeSlot, Problem, is_new
+from quidditch.controlplane.core.allocation.problem import Problem
+from quidditch.controlplane.core.allocation.table import Brake, NodeSlot, is_new
 
 _PREFIX = "cluster.routing.allocation."
 _ALSO = f"(can also be set via [{_PREFIX}node_concurrent_recoveries])"
