@@ -183,13 +183,15 @@ class LocalCluster:
         for role in ("coordinator", "data", "master"):
             some = [member for member in self.members if member.role == role and running(member)]
             for member in some:
-                send(member, signal.SIGTERM)
-                send(member, signal.SIGCONT)  # one that is stopped would not hear it
+                with contextlib.suppress(ClusterProblem):  # it may end at any time
+                    send(member, signal.SIGTERM)
+                    send(member, signal.SIGCONT)  # one that is stopped would not hear it
             deadline = time.monotonic() + _STOP_SECONDS
             for member in some:
                 while running(member):
                     if time.monotonic() > deadline:
-                        send(member, signal.SIGKILL)
+                        with contextlib.suppress(ClusterProblem):
+                            send(member, signal.SIGKILL)
                     time.sleep(0.02)
 
 
