@@ -103,3 +103,22 @@ def test_config_shows_what_is_in_force(tmp_path: Path) -> None:
     assert result.returncode == 0
     assert 'http.port: "9333"' in result.stdout
     assert str(file) in result.stdout
+
+
+def test_a_node_without_a_cluster_says_so(tmp_path: Path) -> None:
+    """It answers neither that an index is missing nor that all is green: it does not know."""
+    alone = ("controlPlane.mode=raft", "node.roles=data", "discovery.seed_hosts=127.0.0.1:9", "cluster.name=far")
+    args = [part for setting in alone for part in ("--set", setting)]
+    with Node(tmp_path, args=args) as node, Client(node.url) as client:
+        assert (client.call("GET", "/").json["cluster_name"], client.call("GET", "/").json["cluster_uuid"]) == (
+            "far",
+            "_na_",
+        )
+        for path in ("/books/_search", "/_cat/indices", "/_nodes", "/books/_doc/1", "/_cluster/settings"):
+            answer = client.call("GET", path)
+            assert (answer.status, answer.json["error"]["type"]) == (503, "cluster_block_exception"), path
+        assert client.call("PUT", "/books/_doc/1", {"n": 1}).status == 503
+        assert client.call("GET", "/_cluster/health?master_timeout=10ms").status == 503
+        local = client.call("GET", "/_cluster/health?local=true").json
+        assert (local["status"], local["discovered_cluster_manager"], local["cluster_name"]) == ("red", False, "far")
+        assert b"quidditch_leader_known 0.0" in client.call("GET", "/_prometheus/metrics").data

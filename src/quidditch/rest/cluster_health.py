@@ -160,8 +160,8 @@ def _body(
     request: Request, node: Node, found: ClusterHealth, timed_out: bool, pending: Sequence[PendingTask]
 ) -> dict[str, Any]:
     body: dict[str, Any] = {
-        "cluster_name": node.control.state.cluster_name,
-        "status": found.status,
+        "cluster_name": node.control.state.cluster_name or node.config["cluster.name"],
+        "status": found.status if node.control.state.version else "red",
         "timed_out": timed_out,
         "number_of_nodes": found.nodes,
         "number_of_data_nodes": found.data_nodes,
@@ -259,6 +259,6 @@ _PARAMS = (
     "ensure_node_weighed_in",
 )
 ROUTES = [
-    Route("GET", "/_cluster/health", health, (*_PARAMS, "index")),
-    Route("GET", "/_cluster/health/{index}", health, _PARAMS),
+    Route("GET", "/_cluster/health", health, (*_PARAMS, "index"), alone=True),
+    Route("GET", "/_cluster/health/{index}", health, _PARAMS, alone=True),
 ]

@@ -18,7 +18,7 @@ async def info(request: Request, node: Node) -> Response:
     return Response.json(
         {
             "name": node.name,
-            "cluster_name": state.cluster_name,
+            "cluster_name": state.cluster_name or node.config["cluster.name"],
             "cluster_uuid": state.cluster_uuid,
             "version": {
                 "distribution": "opensearch",
@@ -36,4 +36,4 @@ async def info(request: Request, node: Node) -> Response:
     )
 
 
-ROUTES = [Route("GET", "/", info, body=False), Route("HEAD", "/", info, body=False)]
+ROUTES = [Route("GET", "/", info, body=False, alone=True), Route("HEAD", "/", info, body=False, alone=True)]

@@ -42,4 +42,4 @@ def _read(node: Node, open_shards: list[ShardStats]) -> Iterable[Metric]:
     yield from readings.leadership(node)
 
 
-ROUTES = [Route("GET", "/_prometheus/metrics", metrics, body=False)]
+ROUTES = [Route("GET", "/_prometheus/metrics", metrics, body=False, alone=True)]

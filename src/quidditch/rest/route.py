@@ -27,10 +27,10 @@ class Route:
     cannot be YAML; `load` names the pressure that the request counts against: `write` (bytes in flight), `search`
     (requests in flight) or none; `text` marks endpoints (`_cat`) that answer plain text unless asked otherwise. `action` is OpenSearch's
     name of the work; with it the request is a task while it runs. `at_once` gives the JSON that answers parameters of the path, of
-    the query and a body where that takes no time, otherwise None.
+    the query and a body where that takes no time, otherwise None. `alone`: answers also while the node has no state of a cluster.
     """
 
-    __slots__ = ("action", "at_once", "body", "handler", "load", "method", "params", "path", "stream", "text")
+    __slots__ = ("action", "alone", "at_once", "body", "handler", "load", "method", "params", "path", "stream", "text")
 
     def __init__(
         self,
@@ -45,6 +45,7 @@ class Route:
         text: bool = False,
         action: str = "",
         at_once: AtOnce | None = None,
+        alone: bool = False,
     ) -> None:
         if method not in METHODS:
             raise ValueError(f"unknown method [{method}] of route [{path}]")
@@ -59,6 +60,7 @@ class Route:
         self.text = text
         self.action = action
         self.at_once = at_once
+        self.alone = alone
 
     def __repr__(self) -> str:
         return f"Route({self.method} {self.path})"

@@ -37,6 +37,8 @@ Reply = tuple[int, list[tuple[bytes, bytes]], bytes]
 MAX_BODY_BYTES = 100 * 1024 * 1024
 GZIP_FROM_BYTES = 1400
 _PRODUCT = (b"x-elastic-product", b"Elasticsearch")
+_NO_STATE = "blocked by: [SERVICE_UNAVAILABLE/1/state not recovered / initialized];"
+"""Before a node has joined a cluster it knows no index: that something does not exist would be a lie."""
 _FATAL = (asyncio.CancelledError, KeyboardInterrupt, SystemExit, GeneratorExit)
 
 
@@ -208,6 +210,8 @@ class App:
 
     async def _call(self, route: Route, request: Request, client: Client) -> Response:
         """Calls the handler, under the pressure of its load."""
+        if self._node.control.state.version == 0 and not route.alone:
+            raise ApiError(503, "cluster_block_exception", _NO_STATE)
         load, pressure = route.load, self._pressure
         if load == "search":
             pressure.take_search()

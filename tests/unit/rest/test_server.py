@@ -2,12 +2,14 @@
 
 import asyncio
 import gzip
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import orjson
 import pytest
 import yaml
 
+from quidditch.controlplane.api import ControlPlane
 from quidditch.model.errors import ApiError
 from quidditch.rest.node import Node
 from quidditch.rest.pressure import Pressure
@@ -58,6 +60,7 @@ ROUTES = [
     Route("GET", "/_echo/{id}", _echo, ["size"]),
     Route("POST", "/_echo/{id}", _echo, ["size"]),
     Route("GET", "/_raw", _raw, body=False),
+    Route("GET", "/_alone", _raw, body=False, alone=True),
     Route("GET", "/_fails", _fails),
     Route("GET", "/_refuses", _refuses),
     Route("GET", "/_large", _large),
@@ -65,10 +68,11 @@ ROUTES = [
 ]
 
 
-def _app(pressure: Pressure | None = None) -> App:
+def _app(pressure: Pressure | None = None, version: int = 1) -> App:
     node = Node.__new__(Node)
     node.pressure = pressure or Pressure(1 << 20, 1 << 20, 10)
     node.traffic = Traffic()
+    node.control = cast("ControlPlane", SimpleNamespace(state=SimpleNamespace(version=version)))
     return App(node, ROUTES, max_body_bytes=1000)
 
 
@@ -267,3 +271,11 @@ def test_source_parameter_needs_its_type() -> None:
     assert answer.json["body"] == {"a": 1}
     missing = call("GET", "/_echo/1?source=%7B%7D")
     assert missing.json["error"]["reason"] == "source and source_content_type parameters are required"
+
+
+def test_before_the_node_has_joined_a_cluster_it_knows_nothing() -> None:
+    app = _app(version=0)
+    refused = call("GET", "/_raw", app=app)
+    assert (refused.status, refused.json["error"]["type"]) == (503, "cluster_block_exception")
+    assert refused.json["error"]["reason"] == "blocked by: [SERVICE_UNAVAILABLE/1/state not recovered / initialized];"
+    assert call("GET", "/_alone", app=app).status == 200
