@@ -109,14 +109,14 @@ def test_another_leads_when_the_first_has_gone_silent(etcd: Cluster) -> None:
         prefix = f"/leader/{uuid.uuid4()}"
         one_store, two_store = await opened(etcd, prefix), await opened(etcd, prefix)
         one = leader(one_store)
-        one._lease_seconds = 1.0
+        one._candidate.seconds = 1.0
         await one.start()
         await one._chores.stop()  # it no longer renews its lease, and does not know
         starts_shards(one)
         await one.submit(RegisterNode(node=NODE, fresh=True))
         await one.submit(CreateIndex(name="a"))
         two = leader(two_store)
-        two._holder = "node-2"
+        two._candidate.holder = "node-2"
         await two.start()
         await two.submit(CreateIndex(name="b"))
         assert set(two.state.indices) == {"a", "b"}

@@ -7,16 +7,16 @@ whole batch is in the store. What another writer changes arrives by the watch an
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import itertools
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Any, cast, overload
+from typing import Any, overload
 
 import structlog
 
 from quidditch.controlplane import overflow
 from quidditch.controlplane.api import Subscriber
+from quidditch.controlplane.candidate import Candidate
 from quidditch.controlplane.core.allocation.delay import next_look_ms
 from quidditch.controlplane.core.allocation.memory import Memory
 from quidditch.controlplane.core.commands import (
@@ -39,6 +39,7 @@ from quidditch.controlplane.core.commands import (
 from quidditch.controlplane.core.decide import bootstrap, decide, upkeep
 from quidditch.controlplane.core.draft import Checks, Decision, Env, Ids, Op, ParsedMappings
 from quidditch.controlplane.core.measures import Measures
+from quidditch.controlplane.foreign import Foreign
 from quidditch.controlplane.publisher import Publisher
 from quidditch.controlplane.tasks import Task, Verdict, closing, timed_out
 from quidditch.controlplane.wire import not_leading
@@ -46,7 +47,6 @@ from quidditch.controlplane.writer import Outcome, Writer
 from quidditch.lib.clock import Clock
 from quidditch.lib.metrics import Metrics
 from quidditch.model.errors import ApiError
-from quidditch.model.objects import Index, MappingPart, Object
 from quidditch.model.state import Change, ClusterState, Deleted
 from quidditch.reconcile.backoff import Backoff
 from quidditch.reconcile.controller import Again, Controller
@@ -89,12 +89,11 @@ class Leader:
     ) -> None:
         self._store = store
         self._cluster_name = cluster_name
-        self._holder = holder
+        self._candidate = Candidate(store, holder, clock, lease_seconds, gone, may_lead)
         self._clock = clock
         self._ids = ids
         self._checks = checks or Checks()
         self._config = dict(config or {})
-        self._lease_seconds = lease_seconds
         self._parsed = ParsedMappings()
         self.measures = Measures()
         self._copies = copies
@@ -104,23 +103,18 @@ class Leader:
         self._commands = self._metrics.counter("commands", "commands decided, by kind and outcome", ("kind", "outcome"))
         self._writing = self._metrics.duration("state_write", "time to bring one batch of commands into the store")
         self._queue: deque[Task] = deque()
-        self._foreign: deque[api.Event] = deque()
         self._wake = asyncio.Event()
+        self._foreign = Foreign(store, self._wake.set)
         self._numbers = itertools.count(1)
         self._upkeep_seconds = upkeep_seconds
         self._standby = standby
-        self._gone = gone
-        self._may_lead = may_lead
         self._chores = Controller("chores", self._chore, workers=2, quiet=(api.StoreError, ApiError))
         self._backoff = Backoff(0.05, 5.0)
         self._tasks: list[asyncio.Task[None]] = []
-        self._watch: asyncio.Task[None] | None = None
         self._writer: Writer | None = None
-        self._lease: api.Lease | None = None
         self._executing: list[Task] = []
         self._stopping = False
         self._leading = False
-        self._watch_lost = False
 
     # --- what a node sees -------------------------------------------------------------------------------------------
 
@@ -135,12 +129,12 @@ class Leader:
 
     @property
     def leader_id(self) -> str:
-        return self._holder.partition("@")[0] if self._leading else ""
+        return self._candidate.holder.partition("@")[0] if self._leading else ""
 
     @property
     def epoch(self) -> int:
         """Of the newest lease that this process held; 0 before the first."""
-        return self._lease.epoch if self._lease is not None else 0
+        return self._candidate.lease.epoch if self._candidate.lease is not None else 0
 
     def subscribe(self, callback: Subscriber) -> Callable[[], None]:
         return self._publisher.subscribe(callback)
@@ -168,7 +162,7 @@ class Leader:
     async def submit(self, command: Command, timeout: float | None = None) -> Result:
         if self._stopping:
             # Where there are other candidates the sender asks again, and finds the next leader.
-            raise not_leading(self._holder, "") if self._standby else closing()
+            raise not_leading(self._candidate.holder, "") if self._standby else closing()
         future: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
         task = Task(command, future, next(self._numbers), self._clock.monotonic(), self._clock)
         self._queue.append(task)
@@ -194,7 +188,7 @@ class Leader:
             await self._lead()
         self._tasks = [asyncio.create_task(self._serve(), name="leader")]
         self._chores.start()
-        self._chores.add_after("lease", self._lease_seconds / 3)
+        self._chores.add_after("lease", self._candidate.seconds / 3)
         self._chores.add_after("upkeep", self._upkeep_seconds)
         self._chores.add("measures")
 
@@ -205,76 +199,45 @@ class Leader:
         for task in self._tasks:
             await task
         await self._chores.stop()
-        if self._watch is not None:
-            self._watch.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._watch
-        if self._lease is not None:
-            with contextlib.suppress(api.StoreError):
-                await self._store.release(self._lease)
+        await self._foreign.ended()
+        await self._candidate.release()
 
     async def _lead(self) -> None:
         self._step_down()
         while True:
-            lease = await self._acquire()
+            lease = await self._candidate.acquire(self._leading)
             if lease is not None:
                 break
             self._hand_over()
-            await self._look_at_rival()
+            await self._candidate.look_at_rival()
             if self._stopping:
                 raise api.Unavailable("the node is closing")
-        self._lease = lease
+        self._candidate.lease = lease
         self.measures = Measures()
         self._writer = Writer(self._store, lease.epoch)
         await self._resync()
         self._chores.add("delays")
 
-    async def _acquire(self) -> api.Lease | None:
-        """The lease, taken or renewed; None while another has it. Who may not lead gives it back."""
-        if self._may_lead():
-            return await self._store.acquire(self._holder, self._clock.now_ms() / 1000, self._lease_seconds)
-        if self._leading and self._lease is not None:
-            await self._store.release(self._lease)
-        return None
-
     def _step_down(self) -> None:
         """What others write from now on is none of its business; it reads all anew when it leads again."""
-        if self._watch is not None:
-            self._watch.cancel()
-            self._watch = None
-        self._foreign.clear()
+        self._foreign.end()
         self._writer = None
         self._leading = False
         self._wake.set()
-
-    async def _look_at_rival(self) -> None:
-        """Waits a little; a leader that is known to be gone loses its lease before its time."""
-        rival = await self._store.leader()
-        if rival is None:
-            await asyncio.sleep(0 if self._may_lead() else self._lease_seconds / 10)
-            return
-        if self._gone is not None and rival.holder != self._holder and await self._gone(rival):
-            _log.info("the leader is gone", leader=rival.holder, epoch=rival.epoch)
-            await self._store.release(rival)
-        else:
-            await asyncio.sleep(self._lease_seconds / 10)
 
     def _hand_over(self) -> None:
         """A standby that another leads leaves its commands to that one: their senders ask again there."""
         if self._standby:
             for task in self._queue:
-                task.answer(not_leading(self._holder, ""))
+                task.answer(not_leading(self._candidate.holder, ""))
             self._queue.clear()
 
     async def _resync(self) -> None:
         """Reads everything anew, starts a new watch from there, and brings the objects in order."""
-        if self._watch is not None:
-            self._watch.cancel()
+        self._foreign.end()
         listing = await self._store.list()
         state = ClusterState().apply(overflow.join_all(listing.objects), _number(listing.version))
-        self._foreign.clear()
         self._executing = []
-        self._watch_lost = False
         if self._writer is not None:
             self._writer.forget()
             self._writer.parts.reset(listing.objects)
@@ -282,7 +245,7 @@ class Leader:
         state = await self._settle(state, lambda s: upkeep(s, self._env()))
         self._leading = True
         self._publish(state)
-        self._watch = asyncio.create_task(self._follow(listing.version), name="watch")
+        self._foreign.begin(listing.version)
 
     async def _settle(self, state: ClusterState, step: Callable[[ClusterState], Decision]) -> ClusterState:
         """Writes what `step` decides. Raises the store's error."""
@@ -326,14 +289,14 @@ class Leader:
                 return
 
     def _has_work(self) -> bool:
-        return bool(self._foreign) or self._watch_lost or self._writer is None
+        return self._foreign.waiting or self._writer is None
 
     async def _turn(self) -> None:
         try:
             if self._writer is None:
                 await self._recover(self._lead)
                 return
-            if self._watch_lost:
+            if self._foreign.lost:
                 await self._resync()
             await self._take_foreign()
             await self._batch()
@@ -436,38 +399,16 @@ class Leader:
         if deposed and self._standby:
             # What is written is the next leader's to tell: this one may not lead again for long.
             for task, _ in written:
-                task.answer(not_leading(self._holder, ""))
+                task.answer(not_leading(self._candidate.holder, ""))
         await self._recover(self._lead if deposed else self._resync)
         for task, verdict in written:
             task.answer(verdict)
 
     # --- other writers ----------------------------------------------------------------------------------------------
 
-    async def _follow(self, version: str) -> None:
-        try:
-            async for event in self._store.watch(version):
-                if event.object is not None:
-                    self._foreign.append(event)
-                    self._wake.set()
-        except api.StoreError:
-            self._watch_lost = True
-            self._wake.set()
-
     async def _take_foreign(self) -> None:
-        """Applies what others wrote; this leader's own writes come by too and are let pass."""
-        writer = self._require_writer()
-        changes: list[Change] = []
-        while self._foreign:
-            event = self._foreign.popleft()
-            obj = cast(Object, event.object)
-            if writer.is_own(obj, event.version) or isinstance(obj, MappingPart):
-                continue
-            known = self.state.objects(obj.kind).get(obj.key)
-            if event.type == "deleted":
-                if known is not None and known.metadata.uid == obj.metadata.uid:
-                    changes.append(Deleted(obj.kind, obj.key))
-            elif known is None or known.metadata.resource_version != event.version:
-                changes.append(await overflow.fetch(self._store, obj) if isinstance(obj, Index) else obj)
+        """Applies what others wrote."""
+        changes = await self._foreign.changes(self._require_writer(), self.state)
         if changes:
             state = await self._settle(_applied(self.state, changes), lambda s: upkeep(s, self._env()))
             self._publish(state)
@@ -482,13 +423,13 @@ class Leader:
             return await self._end_delays()
         if chore == "measures":
             return await self._look_at_disks()
-        lease = await self._acquire()
+        lease = await self._candidate.acquire(self._leading)
         if lease is None:
             self._step_down()
-        elif self.leading and lease != self._lease:
+        elif self.leading and lease != self._candidate.lease:
             # Another led in between: what this process knows is old, it begins anew.
             self._step_down()
-        return Again(self._lease_seconds / 3)
+        return Again(self._candidate.seconds / 3)
 
     async def _look_at_disks(self) -> Again | None:
         """Where a disk has passed a watermark, everything is looked at again: blocks are set and taken off, copies move."""

@@ -153,7 +153,7 @@ async def lead(store: api.Store, holder: str, clock: ManualClock, nodes: Sequenc
 
 async def die(control: Leader) -> None:
     """Ends all that it does, without a word."""
-    tasks = [*control._tasks, *control._chores._tasks, control._watch]
+    tasks = [*control._tasks, *control._chores._tasks, control._foreign._task]
     for task in tasks:
         if task is not None:
             task.cancel()

@@ -94,7 +94,7 @@ def test_every_crash_point_of_a_big_mapping() -> None:
                 died = False
             except Exception:
                 died = True
-            for task in (*control._tasks, control._watch):
+            for task in (*control._tasks, control._foreign._task):
                 if task is not None:
                     task.cancel()
                     await asyncio.gather(task, return_exceptions=True)

@@ -74,7 +74,7 @@ class Cluster:
         await self.transports[master].close()
         await self.services[master].stop()
         leader = self.leaders.pop(master)
-        for task in [*leader._tasks, leader._watch]:
+        for task in [*leader._tasks, leader._foreign._task]:
             if task is not None:
                 task.cancel()
         await leader._chores.stop()
@@ -294,7 +294,7 @@ def test_pending_tasks_are_asked_of_the_next_leader_when_the_first_has_lost_the_
         first = await cluster.leading()
         node = await cluster.node("n1")
         leader = cluster.leaders[first]
-        leader._may_lead = lambda: False
+        leader._candidate.may_lead = lambda: False
         leader._step_down()
         assert node.leader_id == first, "it has not heard of it yet"
         assert await node.pending_tasks() == []
