@@ -12,10 +12,10 @@ ARGS ?=
 
 .DEFAULT_GOAL := help
 KUBE := etcd etcdctl etcdutl kube-apiserver kube-controller-manager kube-scheduler kubectl helm
-.PHONY: help run demo test test-rust test-python lint fmt compat bench chaos lock protos clean system etcd-if-possible $(KUBE)
+.PHONY: help run demo test test-rust test-python lint fmt compat bench bench-control chaos lock protos clean system etcd-if-possible $(KUBE)
 
 help: ## this list
-	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: $(VENV)/.kernel ## start a node on 127.0.0.1:9200 (ARGS='--http-port 9201' passes flags on)
 	@exec $(BIN)/quidditch run $(ARGS)
@@ -49,6 +49,9 @@ compat: $(VENV)/.dev ## all of OpenSearch's REST tests; writes docs/compatibilit
 
 bench: $(VENV)/.dev ## figures as ratios in one run; writes docs/benchmarks.md
 	$(BIN)/python -m benchmarks $(ARGS)
+
+bench-control: $(VENV)/.dev etcd-if-possible ## the control plane beside bare etcd in one run; writes docs/benchmarks-control.md
+	$(BIN)/python -m benchmarks.control $(ARGS)
 
 chaos: $(VENV)/.dev etcd-if-possible ## kill, pause and cut off nodes under load, by chance (ARGS='--minutes 30 --seed 7')
 	$(BIN)/python -m tests.chaos $(ARGS)

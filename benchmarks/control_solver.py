@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import gc
+import json
 import resource
 import sys
 import time
@@ -110,13 +111,19 @@ def memory_mib() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1 << 10 if sys.platform == "linux" else 1 << 20)
 
 
-def report(what: str, seconds: float, goal: float) -> None:
-    print(f"{what:<44}{seconds * 1e3:>10.1f} ms   (goal {goal * 1e3:.0f} ms)", flush=True)
+GOALS = {
+    "full plan": 2.0,
+    "full plan, and what the throttles let begin": 2.0,
+    "counting a state from nothing": 2.0,
+    "one node lost": 1.0,
+    "one index added": 0.010,
+    "looking at everything, nothing to do": 1.0,
+}
 
 
-def measure(node_count: int, indices: int) -> None:
-    copies = indices * SHARDS * (1 + REPLICAS)
-    print(f"{node_count:,} nodes, {indices:,} indices, {copies:,} copies", flush=True)
+def measure(node_count: int, indices: int) -> dict[str, float]:
+    """Seconds by what was done, and the memory that the process had at most."""
+    found: dict[str, float] = {}
     empty = cluster(node_count, indices, "0s")
     planned = Problem.of(empty)
     Planner(planned).everything()
@@ -125,10 +132,10 @@ def measure(node_count: int, indices: int) -> None:
     def plan() -> None:
         Planner(Problem.of(empty)).everything()
 
-    report("full plan", best(plan, 3), 2.0)
-    report("  and what the throttles let begin", best(lambda: solve(Problem.of(empty), CountedIds()), 2), 2.0)
+    found["full plan"] = best(plan, 3)
+    found["full plan, and what the throttles let begin"] = best(lambda: solve(Problem.of(empty), CountedIds()), 2)
     full = started(empty, planned)
-    report("counting a state from nothing", best(lambda: Problem.of(full), 3), 2.0)
+    found["counting a state from nothing"] = best(lambda: Problem.of(full), 3)
     warm = Env(NOW, CountedIds(), copies=True, memory=Memory())
     warm.memory.follow(full, warm)
     decide(full, ShardStarted(index="i00000", uuid="-", shard=0, allocation_id="-"), warm)
@@ -136,28 +143,36 @@ def measure(node_count: int, indices: int) -> None:
     def lose() -> None:
         decide(full, NodeLeft(node_id="n0001"), warm)
 
-    lost = best(lose, 5)
+    found["one node lost"] = best(lose, 5)
     warm.memory.follow(full, warm)
-    report("one node lost, replaced at once", lost, 1.0)
     number = iter(range(10_000))
 
     def add() -> None:
         decide(full, CreateIndex(name=f"x{next(number)}", settings={"number_of_shards": SHARDS}), warm)
 
     add()
-    report("one index added", best(add, 20), 0.010)
+    found["one index added"] = best(add, 20)
     solved = Problem.of(full)
     solve(solved, CountedIds())
-    report("looking at everything, nothing to do", best(lambda: solve(solved, CountedIds()), 3), 1.0)
-    print(f"{'peak memory':<44}{memory_mib():>10.0f} MiB", flush=True)
+    found["looking at everything, nothing to do"] = best(lambda: solve(solved, CountedIds()), 3)
+    found["memory MiB"] = memory_mib()
+    return found
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.control_solver")
     parser.add_argument("--nodes", type=int, default=1_000)
     parser.add_argument("--indices", type=int, default=10_000)
+    parser.add_argument("--json", action="store_true")
     chosen = parser.parse_args()
-    measure(chosen.nodes, chosen.indices)
+    found = measure(chosen.nodes, chosen.indices)
+    if chosen.json:
+        print(json.dumps(found))
+        return
+    copies = chosen.indices * SHARDS * (1 + REPLICAS)
+    print(f"{chosen.nodes:,} nodes, {chosen.indices:,} indices, {copies:,} copies; {found['memory MiB']:.0f} MiB")
+    for what, goal in GOALS.items():
+        print(f"{what:<44}{found[what] * 1e3:>10.1f} ms   (goal {goal * 1e3:.0f} ms)")
 
 
 if __name__ == "__main__":

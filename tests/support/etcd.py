@@ -147,12 +147,18 @@ class Cluster:
     @classmethod
     @contextlib.contextmanager
     def temporary(
-        cls, members: int = 1, *, args: Sequence[str] = (), fsync: bool = False, tls: bool = False
+        cls,
+        members: int = 1,
+        *,
+        args: Sequence[str] = (),
+        fsync: bool = False,
+        tls: bool = False,
+        timers: tuple[int, int] = (50, 500),
     ) -> Iterator[Cluster]:
         """A running cluster, gone at the end; the test is skipped where there is no etcd."""
         required()
         folder = Path(tempfile.mkdtemp(prefix="quidditch-etcd-"))
-        cluster = cls(folder, members, args=args, fsync=fsync, tls=tls)
+        cluster = cls(folder, members, args=args, fsync=fsync, tls=tls, timers=timers)
         try:
             cluster.start()
             yield cluster

@@ -36,7 +36,7 @@ def create_index(draft: Draft, command: CreateIndex, takes_over: Handover | None
         if existing is not None:
             return IndexCreated(existing.name, existing.uuid, existed=True)
         check_auto_create(draft, name)
-    made = draft.state.index_by_uuid(command.uuid) if command.uuid else None
+    made = _made_before(draft.state, name, command)
     if made is not None:
         return IndexCreated(made.name, made.uuid, wait_spec(command.wait_for_active_shards, made))
     check_new_index_name(draft.state, name)
@@ -65,6 +65,16 @@ def create_index(draft: Draft, command: CreateIndex, takes_over: Handover | None
     _allocate_first(draft, index)
     draft.put(index)
     return IndexCreated(name, uuid, wait_spec(command.wait_for_active_shards, index))
+
+
+def _made_before(state: ClusterState, name: str, command: CreateIndex) -> Index | None:
+    """What the same command made when it came first. Only a date in the name can have given it another one since: then all are looked
+    through, which costs too much for every index.
+    """
+    known = state.indices.get(name)
+    if known is not None and known.uuid == command.uuid:
+        return known
+    return state.index_by_uuid(command.uuid) if command.uuid and name != command.name else None
 
 
 def _metadata(name: str) -> Metadata:
