@@ -6,6 +6,9 @@ import asyncio
 import base64
 import http.client
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import aclosing
 from pathlib import Path
@@ -16,6 +19,8 @@ import trustme
 from tests.support.etcd import Cluster
 from tests.unit.model import states
 
+from quidditch.cli import config as configuration
+from quidditch.cli import stores
 from quidditch.store import api
 from quidditch.store.etcd import Credentials, Tls
 from quidditch.store.etcd import open as open_etcd
@@ -145,6 +150,33 @@ def test_who_may_not_is_refused_with_the_reason(guarded: Cluster) -> None:
             await open_etcd(guarded.endpoints, prefix="/quidditch/other", credentials=user)
 
     run(test)
+
+
+def configured(**settings: str) -> configuration.Config:
+    return configuration.load(None, {}, {"cluster.name": "secured", **settings})
+
+
+def test_a_user_in_the_configuration(guarded: Cluster) -> None:
+    async def test() -> None:
+        config = configured(**{"raft.username": "quidditch", "raft.password": "a-password"})
+        store = await stores.open_etcd(config, guarded.endpoints)
+        await store.list()
+        await store.close()
+        with pytest.raises(configuration.ConfigError, match="user name is empty"):
+            await stores.open_etcd(configured(), guarded.endpoints)
+        with pytest.raises(configuration.ConfigError, match="go together"):
+            await stores.open_etcd(configured(**{"raft.username": "quidditch"}), guarded.endpoints)
+
+    run(test)
+
+
+def test_a_password_is_not_shown() -> None:
+    command = [sys.executable, "-m", "quidditch.cli.main", "config"]
+    environment = {**os.environ, "QUIDDITCH_RAFT_USERNAME": "somebody", "QUIDDITCH_RAFT_PASSWORD": "a-secret"}
+    shown = subprocess.run(command, capture_output=True, text=True, check=True, env=environment).stdout
+    assert 'raft.username: "somebody"' in shown
+    assert "a-secret" not in shown
+    assert 'raft.password: "***"' in shown
 
 
 @pytest.mark.parametrize(

@@ -27,6 +27,8 @@ class Setting:
 
     default: str
     meaning: str
+    secret: bool = False
+    """Never shown."""
 
 
 SETTINGS: dict[str, Setting] = {
@@ -60,6 +62,10 @@ SETTINGS: dict[str, Setting] = {
     "raft.tls.ca": Setting("", "the authority of etcd's certificates, a PEM file"),
     "raft.tls.cert": Setting("", "this master's certificate for etcd, a PEM file"),
     "raft.tls.key": Setting("", "the key of that certificate, a PEM file"),
+    "raft.username": Setting(
+        "", "a user of the etcd that raft.endpoints names; its role may use /quidditch/<cluster.name>/"
+    ),
+    "raft.password": Setting("", "that user's password; the environment or the file is the place for it", secret=True),
     "indices.memory.index_buffer_size": Setting("10%", "memory for documents not yet in segments"),
     "thread_pool.write.size": Setting("0", "threads for writes; 0 for one more than there are cores"),
     "thread_pool.search.size": Setting("0", "threads for searches; 0 for one more than 1.5 times the cores"),

@@ -119,7 +119,7 @@ def show_config(flags: Flags) -> None:
         raise fail(error) from None
     for name, setting in SETTINGS.items():
         print(f"# {setting.meaning} ({environment_name(name)}; {effective.sources[name]})")
-        print(f'{name}: "{effective[name]}"')
+        print(f'{name}: "{"***" if setting.secret and effective[name] else effective[name]}"')
 
 
 @app.command()

@@ -15,7 +15,7 @@ from quidditch.store import api
 from quidditch.store.sqlite import SqliteStore
 
 if TYPE_CHECKING:
-    from quidditch.store.etcd import Tls
+    from quidditch.store.etcd import Credentials, Tls
     from quidditch.store.etcd.members import Members
 
 QUORUM_SECONDS = 120.0
@@ -39,7 +39,7 @@ def open_members(config: Config, endpoints: Sequence[str]) -> Members:
     from quidditch.store.etcd.members import Members
 
     try:
-        return Members(endpoints, _tls(config))
+        return Members(endpoints, _tls(config), _credentials(config))
     except (ValueError, OSError) as error:
         raise ConfigError(f"etcd at {', '.join(endpoints)} cannot be used: {error}") from None
 
@@ -51,6 +51,16 @@ def _tls(config: Config) -> Tls | None:
     return etcd.Tls(**files) if files else None
 
 
+def _credentials(config: Config) -> Credentials | None:
+    """Raises :class:`ConfigError`."""
+    from quidditch.store import etcd
+
+    user, password = config["raft.username"], config["raft.password"]
+    if bool(user) != bool(password):
+        raise ConfigError("[raft.username] and [raft.password] go together")
+    return etcd.Credentials(user, password) if user else None
+
+
 async def open_etcd(
     config: Config, endpoints: Sequence[str], patience: float = QUORUM_SECONDS, metrics: Metrics | None = None
 ) -> api.Store:
@@ -58,10 +68,15 @@ async def open_etcd(
     from quidditch.store import etcd
 
     deadline = asyncio.get_running_loop().time() + patience
+    credentials = _credentials(config)
     while True:
         try:
             return await etcd.open(
-                endpoints, prefix=f"/quidditch/{config['cluster.name']}", tls=_tls(config), metrics=metrics
+                endpoints,
+                prefix=f"/quidditch/{config['cluster.name']}",
+                tls=_tls(config),
+                credentials=credentials,
+                metrics=metrics,
             )
         except api.Unavailable as error:
             if asyncio.get_running_loop().time() > deadline:
