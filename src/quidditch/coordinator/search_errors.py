@@ -23,7 +23,13 @@ _PLAIN = frozenset(
 
 
 _FOREIGN = frozenset(
-    {"date_time_parse_exception", "too_many_clauses", "too_many_nested_clauses", "zone_rules_exception"}
+    {
+        "date_time_parse_exception",
+        "query_validation_exception",
+        "too_many_clauses",
+        "too_many_nested_clauses",
+        "zone_rules_exception",
+    }
 )
 
 

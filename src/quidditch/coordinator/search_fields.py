@@ -81,9 +81,6 @@ def _capabilities(mapping: RootMapping, patterns: Sequence[str]) -> dict[str, _R
                 meta = known.params.get("meta") or {}
                 rows[path] = (known.type, known.indexed, known.aggregatable, dict(meta))
                 _add_parents(rows, mapping, path)
-    for path, node in mapping.objects.items():
-        if wildcard.matches_any(patterns, path):
-            rows[path] = ("nested" if node.nested else "object", False, False, {})
     for path, (searchable, aggregatable) in _METADATA.items():
         if wildcard.matches_any(patterns, path):
             rows[path] = (_SHOWN_TYPES.get(path, path), searchable, aggregatable, {})
@@ -91,6 +88,7 @@ def _capabilities(mapping: RootMapping, patterns: Sequence[str]) -> dict[str, _R
 
 
 def _add_parents(rows: dict[str, _Row], mapping: RootMapping, path: str) -> None:
+    """Objects are told of only by the fields they hold."""
     while "." in path:
         path = path.rpartition(".")[0]
         node = mapping.objects.get(path)

@@ -121,6 +121,7 @@ class QueryContext:
     nested_scope: list[str] = field(default_factory=list)
     nested_depth: int = 0
     named: bool = False
+    inner_hits: set[str] = field(default_factory=set)
 
     def shard_error(self, reason: str, type: str = "query_shard_exception", **details: Any) -> ShardError:
         """A failure that names the index."""

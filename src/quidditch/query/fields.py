@@ -30,6 +30,8 @@ OPAQUE = frozenset(
 """Types that are kept but not searched yet."""
 TEXTS = frozenset({"text", "match_only_text", "search_as_you_type", "annotated_text"})
 STRINGS = TEXTS | {"keyword", "wildcard", "constant_keyword", "flat_object", "icu_collation_keyword"}
+TYPES = NUMERIC | DATES | STRINGS | OPAQUE | {"boolean", "ip", "binary"}
+"""Every type of a field."""
 DEFAULT_DATE_FORMAT = "strict_date_time_no_millis||strict_date_optional_time||epoch_millis"
 
 
@@ -107,7 +109,7 @@ def boolean_of(value: Any) -> bool:
     text = text_of(value)
     if text == "true":
         return True
-    if text in ("false", ""):
+    if text == "false":
         return False
     raise QueryFault(f"Can't parse boolean value [{text}], expected [true] or [false]")
 
@@ -140,8 +142,9 @@ def term_query(field: Field, value: Any, ctx: QueryContext) -> Op:
     if kind in TEXTS:
         return ops.term(path, text_of(value))
     if kind in INTEGERS:
-        number, fraction = integer_of(kind, value)
-        return ops.no_docs() if fraction else ops.term(path, number)
+        number, fraction = integer_of("integer" if kind in ("byte", "short") else kind, value)
+        held = INTEGERS[kind][0] <= number <= INTEGERS[kind][1]
+        return ops.term(path, number) if held and not fraction else ops.no_docs()
     if kind in FLOATS:
         return ops.term(path, float_of(kind, value))
     if kind == "boolean":

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from quidditch.model.errors import ApiError
-from quidditch.query.errors import QueryFault
 from quidditch.query.values import text_of
 
 
@@ -40,7 +39,7 @@ def parse(value: Any) -> Fuzziness:
     try:
         number = float(text)
     except ValueError:
-        raise QueryFault(f'For input string: "{text}"', "number_format_exception") from None
+        raise ApiError(400, "illegal_argument_exception", f"Invalid fuzziness value: {text}") from None
     return Fuzziness(max(0, min(2, int(number))))
 
 

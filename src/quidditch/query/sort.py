@@ -19,7 +19,7 @@ from quidditch.query.errors import (
     x_content,
 )
 from quidditch.query.fetch import no_doc_values
-from quidditch.query.fields import DATES, FLOATS, INTEGERS, NUMERIC, boolean_of, ip_of
+from quidditch.query.fields import DATES, FLOATS, INTEGERS, NUMERIC, TYPES, boolean_of, ip_of
 from quidditch.query.values import read_int, read_text, text_of, token_name
 
 SortKey = dict[str, Any]
@@ -121,7 +121,10 @@ def _field_key(name: str, spec: dict[str, Any], order: str, mode: str | None, ct
         kind = spec.get("unmapped_type")
         if kind is None:
             raise ctx.shard_error(f"No mapping found for [{name}] in order to sort on")
-        return {**key, "unmapped_type": read_text(kind)}
+        unmapped = read_text(kind)
+        if unmapped not in TYPES:
+            raise shard_argument(f"No mapper found for type [{unmapped}]")
+        return {**key, "unmapped_type": unmapped}
     if not field.doc_values and not field.params.get("fielddata"):
         raise no_doc_values(field)
     if mode in ("sum", "avg", "median") and field.type not in NUMERIC and field.type not in DATES:

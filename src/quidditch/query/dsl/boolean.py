@@ -59,8 +59,11 @@ def _compile(found: dict[str, list[Op]], body: dict[str, Any], ctx: QueryContext
     if should and needed == 0 and (not required or (spec is None and ctx.in_filter)):
         needed = 1
     arguments: dict[str, Any] = {kind: clauses for kind, clauses in found.items() if clauses}
-    if not should and not required and adjust:
-        arguments["filter"] = [ops.all_docs()]
+    if not should and not required:
+        if not adjust:
+            return ops.no_docs()
+        # Only what must not match: everything else does, whatever number of optional clauses is asked for.
+        return {"bool": {**arguments, "filter": [ops.all_docs()]}}
     if needed:
         arguments["minimum_should_match"] = needed
     return {"bool": arguments}

@@ -40,15 +40,15 @@ def decay(kind: str, body: dict[str, Any], ctx: QueryContext) -> dict[str, Any]:
             raise Malformed(f"[{kind}] unknown parameter [{key}]", spec, key)
     factor = read_float(spec.get("decay", 0.5), spec, "decay")
     if not 0 < factor < 1:
-        raise argument("decay must be in the range (0..1).")
+        raise QueryFault("function_score : decay must be in the range [0..1].")
     field = ctx.field(name)
     if field is None:
         raise QueryFault(f"unknown field [{name}]", "parsing_exception")
     found = _dates(field, spec, ctx) if field.type in DATES else _numbers(field, spec)
     if found["scale"] <= 0:
-        raise QueryFault("scale must be > 0.0.")
+        raise QueryFault("function_score : scale must be > 0.0.")
     if found["offset"] < 0:
-        raise QueryFault("offset must be > 0.0")
+        raise QueryFault("function_score : offset must be > 0.0")
     return {"kind": kind, "field": field.path, "decay": factor, "multi_value_mode": mode, **found}
 
 

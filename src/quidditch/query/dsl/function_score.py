@@ -33,7 +33,8 @@ def function_score(body: dict[str, Any], ctx: QueryContext) -> Op:
         elif key == "functions" and isinstance(value, list):
             if single is not None:
                 raise Malformed(
-                    f"{_FAILED}. already found [{single}], now encountering [functions].",
+                    f"{_FAILED}. [you can either define [functions] array or a single function, not both. "
+                    f"already found [{single}], now encountering [functions].]",
                     body,
                     key,
                 )
@@ -41,7 +42,7 @@ def function_score(body: dict[str, Any], ctx: QueryContext) -> Op:
             functions = [_function(item, ctx, value, n) for n, item in enumerate(value)]
         elif key == "weight":
             single = _once(single, key, body)
-            functions.append({"weight": read_float(value, body, key)})
+            functions.append({"weight": _weight(value, body)})
         elif isinstance(value, dict):
             single = _once(single, key, body)
             functions.append(_named(key, value, body, ctx))
@@ -57,6 +58,13 @@ def function_score(body: dict[str, Any], ctx: QueryContext) -> Op:
         if body.get(key) is not None:
             arguments[key] = read_float(body[key], body, key)
     return dressed({"function_score": arguments}, body, ctx, "function_score")
+
+
+def _weight(value: Any, holder: dict[str, Any]) -> float:
+    weight = read_float(value, holder, "weight")
+    if weight < 0:
+        raise argument("[weight] cannot be negative for a filtering function")
+    return weight
 
 
 def _once(found: str | None, name: str, body: dict[str, Any]) -> str:
@@ -86,7 +94,7 @@ def _function(item: Any, ctx: QueryContext, holder: list[Any], number: int) -> d
     name: str | None = None
     for key, value in item.items():
         if key == "weight":
-            found["weight"] = read_float(value, item, key)
+            found["weight"] = _weight(value, item)
         elif key == "filter" and isinstance(value, dict):
             found["filter"] = compile_filter(value, ctx, item, key)
         elif key == "_name":

@@ -11,7 +11,7 @@ from quidditch.query.errors import Malformed, argument, did_you_mean, parse_wrap
 from quidditch.query.ops import Op
 from quidditch.query.values import is_value, text_of, token_name
 
-_KEYS = ("type", "values", "boost", "_name")
+_KEYS = ("values", "boost", "_name")
 
 
 def ids(body: dict[str, Any], ctx: QueryContext) -> Op:

@@ -9,6 +9,7 @@ from quidditch.query import fuzziness, ops, text
 from quidditch.query.context import Field, QueryContext
 from quidditch.query.dsl.fuzzy import MAX_EXPANSIONS, fuzzy_op
 from quidditch.query.dsl.meta import metadata_terms
+from quidditch.query.dsl.multi_term import check_rewrite
 from quidditch.query.dsl.single import dressed, one_field
 from quidditch.query.errors import Malformed, QueryFault, ShardError, argument
 from quidditch.query.fields import TEXTS, check_searchable, search_analyzer, term_query
@@ -108,8 +109,8 @@ def _read_expansion(body: dict[str, Any], found: MatchOptions) -> None:
             raise argument("[match] requires maxExpansions to be positive.")
     if "fuzzy_transpositions" in body:
         found.transpositions = read_bool(body["fuzzy_transpositions"], body, "fuzzy_transpositions")
-    rewrite = body.get("fuzzy_rewrite")
-    found.constant = rewrite is not None and read_text(rewrite).startswith("constant_score")
+    rewrite = check_rewrite(body, "fuzzy_rewrite")
+    found.constant = rewrite is not None and rewrite.startswith("constant_score")
 
 
 def match(body: dict[str, Any], ctx: QueryContext) -> Op:

@@ -6,8 +6,7 @@ from typing import Any
 
 from quidditch.query import ops, text
 from quidditch.query.context import QueryContext
-from quidditch.query.dsl.match import MatchOptions, check_analyzer, combine, read_options, term_maker
-from quidditch.query.dsl.prefix import prefix_op
+from quidditch.query.dsl.match import MatchOptions, check_analyzer, combine, exact_op, read_options, term_maker
 from quidditch.query.dsl.single import dressed, one_field
 from quidditch.query.errors import QueryFault, ShardError, argument
 from quidditch.query.fields import STRINGS, TEXTS, check_searchable, search_analyzer
@@ -55,7 +54,7 @@ def _compile(path: str, value: Any, options: MatchOptions, ctx: QueryContext) ->
     if field is None:
         return ops.no_docs()
     if field.type not in STRINGS:
-        return prefix_op(path, text_of(value), False, ctx)
+        return exact_op(field, value, options.lenient, ctx)
     check_searchable(field)
     analyzer = options.analyzer or (search_analyzer(field) if field.type in TEXTS else field.normalizer or "keyword")
     given = text_of(value)

@@ -7,7 +7,7 @@ from typing import Any
 
 from quidditch.query import ops
 from quidditch.query.context import QueryContext
-from quidditch.query.errors import QueryFault
+from quidditch.query.errors import ShardQuery
 from quidditch.query.fields import integer_of
 from quidditch.query.ops import Op
 from quidditch.query.values import text_of
@@ -30,7 +30,7 @@ def metadata_terms(path: str, values: list[Any], ctx: QueryContext) -> Op | None
         numbers = [integer_of("long", value)[0] for value in values]
         return ops.any_of([{"range": {"field": path, "gte": number, "lte": number}} for number in numbers])
     if path in ("_source", "_version", "_primary_term"):
-        raise QueryFault(f"The [{path}] field is not searchable")
+        raise ShardQuery(f"The {path} field is not searchable")
     return None
 
 

@@ -47,11 +47,9 @@ def multi_match(body: dict[str, Any], ctx: QueryContext) -> Op:
     value = body.get("query")
     if value is None:
         raise Malformed("No text specified for multi_match query", body, None, "end")
-    if weights is not None and not weights and "fields" in body:
-        raise argument("No fields specified for multi_match query")
     options = _options(body)
     check_analyzer(options.match.analyzer, ctx, "multi_match")
-    if weights is None:
+    if not weights:
         weights = multi.parse_weights(ctx.settings.default_field)
     if "lenient" not in body and any(multi.is_all(name) for name in weights):
         options.match.lenient = True

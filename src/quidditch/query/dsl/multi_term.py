@@ -26,11 +26,11 @@ _REWRITES = frozenset(
 _TOP_TERMS = re.compile(r"top_terms_(boost_|blended_freqs_)?\d+$")
 
 
-def check_rewrite(options: dict[str, Any]) -> str | None:
+def check_rewrite(options: dict[str, Any], key: str = "rewrite") -> str | None:
     """The rewrite method; all of them find the same documents."""
-    if options.get("rewrite") is None:
+    if options.get(key) is None:
         return None
-    name = read_text(options["rewrite"], options, "rewrite")
+    name = read_text(options[key], options, key)
     if name not in _REWRITES and not _TOP_TERMS.match(name):
         raise QueryFault(f"Failed to parse rewrite_method [{name}]")
     return name
@@ -62,6 +62,9 @@ def string_field(name: str, path: str, kinds: str, ctx: QueryContext, extra: str
         reason = f"Can only use {name} queries on {kinds} fields - not on [{path}] which is of type [{field.type}]"
         raise ctx.shard_error(reason)
     check_searchable(field)
+    if not field.indexed:
+        # Refused here and not by the kernel, so that a lenient search of many fields passes over it.
+        raise QueryFault(f"Cannot search on field [{path}] since it is not indexed.")
     return field
 
 

@@ -113,4 +113,7 @@ def _inner_hits(path: str, body: dict[str, Any], ctx: QueryContext) -> dict[str,
             f"Inner result window is too large, the inner hit definition's [{name}]'s from + size must be less than or equal to: "
             f"[{limit}] but was [{window}]. This limit can be set by changing the [index.max_inner_result_window] index level setting."
         )
+    if name in ctx.inner_hits:
+        raise shard_argument(f"[inner_hits] already contains an entry for key [{name}]")
+    ctx.inner_hits.add(name)
     return {"name": name, **hits_plan(request, ctx)}

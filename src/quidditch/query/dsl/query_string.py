@@ -11,7 +11,7 @@ from quidditch.query.context import QueryContext
 from quidditch.query.dsl.match import check_analyzer, read_operator
 from quidditch.query.dsl.query_string_builder import QueryStringBuilder, StringOptions
 from quidditch.query.dsl.single import dressed
-from quidditch.query.errors import Malformed
+from quidditch.query.errors import Malformed, QueryFault
 from quidditch.query.fuzziness import Fuzziness
 from quidditch.query.msm import minimum
 from quidditch.query.multi import MultiOptions, Weights
@@ -148,6 +148,9 @@ def _read_numbers(body: dict[str, Any], options: StringOptions) -> None:
 def _set_fields(weights: Weights | None, body: dict[str, Any], options: StringOptions, ctx: QueryContext) -> None:
     """The fields of text that names none; a search of all fields is lenient unless told otherwise."""
     if body.get("default_field") is not None:
+        if weights:
+            reason = "[query_string] cannot use [fields] parameter in conjunction with [default_field]"
+            raise QueryFault(f"Validation Failed: 1: {reason};", "query_validation_exception")
         weights = {read_text(body["default_field"], body, "default_field"): 1.0}
     elif not weights:
         weights = multi.parse_weights(ctx.settings.default_field)

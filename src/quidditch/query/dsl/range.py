@@ -128,7 +128,7 @@ def typed_range(field: Field, bounds: Bounds, ctx: QueryContext, format: Any = N
     elif kind in FLOATS:
         limits = {key: float_of(kind, value) for key, value in bounds.items() if not _infinite(value)}
     elif kind == "boolean":
-        limits = {key: boolean_of(value) for key, value in bounds.items()}
+        return _boolean(path, {key: boolean_of(value) for key, value in bounds.items()})
     elif kind == "ip":
         limits = {key: ip_of(text_of(value)) for key, value in bounds.items()}
     elif kind in STRINGS:
@@ -139,6 +139,20 @@ def typed_range(field: Field, bounds: Bounds, ctx: QueryContext, format: Any = N
     if not limits:
         return {"exists": {"field": path}}
     return {"range": {"field": path, **limits}}
+
+
+def _boolean(path: str, bounds: Bounds) -> Op:
+    """The range of one of the two values is a term, scored as such."""
+    inside = [
+        value
+        for value in (False, True)
+        if bounds.get("gte", False) <= value <= bounds.get("lte", True)
+        and not ("gt" in bounds and value <= bounds["gt"])
+        and not ("lt" in bounds and value >= bounds["lt"])
+    ]
+    if len(inside) == 1:
+        return ops.term(path, inside[0])
+    return {"exists": {"field": path}} if inside else ops.no_docs()
 
 
 def _infinite(value: Any) -> bool:
@@ -163,12 +177,14 @@ def _dates(field: Field, bounds: Bounds, ctx: QueryContext, format: Any, time_zo
 
 def _integers(kind: str, bounds: Bounds) -> Bounds | None:
     """Inclusive integer bounds of possibly fractional ones; None if nothing can lie between them."""
-    smallest, largest, _ = INTEGERS[kind]
+    smallest, largest, name = INTEGERS[kind]
     low, high = smallest, largest
     for key, value in bounds.items():
         number = decimal_of(value)
         if not number.is_finite():
             continue
+        if kind == "unsigned_long" and not smallest <= number <= largest:
+            raise QueryFault(f"Value [{text_of(value)}] is out of range for {name}")
         if key in ("gt", "gte"):
             if number > largest:
                 return None

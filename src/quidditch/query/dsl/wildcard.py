@@ -21,17 +21,19 @@ def wildcard(body: dict[str, Any], ctx: QueryContext) -> Op:
     field, value, options = one_field("wildcard", body, ("value", "wildcard"), _OPTIONS)
     required(field, value)
     rewrite = check_rewrite(options)
-    op = wildcard_op(field, text_of(value), insensitive(options), ctx)
+    op = wildcard_op(field, text_of(value), insensitive(options), ctx, analysed=False)
     return dressed(scored(op, rewrite), options, ctx, "wildcard")
 
 
-def wildcard_op(path: str, pattern: str, case_insensitive: bool, ctx: QueryContext) -> Op:
+def wildcard_op(path: str, pattern: str, case_insensitive: bool, ctx: QueryContext, analysed: bool = True) -> Op:
+    """`analysed`: whether the literal parts go through a text field's analysis, as query_string has it and the query itself has not."""
     field = string_field("wildcard", path, "keyword and text", ctx)
     arguments = {"case_insensitive": case_insensitive}
     if field is None:
         special = metadata_pattern(path, pattern, ctx)
         return special if special is not None else on_metadata("wildcard", path, pattern, arguments)
-    return {"wildcard": {"field": field.path, "value": normal_pattern(field, pattern, ctx), **arguments}}
+    value = normal_pattern(field, pattern, ctx) if analysed or field.type not in TEXTS else pattern
+    return {"wildcard": {"field": field.path, "value": value, **arguments}}
 
 
 def normal_pattern(field: Field, pattern: str, ctx: QueryContext) -> str:
