@@ -222,6 +222,9 @@ def _expanded(
         for index_name in _members(state, name):
             index = state.indices.get(index_name)
             if index is not None and (options.expand_open if index.open else options.expand_closed):
+                if not index.open and options.forbid_closed and not options.expand_open:
+                    reason = "To expand [CLOSE] wildcard, please set forbid_closed_indices to `false`"
+                    raise errors.illegal_argument(reason)
                 yield index_name
 
 

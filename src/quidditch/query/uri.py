@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from quidditch.model.errors import ApiError
 from quidditch.query.errors import argument
 from quidditch.query.fetch import FieldRequest, SourceFilter, read_source
 from quidditch.query.request import (
@@ -96,9 +97,11 @@ def number(params: Params, name: str) -> int | None:
     try:
         found = int(value)
     except ValueError:
-        raise argument(f"Failed to parse int parameter [{name}] with value [{value}]") from None
+        found = INT_MAX + 1
     if not INT_MIN <= found <= INT_MAX:
-        raise argument(f"Failed to parse int parameter [{name}] with value [{value}]")
+        cause = {"type": "number_format_exception", "reason": f'For input string: "{value}"'}
+        reason = f"Failed to parse int parameter [{name}] with value [{value}]"
+        raise ApiError(400, "illegal_argument_exception", reason, {"caused_by": cause})
     return found
 
 

@@ -134,6 +134,8 @@ def _check_index(request: Request, op: dict[str, Any], action: str) -> None:
             problems = [_CREATE_VERSION]
         elif "if_seq_no" in op:
             problems = ["create operations do not support compare and set. use index instead"]
+        elif "version" in op:
+            problems = ["create operations do not support explicit versions. use index instead"]
     elif op["id"] is None and ("version" in op or kind != "internal"):
         problems.insert(0, "an id must be provided if version type or value are set")
     if problems:

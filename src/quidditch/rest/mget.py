@@ -60,6 +60,8 @@ def _items(request: Request, body: Any) -> list[_Item]:
     for name, value in body.items():
         if name not in ("docs", "ids") or not isinstance(value, list):
             what = kind_of(value)
+            if isinstance(value, list):
+                raise parsing(f"unknown key [{name}] for a START_ARRAY, expected [docs] or [ids]", 1, 1)
             raise parsing(f"unexpected token [{what}], expected [FIELD_NAME] or [START_ARRAY]", 1, 1)
         for member in value:
             if name == "docs":

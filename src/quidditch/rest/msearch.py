@@ -76,7 +76,9 @@ def split(
         if not line and at >= len(lines):
             break
         expression, params = _header(line, default_index, shared)
-        body = lines[at].strip() if at < len(lines) else b""
+        if at >= len(lines):
+            break  # a header that no body follows is no search
+        body = lines[at].strip()
         at += 1
         asks.append(Ask(expression, params, body, cancel))
     return asks

@@ -31,7 +31,7 @@ def bool_query(body: dict[str, Any], ctx: QueryContext) -> Op:
     limit = ctx.settings.max_clause_count
     if sum(map(len, found.values())) > limit:
         raise QueryFault(f"maxClauseCount is set to {limit}", "too_many_clauses")
-    return dressed(_compile(found, body, ctx), body, ctx, "bool")
+    return dressed(_compile(found, body), body, ctx, "bool")
 
 
 def _clauses(kind: str, key: str, value: Any, body: dict[str, Any], ctx: QueryContext) -> list[Op]:
@@ -48,7 +48,7 @@ def _clauses(kind: str, key: str, value: Any, body: dict[str, Any], ctx: QueryCo
         raise failed_field("bool", key, error, body) from None
 
 
-def _compile(found: dict[str, list[Op]], body: dict[str, Any], ctx: QueryContext) -> Op:
+def _compile(found: dict[str, list[Op]], body: dict[str, Any]) -> Op:
     if not any(found.values()):
         return ops.all_docs()
     adjust = read_bool(body.get("adjust_pure_negative", True), body, "adjust_pure_negative")
@@ -56,7 +56,7 @@ def _compile(found: dict[str, list[Op]], body: dict[str, Any], ctx: QueryContext
     spec = body.get("minimum_should_match")
     required = bool(found.get("must") or found.get("filter"))
     needed = minimum(should, text_of(spec)) if spec is not None else 0
-    if should and needed == 0 and (not required or (spec is None and ctx.in_filter)):
+    if should and needed == 0 and not required:
         needed = 1
     arguments: dict[str, Any] = {kind: clauses for kind, clauses in found.items() if clauses}
     if not should and not required:

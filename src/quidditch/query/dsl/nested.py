@@ -109,8 +109,9 @@ def _inner_hits(path: str, body: dict[str, Any], ctx: QueryContext) -> dict[str,
     name = read_text(spec["name"], spec, "name") if spec.get("name") is not None else path
     window = request.first + (3 if request.size is None else request.size)
     if window > limit:
+        shown = spec.get("name") or "null"
         raise shard_argument(
-            f"Inner result window is too large, the inner hit definition's [{name}]'s from + size must be less than or equal to: "
+            f"Inner result window is too large, the inner hit definition's [{shown}]'s from + size must be less than or equal to: "
             f"[{limit}] but was [{window}]. This limit can be set by changing the [index.max_inner_result_window] index level setting."
         )
     if name in ctx.inner_hits:
