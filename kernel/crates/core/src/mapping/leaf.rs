@@ -65,7 +65,7 @@ fn keyword(leaf: &Leaf, token: &Token<'_>) -> Result<Parsed, Fault> {
     let value = text(token)?;
     // A string never has more UTF-16 units than bytes.
     if value.len() > leaf.ignore_above && value.encode_utf16().count() > leaf.ignore_above {
-        return Ok(Parsed::Ignored);
+        return Ok(Parsed::Nothing);
     }
     let value = match &leaf.normalizer {
         Some(normalizer) => normalizer.normalize(&value),

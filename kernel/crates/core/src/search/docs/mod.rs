@@ -2,6 +2,7 @@
 
 mod accept;
 mod columns;
+mod ids;
 mod range;
 mod store;
 
@@ -12,6 +13,7 @@ use crate::reader::Segment;
 
 pub use accept::{Accept, children_of, roots};
 pub use columns::{ColumnValues, ip_column, numeric_column, str_column};
+pub use ids::{IdColumn, id_column};
 pub use range::RangeDocs;
 pub use store::{store, stored};
 

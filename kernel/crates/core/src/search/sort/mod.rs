@@ -234,12 +234,16 @@ impl BoundKey {
 
     /// Columns that the mapping does not list.
     fn bind_system(field: &SortField) -> Result<Self> {
-        if !matches!(field.field.as_str(), "_seq_no" | "_primary_term" | "_version") {
-            return Err(Error::query_shard(format!("No mapping found for [{}] in order to sort on", field.field)));
-        }
+        let (kind, key) = match field.field.as_str() {
+            "_seq_no" | "_primary_term" | "_version" => (FieldKind::UnsignedLong, KeyKind::U64),
+            "_id" => (FieldKind::Keyword, KeyKind::Text),
+            other => {
+                return Err(Error::query_shard(format!("No mapping found for [{other}] in order to sort on")));
+            }
+        };
         let def = FieldDef {
             path: field.field.clone(),
-            kind: FieldKind::UnsignedLong,
+            kind,
             field: None,
             indexed: false,
             column: true,
@@ -253,7 +257,7 @@ impl BoundKey {
             params: std::sync::Arc::new(Value::Null),
         };
         Ok(BoundKey {
-            kind: KeyKind::U64,
+            kind: key,
             order: field.order,
             mode: SortMode::Min,
             missing: Missing::Last,

@@ -9,7 +9,7 @@ use super::nested::Children;
 use super::{BoundKey, BoundSort, KeyKind, Missing, SortValue, order};
 use crate::Result;
 use crate::mapping::FieldKind;
-use crate::search::docs::{ColumnValues, ip_column, numeric_column, str_column};
+use crate::search::docs::{ColumnValues, IdColumn, id_column, ip_column, numeric_column, str_column};
 use crate::search::plan::{Order, SortMode};
 use crate::search::query::SegmentView;
 
@@ -35,6 +35,7 @@ enum Source {
     Absent,
     Numbers(Arc<ColumnValues>),
     Ordinals(Arc<StrColumn>),
+    Ids(Arc<IdColumn>),
     Addresses(Arc<Column<std::net::Ipv6Addr>>),
 }
 
@@ -85,6 +86,7 @@ impl<'s> KeyReader<'s> {
             (KeyKind::Score, _) => Source::Score,
             (KeyKind::Doc, _) => Source::Doc,
             (_, None) => Source::Absent,
+            (_, Some(def)) if def.path == "_id" => Source::Ids(id_column(segment.segment)?),
             (_, Some(def)) => match def.kind {
                 FieldKind::Keyword => {
                     str_column(segment.segment, &def.stored_name())?.map_or(Source::Absent, Source::Ordinals)
@@ -136,6 +138,7 @@ impl<'s> KeyReader<'s> {
                 };
                 ord.map(string_number)
             }
+            Source::Ids(column) => column.ord(doc).map(string_number),
             Source::Addresses(column) => {
                 let address = match &self.children {
                     None => pick(column, doc, self.key.mode),
@@ -266,10 +269,16 @@ impl<'s> KeyReader<'s> {
                 _ => SortValue::Null,
             });
         }
-        let Source::Ordinals(column) = &self.source else { return Ok(SortValue::Null) };
-        let mut text = String::new();
-        column.ord_to_str((number - 2) / 2, &mut text)?;
-        Ok(SortValue::Text(text))
+        let ord = (number - 2) / 2;
+        Ok(match &self.source {
+            Source::Ordinals(column) => {
+                let mut text = String::new();
+                column.ord_to_str(ord, &mut text)?;
+                SortValue::Text(text)
+            }
+            Source::Ids(column) => SortValue::Text(column.id(ord)?),
+            _ => SortValue::Null,
+        })
     }
 
     fn number(&self, value: &SortValue, out: &mut Vec<u64>) -> Result<()> {
@@ -305,6 +314,10 @@ impl<'s> KeyReader<'s> {
                 Source::Ordinals(column) => match column.dictionary().term_ord_or_next(text.as_bytes())? {
                     TermOrdHit::Exact(ord) => string_number(ord),
                     TermOrdHit::Next(ord) => string_number(ord.min(u64::from(u32::MAX))) - 1,
+                },
+                Source::Ids(column) => match column.find(text)? {
+                    (ord, true) => string_number(ord),
+                    (ord, false) => string_number(ord) - 1,
                 },
                 _ => 1,
             },

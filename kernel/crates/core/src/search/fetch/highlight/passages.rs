@@ -4,6 +4,7 @@ use rustc_hash::FxHashMap;
 
 use super::breaks::{Breaks, Words};
 use super::find::TextHit;
+use super::text::SEPARATOR;
 
 const K1: f32 = 1.2;
 const B: f32 = 0.75;
@@ -58,7 +59,8 @@ impl<'c> Bounded<'c> {
         } else {
             let start = self.main.preceding(at);
             let mut end = self.main.following(at - 1).unwrap_or(length);
-            while end - start < self.limit {
+            // No passage reaches into the next value.
+            while end - start < self.limit && words.0.get(end) != Some(&SEPARATOR) {
                 match self.main.following(end) {
                     Some(next) if next - start <= self.limit => end = next,
                     _ => break,

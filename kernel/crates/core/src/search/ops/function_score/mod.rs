@@ -210,7 +210,7 @@ fn combined(mode: BoostMode) -> &'static str {
 
 fn invalid(score: f32, doc: DocId) -> Error {
     let score = java_double(f64::from(score));
-    Error::new("exception", 500, format!("function score query returned an invalid score: {score} for doc: {doc}"))
+    Error::new("exception", 400, format!("function score query returned an invalid score: {score} for doc: {doc}"))
 }
 
 struct FunctionScorer {
@@ -266,7 +266,9 @@ impl FunctionScorer {
         if self.functions.is_empty() {
             return score;
         }
-        let factor = self.factor(doc, score).min(self.max_boost);
+        let factor = self.factor(doc, score);
+        // `min` alone would hide what is no number.
+        let factor = if factor.is_nan() { factor } else { factor.min(self.max_boost) };
         let query = f64::from(score);
         let combined = (match self.boost_mode {
             BoostMode::Multiply => query * factor,
