@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import trustme
+from tests.support.authority import Authority
 from tests.support.etcd import Cluster
 from tests.unit.model import states
 
@@ -39,19 +39,11 @@ class Secured:
     """An etcd that talks TLS only, with clients whose certificate one authority signed."""
 
     def __init__(self, folder: Path) -> None:
-        authority = trustme.CA()
-        self.ca = folder / "ca.pem"
-        authority.cert_pem.write_to_path(self.ca)
-        self.server = self._pair(folder, "server", authority.issue_cert("127.0.0.1"))
-        self.client = self._pair(folder, "client", authority.issue_cert("client"))
-        self.stranger = self._pair(folder, "stranger", trustme.CA().issue_cert("client"))
-
-    @staticmethod
-    def _pair(folder: Path, name: str, made: trustme.LeafCert) -> tuple[Path, Path]:
-        cert, key = folder / f"{name}.pem", folder / f"{name}.key"
-        made.cert_chain_pems[0].write_to_path(cert)
-        made.private_key_pem.write_to_path(key)
-        return cert, key
+        authority = Authority(folder)
+        self.ca = authority.ca
+        self.server = authority.pair("server", "127.0.0.1")
+        self.client = authority.pair("client")
+        self.stranger = Authority(folder, "other").pair("stranger")
 
     def args(self) -> list[str]:
         cert, key = self.server

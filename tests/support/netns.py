@@ -1,7 +1,8 @@
 """Nodes on networks of their own, to cut them off as a broken switch does: nothing passes, and nobody is told.
 
-Each node lives in a network namespace with an address of 127.9.0.0/24, all plugged into one bridge in a namespace of its own, so that
-nothing of it is seen outside. Only the calling thread enters a namespace, with the processes and threads that it starts from there.
+Each node lives in a network namespace with an address of its own, by default of 127.9.0.0/24, all plugged into one bridge in a
+namespace of its own, so that nothing of it is seen outside. Only the calling thread enters a namespace, with the processes and
+threads that it starts from there.
 """
 
 from __future__ import annotations
@@ -31,18 +32,19 @@ def required() -> None:
 
 
 class Networks:
-    """`prefix` keeps the names of several apart."""
+    """`prefix` keeps the names of several apart; `subnet` begins every address."""
 
-    def __init__(self, prefix: str) -> None:
+    def __init__(self, prefix: str, subnet: str) -> None:
         self._prefix = prefix
+        self._subnet = subnet
         self._plugged: dict[str, str] = {}
 
     @classmethod
     @contextlib.contextmanager
-    def temporary(cls) -> Iterator[Networks]:
+    def temporary(cls, subnet: str = "127.9.0") -> Iterator[Networks]:
         """Raises :class:`Missing`."""
         required()
-        networks = cls(f"q{os.getpid()}")
+        networks = cls(f"q{os.getpid()}", subnet)
         try:
             networks._make()
             yield networks
@@ -56,7 +58,7 @@ class Networks:
             self._in(_HUB, "link", "add", "name", "bridge0", "type", "bridge")
         except subprocess.CalledProcessError as error:
             raise Missing(f"network namespaces cannot be made: {error.stderr.strip()}") from None
-        self._settle(_HUB, "bridge0", "127.9.0.254")
+        self._settle(_HUB, "bridge0", f"{self._subnet}.254")
 
     def plug(self, node: str) -> str:
         """A network for one more node; its address."""
@@ -66,7 +68,7 @@ class Networks:
         self._plugged[node] = port
         self._in(_HUB, "link", "add", "name", port, "type", "veth", "peer", "name", "eth0", "netns", space)
         self._in(_HUB, "link", "set", port, "master", "bridge0", "up")
-        address = f"127.9.0.{number}"
+        address = f"{self._subnet}.{number}"
         self._settle(node, "eth0", address)
         return address
 

@@ -42,8 +42,18 @@ SETTINGS: dict[str, Setting] = {
         "auto", "where the cluster's state lives: embedded, raft, or auto: raft where other nodes are named"
     ),
     "node.roles": Setting("cluster_manager,data,ingest,remote_cluster_client", "what the node does"),
-    "transport.host": Setting("127.0.0.1", "address for other nodes"),
+    "transport.host": Setting("127.0.0.1", "address to listen on for other nodes, which a master's etcd takes as well"),
+    "transport.publish_host": Setting(
+        "",
+        "address that other nodes are told; empty for transport.host, or where that is 0.0.0.0 for what leads to them",
+    ),
     "transport.port": Setting("9300-9400", "port for other nodes, or a range of which the first free one is taken"),
+    "transport.tls.enabled": Setting(
+        "", "TLS between nodes: empty for true where its files are named; only false lets others reach a node without"
+    ),
+    "transport.tls.ca": Setting("", "the authority of all nodes' certificates, a PEM file"),
+    "transport.tls.cert": Setting("", "this node's certificate for other nodes, a PEM file"),
+    "transport.tls.key": Setting("", "the key of that certificate, a PEM file"),
     "discovery.seed_hosts": Setting("", "masters to ask first, as host:port of their transport, separated by commas"),
     "raft.peers": Setting("", "the first masters of a new cluster, each as name=host:port of its etcd peers' port"),
     "raft.endpoints": Setting(
@@ -59,7 +69,10 @@ SETTINGS: dict[str, Setting] = {
     "raft.await_restore": Setting(
         "false", "wait for `quidditch state restore` instead of founding a cluster where etcd holds none"
     ),
-    "raft.tls.ca": Setting("", "the authority of etcd's certificates, a PEM file"),
+    "raft.tls.ca": Setting(
+        "",
+        "the authority of etcd's certificates, a PEM file; a master's own etcd has those of transport.tls where none are named",
+    ),
     "raft.tls.cert": Setting("", "this master's certificate for etcd, a PEM file"),
     "raft.tls.key": Setting("", "the key of that certificate, a PEM file"),
     "raft.username": Setting(

@@ -24,11 +24,14 @@ _SET_PDEATHSIG = 1
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How to run it. `peers` are the first members of the cluster by name; `joins`: the cluster is there already."""
+    """How to run it: `client` and `peer` are how others reach it, on `host` it listens. `peers` are the first members of the cluster
+    by name; `joins`: the cluster is there already.
+    """
 
     binary: str
     name: str
     folder: Path
+    host: str
     client: str
     peer: str
     peers: dict[str, str]
@@ -42,6 +45,11 @@ class Plan:
     def peer_url(self) -> str:
         return f"{'https' if self.tls else 'http'}://{self.peer}"
 
+    def _listening(self, address: str) -> str:
+        """The address on this machine behind one that others dial. etcd binds to no names."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{host}:{address.rpartition(':')[2]}"
+
     def command(self) -> list[str]:
         """argv of etcd. Its own flags for the first start are passed over once it has data."""
         scheme = "https" if self.tls else "http"
@@ -49,9 +57,9 @@ class Plan:
         options = {
             "name": self.name,
             "data-dir": str(self.folder),
-            "listen-client-urls": f"{scheme}://{self.client}",
+            "listen-client-urls": f"{scheme}://{self._listening(self.client)}",
             "advertise-client-urls": f"{scheme}://{self.client}",
-            "listen-peer-urls": f"{scheme}://{self.peer}",
+            "listen-peer-urls": f"{scheme}://{self._listening(self.peer)}",
             "initial-advertise-peer-urls": f"{scheme}://{self.peer}",
             "initial-cluster": ",".join(f"{name}={scheme}://{address}" for name, address in peers.items()),
             "initial-cluster-token": self.token,

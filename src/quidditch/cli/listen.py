@@ -21,7 +21,7 @@ from quidditch.rest.server import App
 def bind(config: Config) -> socket.socket:
     """A socket on the first free port of the configured range. Raises :class:`ConfigError`."""
     host = config["http.host"]
-    _check_loopback("http.host", host)
+    _check_loopback(host)
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     ports = config.ports()
     for port in ports:
@@ -43,24 +43,18 @@ def bind(config: Config) -> socket.socket:
     raise AssertionError("a range has at least one port")
 
 
-def transport_ports(config: Config) -> range:
-    """The ports that may be tried for other nodes. Raises :class:`ConfigError`."""
-    _check_loopback("transport.host", config["transport.host"])
-    return config.ports("transport.port")
-
-
-def _check_loopback(setting: str, host: str) -> None:
+def _check_loopback(host: str) -> None:
     """Without TLS and users only this machine may talk to the node."""
     if host == "localhost":
         return
     try:
         address = ipaddress.ip_address(host)
     except ValueError:
-        raise ConfigError(f"[{setting}] must be an IP address or localhost, not [{host}]") from None
+        raise ConfigError(f"[http.host] must be an IP address or localhost, not [{host}]") from None
     if not address.is_loopback:
         raise ConfigError(
-            f"[{setting}] is {host}, which other machines can reach, but no TLS and no users are configured; "
-            "without them a node listens on loopback addresses only"
+            f"[http.host] is {host}, which other machines can reach, but HTTP has no TLS and no users yet; "
+            "without them a node answers requests on loopback addresses only"
         )
 
 

@@ -12,9 +12,9 @@ import structlog
 from quidditch.cli.compose import CHECKS, Parts, assemble, node_spec
 from quidditch.cli.config import Config, ConfigError
 from quidditch.cli.etcd_member import EtcdMember, Plan, find_binary, parse_peers
-from quidditch.cli.listen import transport_ports
 from quidditch.cli.membership import Membership, admit, promote
 from quidditch.cli.stores import QUORUM_SECONDS, open_etcd, open_members, own_endpoint, tls_files
+from quidditch.cli.transport import host, joined, listen, open_transport, publish_host
 from quidditch.controlplane import telemetry
 from quidditch.controlplane.core import voting
 from quidditch.controlplane.leader import Leader
@@ -51,8 +51,8 @@ async def open_raft(config: Config, folder: DataFolder, http_address: str) -> Pa
     def state() -> ClusterState:
         return control.state if control is not None else ClusterState()
 
-    transport = TcpTransport(folder.node_id, lambda: folder.cluster_uuid, address_of)
-    address = await _listen(config, transport)
+    transport = open_transport(config, folder.node_id, lambda: folder.cluster_uuid, address_of)
+    address = await listen(config, transport)
     master = None
     if "cluster_manager" in config.roles:
         master = await _Master.open(config, folder, transport, address, metrics, state)
@@ -79,18 +79,6 @@ async def open_raft(config: Config, folder: DataFolder, http_address: str) -> Pa
     endings: list[Callable[[], Awaitable[None]]] = [gauge.stop, node.data.close, control.stop]
     endings += master.endings() if master is not None else []
     return Parts(node, [*endings, transport.close])
-
-
-async def _listen(config: Config, transport: TcpTransport) -> str:
-    host = config["transport.host"]
-    for port in transport_ports(config):
-        try:
-            bound = await transport.listen(host, port)
-        except OSError as error:
-            problem = error.strerror or str(error)
-            continue
-        return f"{bound[0]}:{bound[1]}"
-    raise ConfigError(f"cannot listen on {host}:{config['transport.port']} for other nodes (transport.port): {problem}")
 
 
 @dataclass(slots=True)
@@ -155,7 +143,7 @@ async def _etcd(config: Config, folder: DataFolder) -> tuple[EtcdMember | None, 
     external = config.words("raft.endpoints")
     if external:
         return None, external
-    host = config["transport.host"]
+    published = publish_host(config)
     peers = parse_peers(config.words("raft.peers"))
     name = config.node_name
     if peers and name not in peers:
@@ -166,7 +154,7 @@ async def _etcd(config: Config, folder: DataFolder) -> tuple[EtcdMember | None, 
             f"{data} is missing, but the folder belongs to the cluster with the uuid {folder.cluster_uuid}: starting would make a "
             "second cluster; bring the data back, or empty the whole folder and join as a new master"
         )
-    client = f"{host}:{config.number('raft.client_port')}"
+    port = config.number("raft.client_port")
     tls = tls_files(config)
     if tls and len(tls) != 3:
         raise ConfigError("[raft.tls.ca], [raft.tls.cert] and [raft.tls.key] go together")
@@ -174,8 +162,9 @@ async def _etcd(config: Config, folder: DataFolder) -> tuple[EtcdMember | None, 
         binary=find_binary(config["raft.etcd"]),
         name=name,
         folder=data,
-        client=client,
-        peer=peers.get(name, f"{host}:{config.number('raft.client_port') + 1}"),
+        host=host(config),
+        client=joined(published, port),
+        peer=peers.get(name, joined(published, port + 1)),
         peers=peers,
         token=config["cluster.name"],
         heartbeat_ms=config.milliseconds("raft.heartbeat_interval"),

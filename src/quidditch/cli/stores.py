@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from quidditch.cli import transport
 from quidditch.cli.config import Config, ConfigError
 from quidditch.datanode.folder import DataFolder, FolderError
 from quidditch.lib.metrics import Metrics
@@ -24,13 +25,17 @@ STATE_FILE = "cluster.sqlite"
 
 
 def tls_files(config: Config) -> dict[str, str]:
-    """The files of etcd's TLS that are configured: `ca`, `cert`, `key`."""
-    return {part: config[f"raft.tls.{part}"] for part in ("ca", "cert", "key") if config[f"raft.tls.{part}"]}
+    """The files of etcd's TLS: `ca`, `cert`, `key`. A master's own etcd has those of its transport unless others are named.
+
+    Raises :class:`ConfigError`.
+    """
+    files = {part: config[f"raft.tls.{part}"] for part in transport.PARTS if config[f"raft.tls.{part}"]}
+    return files or ({} if config.words("raft.endpoints") else transport.tls_files(config))
 
 
 def own_endpoint(config: Config) -> str:
-    """Where the etcd of a master with this configuration listens for clients."""
-    client = f"{config['transport.host']}:{config.number('raft.client_port')}"
+    """Where the etcd of a master with this configuration is reached by clients. Raises :class:`ConfigError`."""
+    client = transport.joined(transport.publish_host(config), config.number("raft.client_port"))
     return f"https://{client}" if tls_files(config) else client
 
 

@@ -13,6 +13,7 @@ PING_SECONDS = 0.5
 """A connection on which nothing came in for this long is asked whether it lives."""
 DEAD_SECONDS = 2.0
 """Silence after which it counts as dead: a partition and a stopped process send no reset."""
+_CLOSED = "the connection was closed"
 
 
 class Host(Protocol):
@@ -44,7 +45,7 @@ class Connection(asyncio.Protocol):
         self._writable: asyncio.Future[None] | None = None
         self._heard = self._loop.time()
         self._timer: asyncio.TimerHandle | None = None
-        self._reason = "the connection was closed"
+        self._reason = _CLOSED
 
     # --- asyncio.Protocol -------------------------------------------------------------------------------------------
 
@@ -182,6 +183,11 @@ class Connection(asyncio.Protocol):
         self._reason = reason
         if self._transport is not None:
             self._transport.abort()
+
+    @property
+    def hung_up(self) -> bool:
+        """Whether it was the other side that ended the connection."""
+        return self._transport is None and self._reason == _CLOSED
 
     @property
     def open(self) -> bool:

@@ -22,9 +22,11 @@ from quidditch.transport.api import (
     Unreachable,
 )
 from quidditch.transport.connection import Connection
+from quidditch.transport.listener import Listener, Refusals
 from quidditch.transport.serving import Serving, handled
 
 CONNECT_SECONDS = 2.0
+_HUNG_UP = "perhaps TLS at one end only, or a certificate that it refuses: its log says"
 
 
 class TcpTransport:
@@ -47,9 +49,9 @@ class TcpTransport:
         self._cluster = cluster_uuid
         self._addresses = addresses
         self._serving = Serving(node_id, max_calls)
-        self._server_tls = server_tls
         self._client_tls = client_tls
-        self._server: asyncio.Server | None = None
+        self._refusals = Refusals()
+        self._listener = Listener(self._accepted, server_tls, self._refusals)
         self._dialled: dict[str, Connection] = {}
         self._dialling: dict[str, asyncio.Task[Connection]] = {}
         self._connections: set[Connection] = set()
@@ -60,10 +62,7 @@ class TcpTransport:
 
     async def listen(self, host: str, port: int) -> tuple[str, int]:
         """Takes calls from now on; the address that was bound. Raises OSError."""
-        loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(self._accepted, host, port, ssl=self._server_tls)
-        bound = self._server.sockets[0].getsockname()
-        return bound[0], bound[1]
+        return await self._listener.open(host, port)
 
     def serve(self, action: str, handler: Handler) -> None:
         self._serving.add(action, handler)
@@ -84,15 +83,12 @@ class TcpTransport:
 
     async def close(self) -> None:
         """Answers no more, and fails the calls under way."""
-        if self._server is not None:
-            self._server.close()
+        await self._listener.close()
         await self._serving.close()
         for task in list(self._dialling.values()):
             task.cancel()
         for connection in list(self._connections):
             connection.abort(f"node [{self._node_id}] is closed")
-        if self._server is not None:
-            await self._server.wait_closed()
 
     # --- dialling ---------------------------------------------------------------------------------------------------
 
@@ -134,7 +130,16 @@ class TcpTransport:
         except TimeoutError:
             connection.abort("no greeting in time")
             raise Unreachable(f"node [{node}] at [{address}] did not answer within {CONNECT_SECONDS:g} s") from None
+        except Unreachable:
+            if (
+                connection.hung_up
+            ):  # also how a certificate is refused, without a word, once this end's handshake is over
+                self._refusals.tell(
+                    "another node hung up before its greeting; its log says why", address, "TLS perhaps"
+                )
+            raise
         except OSError as error:
+            self._refusals.failed("another node cannot be trusted: the TLS handshake failed", address, error)
             raise Unreachable(f"node [{node}] at [{address}]: {error.strerror or error}") from None
         return connection
 
