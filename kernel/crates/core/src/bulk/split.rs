@@ -225,7 +225,7 @@ fn version_problems(item: &Item) -> Option<&'static str> {
             return Some("create operations only support internal versioning. use index instead");
         }
         if item.version.is_some() {
-            return Some("create operations do not support versioning. use index instead");
+            return Some("create operations do not support explicit versions. use index instead");
         }
         if compare {
             return Some("create operations do not support compare and set. use index instead");

@@ -3,6 +3,8 @@
 use std::borrow::Cow;
 use std::net::{IpAddr, Ipv6Addr};
 
+use serde_json::Value;
+
 use super::fault::Fault;
 use super::json::Token;
 use super::numbers::{self, Number};
@@ -98,11 +100,40 @@ fn other(leaf: &Leaf, kind: FieldKind, token: &Token<'_>) -> Result<Parsed, Faul
         FieldKind::Date | FieldKind::DateNanos => date(leaf, kind, &text(token)?),
         FieldKind::Ip => ip(&text(token)?).map(|ip| Parsed::Value(IndexValue::Ip(ip))),
         FieldKind::Binary => {
-            // Only `_source` keeps it: nothing to decode.
-            text(token)?;
+            // Only `_source` keeps it: nothing is decoded.
+            let value = text(token)?;
+            if leaf.def.params.get("type").and_then(Value::as_str) == Some("binary") {
+                base64(token, &value)?;
+            }
             Ok(Parsed::Present)
         }
         _ => number(leaf, kind, token),
+    }
+}
+
+/// Refuses what is no base64, as Jackson reads it: in units of four, padded, blanks between them.
+fn base64(token: &Token<'_>, value: &str) -> Result<(), Fault> {
+    let fault = |reason: String| Err(Fault::new("json_parse_exception", reason));
+    if !matches!(token, Token::Str(_)) {
+        let name = token_name(token);
+        return fault(format!(
+            "Current token ({name}) not VALUE_STRING or VALUE_EMBEDDED_OBJECT, can not access as binary"
+        ));
+    }
+    let units: Vec<char> = value.chars().filter(|c| *c > ' ').collect();
+    let padding = units.iter().rev().take_while(|c| **c == '=').count();
+    let (data, _) = units.split_at(units.len() - padding);
+    let within = |c: &char| c.is_ascii_alphanumeric() || matches!(c, '+' | '/');
+    match data.iter().find(|c| !within(c)) {
+        None if units.len().is_multiple_of(4) && padding <= 2 => Ok(()),
+        None => fault(
+            "Failed to decode VALUE_STRING as base64 (MIME-NO-LINEFEEDS): unexpected end of base64-encoded String"
+                .into(),
+        ),
+        Some(c) => fault(format!(
+            "Failed to decode VALUE_STRING as base64 (MIME-NO-LINEFEEDS): Illegal character '{c}' (code 0x{:x}) in base64 content",
+            *c as u32
+        )),
     }
 }
 

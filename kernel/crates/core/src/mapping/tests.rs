@@ -106,6 +106,19 @@ fn nested_children_come_before_their_root() {
 }
 
 #[test]
+fn binary_values_are_base64() {
+    let m = mapping(json!({"b": {"type": "binary"}, "g": {"type": "geo_point"}}));
+    let refused = |value: Value| m.parse("1", None, json!({"b": value}).to_string().as_bytes()).is_err();
+    for good in ["", "QUJD", "QUI=", "QQ==", "QUJD QUJD"] {
+        assert!(!refused(json!(good)), "{good}");
+    }
+    for bad in [json!("not base64!"), json!("QUJ"), json!("Q==="), json!(1), json!(true)] {
+        assert!(refused(bad.clone()), "{bad}");
+    }
+    assert!(m.parse("1", None, json!({"g": "41.12,-71.34"}).to_string().as_bytes()).is_ok());
+}
+
+#[test]
 fn multi_fields_ignored_values_and_field_names() {
     let m = mapping(json!({
         "t": {"type": "text", "fields": {"raw": {"type": "keyword", "ignore_above": 3}}},
