@@ -30,7 +30,7 @@ def test_every_write_is_seen_with_its_writer(etcd: Cluster) -> None:
         await store.delete("Index", "i7", fence=second.epoch)
         await store.close()
 
-    with Recorder(etcd.endpoints, name).running() as recorder:
+    with Recorder(etcd.endpoints, name, from_now=True).running() as recorder:
         asyncio.run(write())
         history = recorder.everything()
         assert problems(history) == []

@@ -279,7 +279,8 @@ def test_a_silent_connection_is_given_up(run: Run) -> None:
         pending = asyncio.ensure_future(one.call("two", "forever", b"", 600))
         await asyncio.sleep(0)
         network.cut("one", "two")
-        with pytest.raises(Unreachable, match="nothing heard"):
+        # Whichever end is the first to find the other silent closes the connection.
+        with pytest.raises(Unreachable, match="nothing heard|connection was closed"):
             await pending
 
     run(test)

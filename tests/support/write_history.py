@@ -67,14 +67,17 @@ def lost(history: Iterable[Commit], acknowledged: Iterable[str]) -> set[str]:
 
 
 class Recorder:
-    """Follows all keys of a cluster from the first on, in a thread of its own, over members that are killed and cut off."""
+    """Follows all keys of a cluster from the first on, in a thread of its own, over members that are killed and cut off.
 
-    def __init__(self, endpoints: Sequence[str], cluster: str = "quidditch") -> None:
+    `from_now`: the cluster has no keys yet, in an etcd that others use and compact too.
+    """
+
+    def __init__(self, endpoints: Sequence[str], cluster: str = "quidditch", *, from_now: bool = False) -> None:
         self._endpoints = list(endpoints)
         self._prefix = f"/quidditch/{cluster}"
         self._keys = Keys(self._prefix)
         self._commits: list[Commit] = []
-        self._at = 0
+        self._at = asyncio.run(self._revision()) if from_now else 0
         self._stopping = threading.Event()
         self._moved = threading.Condition()
         self._failed: BaseException | None = None
