@@ -280,7 +280,7 @@ def test_a_silent_connection_is_given_up(run: Run) -> None:
         await asyncio.sleep(0)
         network.cut("one", "two")
         # Whichever end is the first to find the other silent closes the connection.
-        with pytest.raises(Unreachable, match="nothing heard|connection was closed"):
+        with pytest.raises(Unreachable, match=r"nothing heard|connection was closed"):
             await pending
 
     run(test)
