@@ -108,6 +108,8 @@ class Searcher:
         if recent is None:
             return None
         plan, target = recent
+        if plan.pace.seconds is None or plan.pace.seconds >= INLINE_SECONDS:
+            return None
         index = target.index
         prepared = Prepared([], plan, None, [], len(target.shards))
         try:
