@@ -26,6 +26,7 @@ from quidditch.rest.registry import all_routes
 from quidditch.rest.server import App
 from quidditch.store.memory import MemoryStore
 from quidditch.transport.memory import MemoryTransport, Network
+from tests.support.asgi import scope
 
 _MASTER = "master"
 
@@ -62,16 +63,7 @@ class Member:
     async def ask(self, method: str, target: str, body: Any = None, **headers: str) -> Answer:
         """A request to this node, as uvicorn would hand it over. Lists become lines of JSON."""
         data = _written(body)
-        path, _, query = target.partition("?")
         given = {"content-type": "application/json", "content-length": str(len(data)), **headers}
-        scope = {
-            "type": "http",
-            "method": method,
-            "path": path,
-            "raw_path": path.encode(),
-            "query_string": query.encode(),
-            "headers": [(name.encode(), value.encode()) for name, value in given.items()],
-        }
         pieces = [data]
         sent: list[Any] = []
 
@@ -83,7 +75,7 @@ class Member:
         async def send(message: Any) -> None:
             sent.append(message)
 
-        await self._app(scope, receive, send)
+        await self._app(scope(method, target, given), receive, send)
         return Answer(sent[0]["status"], b"".join(message["body"] for message in sent[1:]))
 
     async def get(self, target: str, body: Any = None) -> Any:

@@ -8,6 +8,7 @@ from typing import Any, cast
 import orjson
 import pytest
 import yaml
+from tests.support.asgi import scope
 
 from quidditch.controlplane.api import ControlPlane
 from quidditch.model.errors import ApiError
@@ -84,20 +85,11 @@ def call(
     app: App | None = None,
     chunks: int = 1,
 ) -> Answer:
-    path, _, query = target.partition("?")
     given = dict(headers or {})
     if body and chunks == 1:
         given.setdefault("content-length", str(len(body)))
     elif body:
         given["transfer-encoding"] = "chunked"
-    scope = {
-        "type": "http",
-        "method": method,
-        "path": path,
-        "raw_path": path.encode(),
-        "query_string": query.encode(),
-        "headers": [(name.encode(), value.encode()) for name, value in given.items()],
-    }
     size = -(-len(body) // chunks)
     pieces = [body[at : at + size] for at in range(0, len(body), size)] if body else [b""]
     sent: list[Any] = []
@@ -110,7 +102,7 @@ def call(
     async def send(message: Any) -> None:
         sent.append(message)
 
-    asyncio.run((app or _app())(scope, receive, send))
+    asyncio.run((app or _app())(scope(method, target, given), receive, send))
     return Answer(sent)
 
 
