@@ -31,6 +31,7 @@ from quidditch.datanode import service
 from quidditch.datanode.folder import DataFolder
 from quidditch.datanode.gauge import Gauge
 from quidditch.datanode.node import DataNode
+from quidditch.datanode.pools import Pool
 from quidditch.lib.clock import SystemClock
 from quidditch.lib.ids import RandomIds
 from quidditch.lib.metrics import Metrics
@@ -53,6 +54,8 @@ from quidditch_kernel import KernelError, Runtime
 
 OPENING_SECONDS = 0.4
 """How long requests wait at the start for shards to be opened; after that they are answered with what is there."""
+_SEARCHES_STAND_BACK = 5
+"""Niceness of search threads: heartbeats and short requests go on beside long aggregations."""
 
 
 @dataclass(slots=True)
@@ -103,7 +106,7 @@ def assemble(
     """The parts that every process has, whatever its roles, around a control plane and the way to the other nodes."""
     clock = SystemClock()
     mappings = Mappings()
-    data = DataNode(folder, _runtime(config), mappings.kernel, control, _threads(config), _search_threads(config))
+    data = DataNode(folder, _runtime(config), mappings.kernel, control, _write_pool(config), _search_pool(config))
     control.subscribe(data.apply)
     data.apply(data.state, control.state)
     service.serve(data, transport, clock)
@@ -142,12 +145,14 @@ def _runtime(config: Config) -> Runtime:
     return Runtime(orjson.dumps(settings))
 
 
-def _threads(config: Config) -> int:
-    return config.number("thread_pool.write.size") or (os.cpu_count() or 1) + 1
+def _write_pool(config: Config) -> Pool:
+    threads = config.number("thread_pool.write.size") or (os.cpu_count() or 1) + 1
+    return Pool("write", threads, config.number("thread_pool.write.queue_size"))
 
 
-def _search_threads(config: Config) -> int:
-    return config.number("thread_pool.search.size") or (os.cpu_count() or 1) * 3 // 2 + 1
+def _search_pool(config: Config) -> Pool:
+    threads = config.number("thread_pool.search.size") or (os.cpu_count() or 1) * 3 // 2 + 1
+    return Pool("search", threads, config.number("thread_pool.search.queue_size"), nice=_SEARCHES_STAND_BACK)
 
 
 def _pressure(config: Config) -> Pressure:

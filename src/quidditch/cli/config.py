@@ -82,7 +82,8 @@ SETTINGS: dict[str, Setting] = {
     "indices.memory.index_buffer_size": Setting("10%", "memory for documents not yet in segments"),
     "thread_pool.write.size": Setting("0", "threads for writes; 0 for one more than there are cores"),
     "thread_pool.search.size": Setting("0", "threads for searches; 0 for one more than 1.5 times the cores"),
-    "thread_pool.search.queue_size": Setting("1000", "searches in flight before new ones are refused"),
+    "thread_pool.write.queue_size": Setting("10000", "writes that wait for a thread before new ones are refused"),
+    "thread_pool.search.queue_size": Setting("1000", "searches that wait for a thread before new ones are refused"),
     "logger.level": Setting("warning", "debug, info, warning or error"),
 }
 

@@ -69,7 +69,7 @@ class Gauge:
         ]
         others = len(found) != len(shards or ())
         if now - self._measured >= (_CHANGED_SECONDS if others else interval_seconds(self._data.state.settings)):
-            counted = await self._data.call(_count, found)
+            counted = await self._data.aside(_count, found)
             shards = self._weigh(counted, now - self._measured)
             self._measured = now
         disk = self._disk()

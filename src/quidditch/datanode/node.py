@@ -11,7 +11,6 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -22,6 +21,7 @@ from quidditch.controlplane.core.commands import ShardFailed, ShardStarted
 from quidditch.datanode.disk import Disk
 from quidditch.datanode.folder import DataFolder
 from quidditch.datanode.local import LocalIndex, LocalShard
+from quidditch.datanode.pools import Pool
 from quidditch.datanode.reports import Reports
 from quidditch.datanode.search_counts import SearchCounts
 from quidditch.datanode.settings import shard_config
@@ -47,8 +47,8 @@ class DataNode:
         runtime: Runtime,
         compile_mapping: Callable[[Index], Mapping],
         control: ControlPlane,
-        threads: int = 4,
-        search_threads: int = 4,
+        writes: Pool,
+        searches: Pool,
     ) -> None:
         self.folder = folder
         self.id = folder.node_id
@@ -60,9 +60,9 @@ class DataNode:
         self._control = control
         self._reports = Reports(control)
         self._disk = Disk(folder.path)
-        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="shard")
-        self._search = ThreadPoolExecutor(search_threads, thread_name_prefix="search")
-        self._slow = ThreadPoolExecutor(2, thread_name_prefix="shard-slow")
+        self.writes = writes
+        self.searches = searches
+        self._slow = Pool("management", 2)
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._dirty: set[str] = set()
         self._kept: set[str] = set()
@@ -203,7 +203,7 @@ class DataNode:
             raise ValueError(f"the data of the shard is not there: {path} is missing")
         config = shard_config(local.index, number, primary_term, existing=copy.recovery == "EXISTING_STORE")
         started = time.monotonic()
-        shard = await self._in_pool(self._slow, Shard.open, self.runtime, str(path), config, local.mapping)
+        shard = await self._slow.run_anyway(Shard.open, self.runtime, str(path), config, local.mapping)
         log.debug("shard [%s][%d] opened in %.3f s", local.index.name, number, time.monotonic() - started)
         return shard
 
@@ -234,7 +234,7 @@ class DataNode:
 
     async def _close(self, name: str, shard: LocalShard) -> None:
         try:
-            await self._in_pool(self._slow, shard.kernel.close)
+            await self._slow.run_anyway(shard.kernel.close)
         except KernelError as error:
             log.error("shard [%s][%d] did not close cleanly: %s", name, shard.number, _sentence(error))
 
@@ -265,11 +265,11 @@ class DataNode:
         local = self.indices.pop(uuid, None)
         if local is not None:
             for shard in local.shards.values():
-                await self._in_pool(self._slow, shard.kernel.close if uuid in self._kept else shard.kernel.abandon)
+                await self._slow.run_anyway(shard.kernel.close if uuid in self._kept else shard.kernel.abandon)
         if uuid in self._kept:
             log.warning("index [%s] is not in the restored state of the cluster, its data stays on disk", uuid)
         else:
-            await self._in_pool(self._slow, self.folder.remove, uuid)
+            await self._slow.run_anyway(self.folder.remove, uuid)
 
     async def settled(self, timeout: float) -> None:
         """Until all shards that belong here are open (or failed), at most `timeout` seconds."""
@@ -302,14 +302,14 @@ class DataNode:
         del timeout
         kernel = self.shard(uuid, number)
         self._disk.check_flood(self.indices[uuid].index.name, self.state.settings.get)
-        return await self._in_pool(self._pool, kernel.bulk, slice)
+        return await self.writes.run(kernel.bulk, slice)
 
     async def retry(
         self, uuid: str, number: int, slice: Slice, result: SliceResult, mapping_version: int
     ) -> SliceResult:
         """Applies the items again that stopped at unknown fields, once the mapping has this version here."""
         await self._mapped(uuid, number, mapping_version)
-        await self._in_pool(self._pool, self.shard(uuid, number).retry, slice, result)
+        await self.writes.run_anyway(self.shard(uuid, number).retry, slice, result)
         return result
 
     async def _mapped(self, uuid: str, number: int, version: int) -> None:
@@ -333,7 +333,7 @@ class DataNode:
         return self.shard(uuid, number).reader()
 
     async def refresh(self, uuid: str, number: int) -> None:
-        await self._in_pool(self._pool, self.shard(uuid, number).refresh)
+        await self.writes.run_anyway(self.shard(uuid, number).refresh)
 
     async def refreshed(self, uuid: str, number: int, seq_no: int) -> None:
         """Returns once searches see the operations up to `seq_no`."""
@@ -354,10 +354,10 @@ class DataNode:
         await done
 
     async def flush(self, uuid: str, number: int, force: bool, wait_if_ongoing: bool) -> None:
-        await self._in_pool(self._slow, self.shard(uuid, number).flush, force, wait_if_ongoing)
+        await self._slow.run_anyway(self.shard(uuid, number).flush, force, wait_if_ongoing)
 
     async def force_merge(self, uuid: str, number: int, segments: int, only_expunge: bool, flush: bool) -> None:
-        await self._in_pool(self._slow, self.shard(uuid, number).force_merge, segments, only_expunge, flush)
+        await self._slow.run_anyway(self.shard(uuid, number).force_merge, segments, only_expunge, flush)
 
     async def describe(self, shards: Sequence[OneShard], segments: bool) -> list[Description | None]:
         """What is known of the copies that are here."""
@@ -385,12 +385,15 @@ class DataNode:
         """Counts one search over these shards of this node, by name of index and number."""
         self.counts.add(shards, millis, groups)
 
-    def call(self, function: Callable[..., T], *args: Any) -> Awaitable[T]:
-        """Runs a search of the kernel in a thread of its own kind: writes do not wait behind searches."""
-        return self._in_pool(self._search, function, *args)
+    def aside(self, function: Callable[..., T], *args: Any) -> Awaitable[T]:
+        """Runs what is neither a search nor a write, and may wait."""
+        return self._slow.run_anyway(function, *args)
 
-    async def _in_pool(self, pool: ThreadPoolExecutor, function: Callable[..., T], *args: Any) -> T:
-        return await asyncio.get_running_loop().run_in_executor(pool, function, *args)
+    def call(self, function: Callable[..., T], *args: Any) -> Awaitable[T]:
+        """Runs a search of the kernel in a thread of its own kind: writes do not wait behind searches. Raises
+        rejected_execution_exception when too many wait already.
+        """
+        return self.searches.run(function, *args)
 
     # --- ending -----------------------------------------------------------------------------------------------------
 
@@ -401,16 +404,15 @@ class DataNode:
         if self._tasks:
             await asyncio.gather(*list(self._tasks.values()), return_exceptions=True)
         await self._reports.ended()
-        self._slow.shutdown(wait=True)
+        self._slow.close()
         # Side by side: the file system makes one commit of what many shards sync together.
-        self._slow = ThreadPoolExecutor(_CLOSING_THREADS, thread_name_prefix="shard-close")
+        self._slow = Pool("shard-close", _CLOSING_THREADS)
         shards = [(local.index.name, shard) for local in self.indices.values() for shard in local.shards.values()]
         await asyncio.gather(*(self._close(name, shard) for name, shard in shards))
         self.indices.clear()
         self.runtime.close()
-        self._search.shutdown(wait=True)
-        self._pool.shutdown(wait=True)
-        self._slow.shutdown(wait=True)
+        for pool in (self.searches, self.writes, self._slow):
+            pool.close()
 
 
 def _count_folders(path: Path) -> int:

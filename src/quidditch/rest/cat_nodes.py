@@ -131,14 +131,14 @@ async def thread_pool(request: Request, node: Node) -> list[Row]:
                     "name": name,
                     "type": "fixed",
                     "active": pool["active"],
-                    "pool_size": pool["size"],
-                    "queue": 0,
-                    "queue_size": pool["queue"],
+                    "pool_size": pool["threads"],
+                    "queue": pool["queue"],
+                    "queue_size": pool["queue_size"],
                     "rejected": pool["rejected"],
-                    "largest": pool["size"],
-                    "completed": 0,
+                    "largest": pool["largest"],
+                    "completed": pool["completed"],
                     "total_wait_time": "-1" if name == "generic" else Millis(0),
-                    "size": pool["size"],
+                    "size": pool["threads"],
                 }
             )
     return rows
@@ -146,17 +146,7 @@ async def thread_pool(request: Request, node: Node) -> list[Row]:
 
 async def tell_pools(node: Node, _message: None) -> dict[str, Any]:
     """The thread pools of this node."""
-    pressure = node.pressure
-    pools = {
-        name: {
-            "size": size,
-            "queue": queue,
-            "active": pressure.searches if name == "search" else 0,
-            "rejected": pressure.rejected_searches if name == "search" else 0,
-        }
-        for name, (size, queue) in thread_pools(node).items()
-    }
-    return {"pid": os.getpid(), "pools": pools}
+    return {"pid": os.getpid(), "pools": thread_pools(node)}
 
 
 async def fielddata(_request: Request, _node: Node) -> list[Row]:

@@ -136,35 +136,33 @@ def _jvm(_view: View, node: Node, _known: ClusterNode) -> dict[str, Any]:
 
 
 def _thread_pool(_view: View, node: Node, _known: ClusterNode) -> dict[str, Any]:
-    return {name: pool_info(size, queue) for name, (size, queue) in thread_pools(node).items()}
+    return {name: pool_info(pool["threads"], pool["queue_size"]) for name, pool in thread_pools(node).items()}
 
 
 def pool_info(size: int, queue: int) -> dict[str, Any]:
     return {"type": "fixed", "size": size, "queue_size": queue}
 
 
-def thread_pools(node: Node) -> dict[str, tuple[int, int]]:
-    """The pools of a node: threads and places to wait (-1: no bound). What the event loop does itself is `generic`,
-    `get` and `management`."""
-
-    def size(name: str, default: int) -> int:
-        try:
-            return int(node.config.number(f"thread_pool.{name}.size")) or default
-        except (AttributeError, KeyError):
-            return default
-
+def thread_pools(node: Node) -> dict[str, dict[str, int]]:
+    """The pools of a node: threads, places to wait (-1: no bound), what they do and did. What the event loop does itself is
+    `generic`, `get` and `management`; those that there are not here are shown idle.
+    """
     cores = machine.allowed_processors()
-    return {
-        "flush": (2, -1),
-        "force_merge": (2, -1),
-        "generic": (1, -1),
-        "get": (1, -1),
-        "index_searcher": (size("search", cores), -1),
-        "management": (1, -1),
-        "search": (size("search", cores), node.pressure.max_searches),
-        "search_throttled": (1, -1),
-        "write": (size("write", cores + 1), -1),
-    }
+    idle = {"flush": 2, "force_merge": 2, "generic": 1, "get": 1, "index_searcher": cores, "management": 1}
+    found = {name: _pool(threads) for name, threads in {**idle, "search_throttled": 1}.items()}
+    for pool in (node.data.searches, node.data.writes):
+        found[pool.name] = {
+            "threads": pool.threads, "queue_size": pool.places, "queue": pool.queue, "active": pool.active,
+            "rejected": pool.rejected, "largest": pool.largest, "completed": pool.completed,
+        }  # fmt: skip
+    found["search"]["rejected"] += node.pressure.rejected_searches
+    found["write"]["rejected"] += node.pressure.rejected_writes
+    return dict(sorted(found.items()))
+
+
+def _pool(threads: int) -> dict[str, int]:
+    idle = dict.fromkeys(("queue", "active", "rejected", "largest", "completed"), 0)
+    return {"threads": threads, "queue_size": -1, **idle}
 
 
 def _transport(_view: View, _node: Node, known: ClusterNode) -> dict[str, Any]:

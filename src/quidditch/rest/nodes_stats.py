@@ -85,19 +85,8 @@ async def _indices(node: Node, metrics: list[str], level: str) -> dict[str, Any]
 
 
 def _thread_pool(node: Node) -> dict[str, Any]:
-    active = {"search": node.pressure.searches}
-    rejected = {"search": node.pressure.rejected_searches, "write": node.pressure.rejected_writes}
-    return {
-        name: {
-            "threads": size,
-            "queue": 0,
-            "active": active.get(name, 0),
-            "rejected": rejected.get(name, 0),
-            "largest": size,
-            "completed": 0,
-        }
-        for name, (size, _) in thread_pools(node).items()
-    }
+    shown = ("threads", "queue", "active", "rejected", "largest", "completed")
+    return {name: {each: pool[each] for each in shown} for name, pool in thread_pools(node).items()}
 
 
 def _breakers(node: Node) -> dict[str, Any]:
