@@ -20,11 +20,13 @@ class Layered(Mapping[str, _V], Generic[_V]):
     back keeps its place.
     """
 
-    __slots__ = ("_base", "_flat", "_len", "_over")
+    __slots__ = ("_base", "_flat", "_len", "_over", "_was")
 
     def __init__(self, base: dict[str, _V] | None = None) -> None:
         self._base: dict[str, _V] = {} if base is None else base
         self._over: dict[str, _V] = {}
+        self._was: tuple[dict[str, _V], dict[str, _V]] | None = None
+        """The base before this one, and what lay over it when this one was made of both."""
         self._len = len(self._base)
         self._flat: dict[str, _V] | None = self._base
 
@@ -32,7 +34,7 @@ class Layered(Mapping[str, _V], Generic[_V]):
         """The same mapping but for these values, and without the keys that are gone."""
         new: Layered[_V] = Layered(self._base)
         over = new._over = dict(self._over)
-        new._len, new._flat = self._len, None
+        new._len, new._flat, new._was = self._len, None, self._was
         for key, value in changes.items():
             new._len += key not in self
             over[key] = value
@@ -43,18 +45,28 @@ class Layered(Mapping[str, _V], Generic[_V]):
             else:
                 over.pop(key, None)
         if len(over) > _LEAST and len(over) ** 2 > 4 * len(self._base):
-            return Layered(new._all())
+            rebased: Layered[_V] = Layered(new._all())
+            rebased._was = (self._base, over)
+            return rebased
         return new
 
     def differs(self, other: Layered[_V]) -> Iterator[str]:
-        """The keys whose values are not the same objects in both. Costs what lies over the base, if both share it."""
-        if self._base is other._base:
-            keys: Iterable[str] = {**self._over, **other._over}
-        else:
-            keys = {**self._all(), **other._all()}
-        for key in keys:
+        """The keys whose values are not the same objects in both. Costs what lies over the base, if both share it or the one's
+        was made of the other's.
+        """
+        for key in {**self._over, **other._over, **self._between(other)}:
             if self.get(key, _MISSING) is not other.get(key, _MISSING):
                 yield key
+
+    def _between(self, other: Layered[_V]) -> Mapping[str, _V]:
+        """What may differ in the bases."""
+        if self._base is other._base:
+            return {}
+        if self._was is not None and self._was[0] is other._base:
+            return self._was[1]
+        if other._was is not None and other._was[0] is self._base:
+            return other._was[1]
+        return {**self._base, **other._base}
 
     def _all(self) -> dict[str, _V]:
         if self._flat is None:

@@ -3,6 +3,9 @@
 All are frozen; a change is `msgspec.structs.replace`. Nothing in one object grows with the number of nodes or
 indices, except
 `Cluster` settings that the user wrote. Each object is the unit of atomic change (one compare-and-set).
+
+They are trees, never part of a cycle, so that Python's collector need not look at them: with many indices it would stop
+every node for tens of milliseconds again and again (`gc=False`).
 """
 
 from __future__ import annotations
@@ -19,7 +22,7 @@ IndexState: TypeAlias = Literal["open", "close"]
 TemplateKind: TypeAlias = Literal["index", "component", "legacy"]
 
 
-class Metadata(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+class Metadata(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True, gc=False):
     """Who an object is. `uid` and `resource_version` are given by the store; the version is opaque and changes with
     every write.
     """
@@ -32,11 +35,13 @@ class Metadata(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_d
     deletion_timestamp: str | None = None
 
 
-class _Part(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+class _Part(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True, gc=False):
     """A spec, a status or a piece of one."""
 
 
-class _Object(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag=lambda name: name, omit_defaults=True):
+class _Object(
+    msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag=lambda name: name, omit_defaults=True, gc=False
+):
     metadata: Metadata
 
     @property
