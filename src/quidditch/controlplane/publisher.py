@@ -19,7 +19,7 @@ class Publisher:
     def __init__(self) -> None:
         self.state = ClusterState()
         self._subscribers: list[Subscriber] = []
-        self._waiting: set[tuple[Callable[[ClusterState], bool], asyncio.Future[None]]] = set()
+        self._waiting: dict[asyncio.Future[None], Callable[[ClusterState], bool]] = {}
 
     def publish(self, state: ClusterState) -> None:
         old, self.state = self.state, state
@@ -28,8 +28,7 @@ class Publisher:
                 subscriber(old, state)
             except Exception:
                 _log.exception("subscriber of the cluster state failed", version=state.version)
-        for waiting in list(self._waiting):
-            predicate, future = waiting
+        for future, predicate in list(self._waiting.items()):
             if not future.done() and predicate(state):
                 future.set_result(None)
 
@@ -48,12 +47,11 @@ class Publisher:
         if timeout <= 0:
             return False
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        waiting = (predicate, future)
-        self._waiting.add(waiting)
+        self._waiting[future] = predicate
         try:
             await asyncio.wait_for(future, timeout)
         except TimeoutError:
             return False
         finally:
-            self._waiting.discard(waiting)
+            del self._waiting[future]
         return True

@@ -1,0 +1,253 @@
+"""An event loop whose time is simulated: when nothing is left to do, it is the time of the next timer.
+
+Everything runs in one thread, in an order that depends on nothing but the seed. What runs belongs to a :class:`Life`, one start of
+one process, known by the context that tasks and callbacks hand on: a paused life's callbacks wait, a dead one's never run.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import gc
+import heapq
+import itertools
+import os
+import random
+import time
+from asyncio import base_events, events
+from collections import deque
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
+from typing import Any, TypeVar
+from unittest import mock
+
+T = TypeVar("T")
+EPOCH_MS = 1_700_000_000_000
+"""What the clock on the wall shows at the start."""
+
+
+class Deadlock(Exception):
+    """Nothing is left that could happen."""
+
+
+class Life:
+    """One start of one process."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.alive = True
+        self.paused = False
+        self.held: deque[asyncio.Handle] = deque()
+        self.context = contextvars.copy_context()
+        self.context.run(_LIFE.set, self)
+
+
+_LIFE: contextvars.ContextVar[Life | None] = contextvars.ContextVar("life", default=None)
+
+
+class _Future(asyncio.Future[Any]):
+    """Sets of futures go by their hash; this one is the same in every run."""
+
+    def __init__(self, *, loop: SimulatedLoop) -> None:
+        super().__init__(loop=loop)
+        self._number = next(loop.numbers)
+
+    def __hash__(self) -> int:
+        return self._number
+
+
+class _Task(asyncio.Task[Any]):
+    def __init__(self, coro: Coroutine[Any, Any, Any], *, loop: SimulatedLoop, **more: Any) -> None:
+        self._number = next(loop.numbers)
+        super().__init__(coro, loop=loop, **more)
+
+    def __hash__(self) -> int:
+        return self._number
+
+
+class SimulatedLoop(base_events.BaseEventLoop):
+    """`seed` decides how long work given to threads takes; it runs in the loop's own thread all the same."""
+
+    def __init__(self, seed: int) -> None:
+        self._now = 0.0
+        super().__init__()
+        self.numbers = itertools.count()
+        self.turns = 0
+        self.chance = random.Random(seed)
+        self.faults: list[dict[str, Any]] = []
+        """What nobody caught."""
+        self._clock_resolution = 1e-9
+        self._order = itertools.count()
+        self._kept: list[_Task] = []
+        self._prune_at = 1000
+        self.set_task_factory(self._task)
+        self.set_exception_handler(self._uncaught)
+
+    # --- time -------------------------------------------------------------------------------------------------------
+
+    def time(self) -> float:
+        return self._now
+
+    def now_ms(self) -> int:
+        """With :meth:`monotonic`: this loop as a `quidditch.lib.clock.Clock`."""
+        return EPOCH_MS + int(self._now * 1000)
+
+    def monotonic(self) -> float:
+        return self._now
+
+    def wall(self) -> float:
+        return self.now_ms() / 1000
+
+    def wall_ns(self) -> int:
+        return self.now_ms() * 1_000_000
+
+    def _run_once(self) -> None:
+        """One callback. Timers that are due at the same time come in the order in which they were set."""
+        ready, scheduled = self._ready, self._scheduled  # type: ignore[attr-defined]
+        while scheduled and (scheduled[0]._cancelled or not ready or scheduled[0]._when <= self._now):
+            if scheduled[0]._cancelled:
+                heapq.heappop(scheduled)._scheduled = False
+                continue
+            if not ready:
+                self._now = max(self._now, scheduled[0]._when)
+            handle = heapq.heappop(scheduled)
+            handle._scheduled = False
+            ready.append(handle)
+        if not ready:
+            raise Deadlock(f"nothing left to do at {self._now:.3f} s")
+        handle = ready.popleft()
+        if handle._cancelled:
+            return
+        life = handle._context.get(_LIFE)
+        if life is not None:
+            if not life.alive:
+                return
+            if life.paused:
+                life.held.append(handle)
+                return
+        self.turns += 1
+        handle._run()
+
+    def call_at(
+        self, when: float, callback: Callable[..., Any], *args: Any, context: Any = None
+    ) -> asyncio.TimerHandle:
+        timer = _Timer(when, callback, args, self, context)
+        timer.order = next(self._order)
+        heapq.heappush(self._scheduled, timer)  # type: ignore[attr-defined]
+        timer._scheduled = True
+        return timer
+
+    def call_later(
+        self, delay: float, callback: Callable[..., Any], *args: Any, context: Any = None
+    ) -> asyncio.TimerHandle:
+        return self.call_at(self._now + delay, callback, *args, context=context)
+
+    def _timer_handle_cancelled(self, handle: asyncio.TimerHandle) -> None:
+        """It is left out when its time comes."""
+
+    # --- lives ------------------------------------------------------------------------------------------------------
+
+    def spawn(self, life: Life, work: Coroutine[Any, Any, T], name: str | None = None) -> asyncio.Task[T]:
+        return self.create_task(work, name=name, context=life.context)
+
+    def kill(self, life: Life) -> None:
+        """Nothing of it happens any more, not even an ending."""
+        life.alive = False
+        life.held.clear()
+
+    def pause(self, life: Life) -> None:
+        life.paused = True
+
+    def resume(self, life: Life) -> None:
+        life.paused = False
+        self._ready.extend(life.held)  # type: ignore[attr-defined]
+        life.held.clear()
+
+    # --- what a loop has --------------------------------------------------------------------------------------------
+
+    def create_future(self) -> asyncio.Future[Any]:
+        return _Future(loop=self)
+
+    def _task(self, loop: Any, coro: Any, **more: Any) -> _Task:
+        task = _Task(coro, loop=loop, **more)
+        task._log_destroy_pending = False  # type: ignore[attr-defined]
+        self._kept.append(task)  # a dead life's coroutine must not end when the garbage collector likes
+        if len(self._kept) > self._prune_at:
+            self._kept = [each for each in self._kept if not each.done()]
+            self._prune_at = 2 * len(self._kept) + 1000
+        return task
+
+    def run_in_executor(self, executor: Any, func: Callable[..., T], *args: Any) -> asyncio.Future[T]:  # type: ignore[override]
+        """Done after a moment, as by a thread."""
+        del executor
+        future = self.create_future()
+
+        def work() -> None:
+            if future.cancelled():
+                return
+            try:
+                future.set_result(func(*args))
+            except Exception as error:
+                future.set_exception(error)
+
+        self.call_later(self.chance.expovariate(1 / 0.0005), work)
+        return future
+
+    def _write_to_self(self) -> None:
+        """Whoever calls in from a thread is in this thread already."""
+
+    def _uncaught(self, _loop: Any, context: dict[str, Any]) -> None:
+        self.faults.append(context)
+
+    def dispose(self) -> None:
+        """Ends what is left of all lives; what their endings do has no effect any more."""
+        events._set_running_loop(self)
+        try:
+            for task in self._kept:
+                if not task.done():
+                    coro: Any = task.get_coro()
+                    try:
+                        coro.close()
+                    except BaseException:
+                        pass
+        finally:
+            events._set_running_loop(None)
+        self._kept.clear()
+        self._ready.clear()  # type: ignore[attr-defined]
+        self._scheduled.clear()  # type: ignore[attr-defined]
+        self.close()
+
+
+class _Timer(asyncio.TimerHandle):
+    __slots__ = ("order",)
+    order: int
+
+    def __lt__(self, other: _Timer) -> bool:  # type: ignore[override]
+        return (self._when, self.order) < (other._when, other.order)  # type: ignore[attr-defined]
+
+
+@contextmanager
+def simulated(seed: int) -> Iterator[SimulatedLoop]:
+    """A loop, and its time and chance in place of the system's: for code that asks the system, or a library that does."""
+    loop = SimulatedLoop(seed)
+    chance = random.Random(~seed)
+    collecting = gc.isenabled()
+    gc.disable()
+    random.seed(seed)
+    patches = [
+        mock.patch.object(time, "monotonic", loop.time),
+        mock.patch.object(time, "time", loop.wall),
+        mock.patch.object(time, "time_ns", loop.wall_ns),
+        mock.patch.object(os, "urandom", chance.randbytes),
+        mock.patch.object(random, "_urandom", chance.randbytes),
+    ]
+    for patch in patches:
+        patch.start()
+    try:
+        yield loop
+    finally:
+        for patch in reversed(patches):
+            patch.stop()
+        loop.dispose()
+        if collecting:
+            gc.enable()
