@@ -161,7 +161,7 @@ async def _member(fleet: Fleet, config: configuration.Config, stack: contextlib.
     stack.callback(folder.close)
     transport = fleet.network.join(folder.node_id)
     spec = node_spec(config, folder.node_id, "127.0.0.1:0", folder.node_id)
-    control = RemoteControl(transport, spec, [_MASTER], clock, RandomIds())
+    control = RemoteControl(transport, spec, [_MASTER], clock, RandomIds(), held=folder.allocations.held)
     node = assemble(config, folder, control, transport, "127.0.0.1:0", Metrics())
     stack.push_async_callback(transport.close)
     stack.push_async_callback(control.stop)

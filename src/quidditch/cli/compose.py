@@ -87,7 +87,7 @@ async def open_embedded(config: Config, folder: DataFolder, http_address: str) -
     await leader.start()
     node = assemble(config, folder, leader, Network().join(folder.node_id), http_address, metrics)
     spec = node_spec(config, folder.node_id, http_address, http_address)
-    await leader.submit(RegisterNode(node=spec, fresh=True))
+    await leader.submit(RegisterNode(node=spec, fresh=True, held=folder.allocations.held()))
     await node.data.settled(OPENING_SECONDS)
     gauge = Gauge(node.data, folder.path, lambda load: leader.measures.take(node.id, load))
     gauge.start()

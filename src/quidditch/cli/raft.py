@@ -69,6 +69,7 @@ async def open_raft(config: Config, folder: DataFolder, http_address: str) -> Pa
         cluster=lambda: folder.cluster_uuid,
         joined=folder.join,
         load=lambda: gauge.load,
+        held=folder.allocations.held,
         metrics=metrics,
     )
     node = assemble(config, folder, control, transport, http_address, metrics)

@@ -174,7 +174,7 @@ def _yaml(objects: Sequence[Object]) -> str:
 def _write(file: Path, data: bytes) -> None:
     """Writes a file whole or not at all, for its owner only. Raises :class:`ConfigError`."""
     from quidditch.cli.config import ConfigError
-    from quidditch.datanode.folder import sync_folder
+    from quidditch.lib.durable import sync_folder
 
     temporary = file.with_name(f".{file.name}.{os.getpid()}")
     try:

@@ -16,7 +16,7 @@ import structlog
 from quidditch.controlplane import wire
 from quidditch.controlplane.api import Subscriber
 from quidditch.controlplane.core.allocation.info import NodeLoad
-from quidditch.controlplane.core.commands import Acknowledged, Command, CreateIndex, DeleteIndices, Rollover
+from quidditch.controlplane.core.commands import Acknowledged, Command, CreateIndex, DeleteIndices, HeldShard, Rollover
 from quidditch.controlplane.core.draft import Ids
 from quidditch.controlplane.core.indices import to_delete
 from quidditch.controlplane.publisher import Publisher
@@ -36,7 +36,8 @@ _PENDING_SECONDS = 5.0
 
 class RemoteControl:
     """`seeds` are transport addresses of masters (`host:port`); `cluster` answers the uuid on this node's disk, empty if none, and
-    `joined` is told the uuid of the cluster that took the node in. `load` says how the node is, for the heartbeats.
+    `joined` is told the uuid of the cluster that took the node in. `load` says how the node is, for the heartbeats; `held`, what
+    shards lie on its disk.
     """
 
     def __init__(
@@ -50,6 +51,7 @@ class RemoteControl:
         cluster: Callable[[], str] = lambda: "",
         joined: Callable[[str], None] = lambda _uuid: None,
         load: Callable[[], NodeLoad] = NodeLoad,
+        held: Callable[[], tuple[HeldShard, ...] | None] = lambda: None,
         metrics: Metrics | None = None,
     ) -> None:
         metrics = metrics or Metrics()
@@ -63,6 +65,7 @@ class RemoteControl:
         self._cluster = cluster
         self._joined = joined
         self._load = load
+        self._held = held
         self._told: object = None
         """The measurement of shards that the present leader has heard."""
         self._publisher = Publisher()
@@ -210,7 +213,7 @@ class RemoteControl:
             target = waiting.pop(0)
             asked.add(target)
             try:
-                join = wire.Join(self._node, self._cluster(), self._fresh)
+                join = wire.Join(self._node, self._cluster(), self._fresh, self._held())
                 answer = await self._transport.call(target, wire.JOIN, wire.encode(join), _CALL_SECONDS)
             except Remote as error:
                 hint = str(error.details.get("leader") or "")

@@ -139,7 +139,7 @@ class ControlService:
                 "coordination_state_rejected_exception",
                 f"node [{join.node.name}] belongs to the cluster with the uuid [{join.cluster}], this cluster is [{cluster}]",
             )
-        await self._leader.submit(RegisterNode(node=join.node, fresh=join.fresh))
+        await self._leader.submit(RegisterNode(node=join.node, fresh=join.fresh, held=join.held))
         if self._publication is None or not self._leader.leading:
             raise wire.not_leading(self._transport.node_id, self._known_leader())
         self._signs[join.node.id] = Sign(join.node.ephemeral_id, self._clock.monotonic())

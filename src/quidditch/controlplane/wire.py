@@ -19,7 +19,7 @@ from typing import Any, Final, TypeVar
 import msgspec
 
 from quidditch.controlplane.core.allocation.info import NodeLoad
-from quidditch.controlplane.core.commands import Command, Result
+from quidditch.controlplane.core.commands import Command, HeldShard, Result
 from quidditch.model.errors import ApiError
 from quidditch.model.objects import NodeSpec
 
@@ -41,11 +41,14 @@ class _Message(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Join(_Message, frozen=True):
-    """`fresh`: the process has just started and holds no open shard. `cluster`: the uuid on its disk, empty if none."""
+    """`fresh`: the process has just started and holds no open shard. `cluster`: the uuid on its disk, empty if none. `held`: the data
+    of shards there; None: it does not say.
+    """
 
     node: NodeSpec
     cluster: str = ""
     fresh: bool = False
+    held: tuple[HeldShard, ...] | None = None
 
 
 class Joined(_Message, frozen=True):

@@ -3,7 +3,7 @@
 node.lock                              held by the process that uses the folder; says its pid
 node.json                              the lasting id of the node
 cluster.json                           the uuid of the cluster that it belongs to, once it has joined one
-nodes/0/indices/<uuid>/<shard>/        one shard
+nodes/0/indices/<uuid>/<shard>/        one shard; beside it whose data it is (datanode/allocations.py)
 nodes/0/indices/.deleted-<uuid>/       an index on its way out
 """
 
@@ -16,6 +16,10 @@ import secrets
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+
+from quidditch.datanode.allocations import Allocations
+from quidditch.lib.durable import keep_file, sync_folder
+from quidditch.model.objects import Copy
 
 FORMAT = 1
 _DELETED = ".deleted-"
@@ -53,6 +57,7 @@ class DataFolder:
             self.node_id = self._identity()
             for left in self.indices.glob(f"{_DELETED}*"):
                 shutil.rmtree(left, ignore_errors=True)
+            self.allocations = Allocations(self.indices)
         except OSError as error:
             self.close()
             raise FolderError(f"cannot write to the data folder {path}: {error.strerror}") from None
@@ -65,18 +70,8 @@ class DataFolder:
         if file.exists():
             return str(_content(file, "id"))
         node_id = secrets.token_urlsafe(16)
-        self._keep(file, {"id": node_id})
+        keep_file(file, {"format": FORMAT, "id": node_id})
         return node_id
-
-    def _keep(self, file: Path, content: dict[str, str]) -> None:
-        """Writes a small file, whole or not at all."""
-        temporary = file.with_suffix(".tmp")
-        with temporary.open("w") as out:
-            json.dump({"format": FORMAT, **content}, out)
-            out.flush()
-            os.fsync(out.fileno())
-        temporary.replace(file)
-        sync_folder(self.path)
 
     @property
     def cluster_uuid(self) -> str:
@@ -90,7 +85,7 @@ class DataFolder:
         if known and known != uuid:
             raise FolderError(f"the data folder {self.path} belongs to the cluster with the uuid {known}, not {uuid}")
         if not known:
-            self._keep(self.path / "cluster.json", {"uuid": uuid})
+            keep_file(self.path / "cluster.json", {"format": FORMAT, "uuid": uuid})
 
     def shard(self, uuid: str, shard: int) -> Path:
         return self.indices / uuid / str(shard)
@@ -109,24 +104,45 @@ class DataFolder:
         except FileNotFoundError:
             return
         sync_folder(self.indices)
+        self.allocations.forget(uuid)
         shutil.rmtree(gone, ignore_errors=True)
 
     def remove_shard(self, uuid: str, shard: int) -> None:
-        """Deletes one shard that has moved away."""
+        """Deletes one shard that has moved away, or is to be made anew."""
+        folder = self.shard(uuid, shard)
         gone = self.indices / f"{_DELETED}{uuid}-{shard}"
+        self.allocations.void(uuid, shard)
+        shutil.rmtree(gone, ignore_errors=True)
         try:
-            self.shard(uuid, shard).rename(gone)
+            folder.rename(gone)
         except FileNotFoundError:
             return
-        sync_folder(self.indices)
+        sync_folder(folder.parent)
+        self.allocations.forget(uuid, shard)
         shutil.rmtree(gone, ignore_errors=True)
+
+    def prepare(self, uuid: str, shard: int, copy: Copy) -> None:
+        """Makes the shard's folder ready to be opened as this copy. A copy that had data finds its own, or that which a user has
+        `forced` on it; one that begins empty finds nothing. Raises ValueError for data that is missing or another copy's.
+        """
+        path, ids = self.shard(uuid, shard), self.allocations.of(uuid, shard)
+        if copy.recovery == "EMPTY_STORE":
+            if ids is not None and copy.allocation_id not in ids:
+                self.remove_shard(uuid, shard)
+            return
+        if not path.is_dir():
+            raise ValueError(f"the data of the shard is not there: {path} is missing")
+        if ids is None or copy.allocation_id in ids or copy.forced:
+            return
+        whose = f"that of allocation [{ids[0]}]" if ids else "no complete copy"
+        raise ValueError(f"the data in {path} is {whose}, not that of [{copy.allocation_id}]: it is not served")
 
     def close(self) -> None:
         os.close(self._lock)
 
 
 def _content(file: Path, member: str) -> object:
-    """A member of a file that :meth:`DataFolder._keep` wrote. Raises :class:`FolderError`."""
+    """A member of a file that :func:`keep_file` wrote. Raises :class:`FolderError`."""
     try:
         content = json.loads(file.read_bytes())
         version = int(content["format"])
@@ -135,12 +151,3 @@ def _content(file: Path, member: str) -> object:
         return content[member]
     except (ValueError, KeyError, TypeError):
         raise FolderError(f"{file} is damaged: it should hold the {file.stem}'s {member}") from None
-
-
-def sync_folder(path: Path) -> None:
-    """Makes renames in a folder durable."""
-    handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -152,6 +152,10 @@ class DataNode:
                     await self._close(index.name, shard)
         if wanted:
             await asyncio.gather(*(self._bring_up(index, number, *copy) for number, copy in wanted.items()))
+        for number in self.folder.allocations.shards(uuid):
+            if number not in wanted and _is_elsewhere(self.state, index, number):
+                log.info("shard [%s][%d] is complete on other nodes, its data here is removed", index.name, number)
+                await self._slow.run_anyway(self.folder.remove_shard, uuid, number)
 
     def _wanted(self, index: Index) -> dict[int, tuple[Copy, int]]:
         """The copies that belong on this node, with their primary terms."""
@@ -198,12 +202,14 @@ class DataNode:
             await self._report_started(index, number, copy, primary_term)
 
     async def _open(self, local: LocalIndex, number: int, copy: Copy, primary_term: int) -> Shard:
-        path = self.folder.shard(local.index.uuid, number)
-        if copy.recovery == "EXISTING_STORE" and not path.is_dir():
-            raise ValueError(f"the data of the shard is not there: {path} is missing")
-        config = shard_config(local.index, number, primary_term, existing=copy.recovery == "EXISTING_STORE")
+        uuid = local.index.uuid
+        await self._slow.run_anyway(self.folder.prepare, uuid, number, copy)
+        existing = copy.recovery == "EXISTING_STORE"
+        config = shard_config(local.index, number, primary_term, existing=existing, new_history=copy.forced)
         started = time.monotonic()
-        shard = await self._slow.run_anyway(Shard.open, self.runtime, str(path), config, local.mapping)
+        path = str(self.folder.shard(uuid, number))
+        shard = await self._slow.run_anyway(Shard.open, self.runtime, path, config, local.mapping)
+        await self._slow.run_anyway(self.folder.allocations.keep, uuid, number, str(copy.allocation_id))
         log.debug("shard [%s][%d] opened in %.3f s", local.index.name, number, time.monotonic() - started)
         return shard
 
@@ -417,6 +423,14 @@ class DataNode:
 
 def _count_folders(path: Path) -> int:
     return sum(entry.is_dir() for entry in path.iterdir()) if path.is_dir() else 0
+
+
+def _is_elsewhere(state: ClusterState, index: Index, number: int) -> bool:
+    """Whether all copies of the shard that there shall be are there, so that nobody needs what else lies on disks."""
+    routing = state.routing.get(index.name)
+    if routing is None or routing.spec.uuid != index.uuid or number >= len(routing.spec.shards):
+        return False
+    return all(copy.state == "STARTED" for copy in routing.spec.shards[number].copies)
 
 
 def _sentence(error: BaseException) -> str:

@@ -10,8 +10,12 @@ from quidditch.lib.units import parse_bytes, parse_millis
 from quidditch.model.objects import Index
 
 
-def shard_config(index: Index, shard: int, primary_term: int, existing: bool = False) -> bytes:
-    """The kernel's configuration of one shard. `existing`: it has been in use, so an empty folder is a loss."""
+def shard_config(
+    index: Index, shard: int, primary_term: int, existing: bool = False, new_history: bool = False
+) -> bytes:
+    """The kernel's configuration of one shard. `existing`: it has been in use, so an empty folder is a loss. `new_history`: operations
+    may have been lost, the history of the shard begins anew.
+    """
     setting = index.setting
     config: dict[str, Any] = {
         "index": index.name,
@@ -19,6 +23,7 @@ def shard_config(index: Index, shard: int, primary_term: int, existing: bool = F
         "shard": shard,
         "primary_term": primary_term,
         "existing": existing,
+        "new_history": new_history,
         "durability": str(setting("index.translog.durability", "request")).lower(),
         "sync_interval_ms": parse_millis(str(setting("index.translog.sync_interval", "5s"))),
         "refresh_interval_ms": parse_millis(str(setting("index.refresh_interval", "1s"))),

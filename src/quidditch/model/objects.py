@@ -262,7 +262,7 @@ class Copy(_Part, frozen=True):
 
     A copy that moves is RELOCATING: it serves on from `node` while its `target`, which takes its place once it has
     started, initializes on `relocating_node` under the allocation id `relocation_id`. `failed_moves` counts how often
-    that failed in a row.
+    that failed in a row. `forced`: a user took data that may lack acknowledged operations for it.
     """
 
     primary: bool
@@ -274,6 +274,7 @@ class Copy(_Part, frozen=True):
     recovery: Literal["EMPTY_STORE", "EXISTING_STORE", "PEER"] | None = None
     unassigned: UnassignedInfo | None = None
     failed_moves: int = 0
+    forced: bool = False
 
     @property
     def target(self) -> Copy | None:

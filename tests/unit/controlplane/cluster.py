@@ -10,6 +10,7 @@ from quidditch.controlplane.core.allocation.memory import Memory
 from quidditch.controlplane.core.commands import (
     Command,
     CreateIndex,
+    HeldShard,
     RegisterNode,
     ShardStarted,
     UpdateAliases,
@@ -52,7 +53,9 @@ class Cluster:
             memory=self.memory,
         )
 
-    def join(self, number: int, ephemeral_id: str = "e", **more: Any) -> None:
+    def join(
+        self, number: int, ephemeral_id: str = "e", held: tuple[HeldShard, ...] | None = None, **more: Any
+    ) -> None:
         spec = NodeSpec(
             **{
                 "id": f"n{number}",
@@ -63,7 +66,7 @@ class Cluster:
                 **more,
             }
         )
-        self.run(RegisterNode(node=spec))
+        self.run(RegisterNode(node=spec, held=held))
 
     def run(self, command: Command) -> Decision:
         decision = decide(self.state, command, self.env)

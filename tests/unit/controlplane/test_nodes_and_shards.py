@@ -7,6 +7,8 @@ from tests.unit.controlplane.allocation.support import assert_counted, refusing
 from tests.unit.controlplane.cluster import Cluster
 
 from quidditch.controlplane.core.commands import (
+    AllocationCommand,
+    HeldShard,
     NodeLeft,
     PutClusterSettings,
     Reroute,
@@ -92,6 +94,83 @@ def test_a_primary_takes_the_in_sync_data_that_a_replica_left() -> None:
     assert after.primary_term > before.primary_term
     cluster.join(int((primary.node or "")[1:]), "e2")
     assert cluster_health(cluster.state).status == "green"
+
+
+def held(cluster: Cluster, *ids: str | None) -> tuple[HeldShard, ...]:
+    """Data of the only shard of `a` that answers to these ids."""
+    return (HeldShard(cluster.state.indices["a"].uuid, 0, tuple(id for id in ids if id)),)
+
+
+def stopped(nodes: int, replicas: int) -> tuple[Cluster, ShardRouting]:
+    """A cluster whose nodes have all left, and the shard of `a` as it was."""
+    cluster = Cluster(nodes=nodes)
+    cluster.create("a", {"number_of_replicas": replicas})
+    before = shard(cluster)
+    for copy in reversed(before.copies):
+        cluster.run(NodeLeft(node_id=copy.node or ""))
+    return cluster, before
+
+
+def test_a_primary_is_found_where_its_data_lies_not_where_it_is_remembered() -> None:
+    cluster, before = stopped(1, 0)
+    cluster.join(5, held=held(cluster, before.primary.allocation_id))
+    after = shard(cluster)
+    assert (after.primary.node, after.primary.state) == ("n5", "STARTED")
+    assert after.in_sync == before.in_sync
+    assert after.primary_term == before.primary_term + 1
+
+
+@pytest.mark.parametrize("there", [(), ("stale",)])
+def test_a_node_without_the_data_gets_no_primary(there: tuple[str, ...]) -> None:
+    cluster, before = stopped(1, 0)
+    cluster.join(0, "e2", held=held(cluster, *there))
+    copy = shard(cluster).primary
+    assert copy.state == "UNASSIGNED"
+    assert copy.unassigned is not None
+    assert (copy.unassigned.last_allocation_status, copy.unassigned.failed_attempts) == ("no_valid_shard_copy", 0)
+    cluster.join(0, "e3", held=held(cluster, "newer", before.primary.allocation_id))
+    assert shard(cluster).primary.state == "STARTED"
+
+
+def test_in_sync_data_whose_copy_was_given_up_is_found_again() -> None:
+    """A replica whose node came back begins anew under another id; should it never end, what lies there counts still."""
+    cluster = Cluster(nodes=2)
+    cluster.create("a")
+    primary, replica = shard(cluster).copies
+    cluster.run(NodeLeft(node_id=replica.node or ""))
+    cluster.starting = False
+    cluster.join(int((replica.node or "")[1:]), "e2", held=held(cluster, replica.allocation_id))
+    again = shard(cluster).copies[1]
+    assert (again.state, again.node) == ("INITIALIZING", replica.node)
+    assert again.allocation_id != replica.allocation_id
+    cluster.run(NodeLeft(node_id=primary.node or ""))
+    assert shard(cluster).primary.state == "UNASSIGNED"
+    cluster.starting = True
+    cluster.join(int((replica.node or "")[1:]), "e3", held=held(cluster, replica.allocation_id))
+    after = shard(cluster)
+    assert (after.primary.node, after.primary.state) == (replica.node, "STARTED")
+    assert after.primary.allocation_id == replica.allocation_id
+
+
+def test_data_from_before_there_were_ids_is_where_it_is_remembered() -> None:
+    cluster, before = stopped(1, 0)
+    cluster.join(0, "e2", held=(HeldShard(cluster.state.indices["a"].uuid, 0, None),))
+    assert shard(cluster).primary.state == "STARTED"
+    assert shard(cluster).primary.allocation_id == before.primary.allocation_id
+
+
+def test_stale_data_is_served_only_by_force_and_as_another_history() -> None:
+    cluster, before = stopped(1, 0)
+    cluster.join(0, "e2", held=held(cluster, "stale"))
+    cluster.starting = False
+    cluster.run(
+        Reroute(commands=(AllocationCommand("allocate_stale_primary", "a", 0, "n0", flag=True),)),
+    )
+    forced = shard(cluster).primary
+    assert (forced.state, forced.recovery, forced.forced) == ("INITIALIZING", "EXISTING_STORE", True)
+    assert forced.allocation_id not in before.in_sync
+    cluster.start_all()
+    assert not shard(cluster).primary.forced
 
 
 def test_a_copy_that_keeps_failing_is_given_up_until_asked_again() -> None:

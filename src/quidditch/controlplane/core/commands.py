@@ -198,11 +198,22 @@ class PutClusterSettings(_Command, frozen=True, kw_only=True):
     transient: dict[str, Any] = {}
 
 
+class HeldShard(msgspec.Struct, frozen=True, array_like=True):
+    """Data of a shard on a node's disk, and the allocation ids that it answers to; None: it is older than such ids."""
+
+    uuid: str
+    shard: int
+    ids: tuple[str, ...] | None = None
+
+
 class RegisterNode(_Command, frozen=True, kw_only=True):
-    """`fresh`: the process has just started and has no shard open; also a new `ephemeral_id` says so."""
+    """`fresh`: the process has just started and has no shard open; also a new `ephemeral_id` says so. `held`: all that lies on its
+    disk; None: it does not say.
+    """
 
     node: NodeSpec
     fresh: bool = False
+    held: tuple[HeldShard, ...] | None = None
 
 
 class NodeLeft(_Command, frozen=True, kw_only=True):

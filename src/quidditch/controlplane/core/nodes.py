@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from msgspec.structs import replace
@@ -11,6 +12,7 @@ from quidditch.controlplane.core.allocation.rules import index_rules
 from quidditch.controlplane.core.allocation.solve import allocate
 from quidditch.controlplane.core.commands import (
     Acknowledged,
+    HeldShard,
     NodeLeft,
     NoteHealth,
     RegisterNode,
@@ -32,12 +34,31 @@ def register_node(draft: Draft, command: RegisterNode) -> Acknowledged:
     if command.fresh or (known is not None and known.spec.ephemeral_id != spec.ephemeral_id):
         _take_copies(draft, spec.id, "CLUSTER_RECOVERED")
         _forgive(draft, spec.id)
+    if command.held is not None:
+        _note_disk(draft, spec.id, command.held)
     metadata = known.metadata if known else metadata_for(spec.id)
     draft.put(Node(metadata=metadata, spec=spec))
     _note_seen(draft, spec.id)
     apply_auto_expand(draft)
     allocate(draft)
     return Acknowledged()
+
+
+def _note_disk(draft: Draft, node: str, held: Iterable[HeldShard]) -> None:
+    """Copies that wait for a node are remembered where their data lies. What is older than allocation ids is believed to be there."""
+    lying = {(each.uuid, each.shard): each.ids for each in held}
+    changed = []
+    for known in draft.state.routing.values():
+        spec = known.spec
+        shards = tuple(
+            shard if ids is None or all(copy.assigned for copy in shard.copies) else routing.on_disk(shard, node, ids)
+            for shard, ids in zip(
+                spec.shards, (lying.get((spec.uuid, n), ()) for n in range(len(spec.shards))), strict=True
+            )
+        )
+        if shards != spec.shards:
+            changed.append(routing.with_shards(known, shards))
+    draft.put_all(changed)
 
 
 def _note_seen(draft: Draft, id: str) -> None:

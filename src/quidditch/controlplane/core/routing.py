@@ -74,6 +74,7 @@ def forced_primary(shard: ShardRouting, node: str, ids: Ids, info: UnassignedInf
         allocation_id=allocation_id,
         recovery="EXISTING_STORE" if stale else "EMPTY_STORE",
         unassigned=info,
+        forced=stale,
     )
     rest = tuple(copy if copy.assigned else replace(copy, allocation_id=None) for copy in shard.copies[1:])
     in_sync = (allocation_id,) if stale else ()
@@ -105,7 +106,7 @@ def _data_of(copy: Copy, other: Copy) -> Copy:
 def started(shard: ShardRouting, position: int) -> ShardRouting:
     """An initializing copy is ready: it counts as in sync from now on."""
     copy = shard.copies[position]
-    ready = replace(copy, state="STARTED", recovery=None, unassigned=None, relocating_node=None)
+    ready = replace(copy, state="STARTED", recovery=None, unassigned=None, relocating_node=None, forced=False)
     in_sync = shard.in_sync if copy.allocation_id in shard.in_sync else (*shard.in_sync, copy.allocation_id or "")
     return _consistent(replace(shard, copies=_with(shard.copies, position, ready), in_sync=in_sync))
 
@@ -141,6 +142,36 @@ def stay(shard: ShardRouting, position: int, *, failed: bool = False) -> ShardRo
 def find_target(shard: ShardRouting, allocation_id: str) -> int | None:
     """The position of the relocating copy whose target has this allocation id."""
     return next((n for n, copy in enumerate(shard.copies) if copy.relocation_id == allocation_id), None)
+
+
+# --- what lies on disks -------------------------------------------------------------------------------------------------
+
+
+def on_disk(shard: ShardRouting, node: str, ids: tuple[str, ...]) -> ShardRouting:
+    """A node tells the allocation ids that its data of this shard answers to, none if it has no data. Copies without a node that are
+    in sync are remembered where they truly lie.
+    """
+    copies = list(shard.copies)
+    for position, copy in enumerate(copies):
+        if copy.node is None and copy.unassigned is not None and copy.allocation_id in shard.in_sync:
+            if copy.allocation_id in ids:
+                copies[position] = _lying_on(copy, node, copy.allocation_id)
+            elif copy.unassigned.last_node == node:  # gone, or what is there may only be taken by force
+                copies[position] = _lying_on(copy, node, None) if ids else _lying_on(copy, None, copy.allocation_id)
+    known = {copy.allocation_id for copy in copies}
+    for id in ids:
+        if id in shard.in_sync and id not in known:
+            free = (n for n, copy in enumerate(copies) if copy.node is None and copy.allocation_id not in shard.in_sync)
+            position = next(free, -1)
+            if position >= 0 and copies[position].unassigned is not None:
+                copies[position] = _lying_on(copies[position], node, id)
+            break
+    return replace(shard, copies=tuple(copies))
+
+
+def _lying_on(copy: Copy, node: str | None, allocation_id: str | None) -> Copy:
+    assert copy.unassigned is not None
+    return replace(copy, allocation_id=allocation_id, unassigned=replace(copy.unassigned, last_node=node))
 
 
 # --- losses -------------------------------------------------------------------------------------------------------------
