@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec import structs
 from tests.unit.controlplane.allocation.support import assert_counted, refusing
 from tests.unit.controlplane.cluster import Cluster
 
@@ -17,6 +18,7 @@ from quidditch.controlplane.core.commands import (
     UpdateIndexSettings,
 )
 from quidditch.controlplane.core.health import cluster_health
+from quidditch.controlplane.core.routing import with_shard
 from quidditch.model.errors import ApiError
 from quidditch.model.objects import ShardRouting
 from quidditch.model.state import ClusterState
@@ -383,3 +385,31 @@ def test_a_node_that_starts_tries_what_had_failed_too_often() -> None:
     cluster.starting = True
     cluster.join(0, "e2")
     assert shard(cluster).primary.state == "STARTED"
+
+
+def test_a_copy_without_a_place_leaves_the_in_sync_set_when_the_primary_asks_and_only_then() -> None:
+    cluster = Cluster(nodes=2)
+    cluster.create("a")
+    first = cluster.state.routing["a"].spec.shards[0]
+    lost = first.copies[1]
+    cluster.run(NodeLeft(node_id=str(lost.node)))
+    known = cluster.state.routing["a"]
+    # The place may go too: what is left of the copy is its id among those in sync.
+    cluster.state = cluster.state.apply(
+        [with_shard(known, 0, structs.replace(known.spec.shards[0], copies=known.spec.shards[0].copies[:1]))],
+        cluster.state.version + 1,
+    )
+    report = ShardFailed(
+        index="a",
+        uuid=known.spec.uuid,
+        shard=0,
+        allocation_id=str(lost.allocation_id),
+        reason="missed a write",
+        primary_term=first.primary_term,
+        mark_stale=True,
+    )
+    with pytest.raises(ApiError, match="did not match current primary term"):
+        cluster.run(structs.replace(report, primary_term=first.primary_term + 1))
+    assert lost.allocation_id in cluster.state.routing["a"].spec.shards[0].in_sync
+    cluster.run(report)
+    assert cluster.state.routing["a"].spec.shards[0].in_sync == (first.primary.allocation_id,)

@@ -153,14 +153,21 @@ def shard_started(draft: Draft, command: ShardStarted) -> Acknowledged:
 
 
 def shard_failed(draft: Draft, command: ShardFailed) -> Acknowledged:
-    """The copy is taken from its node and placed anew, until it has failed too often. A copy whose move fails stays."""
-    found = _located(draft, command.index, command.uuid, command.shard, command.allocation_id)
-    if found is None:
+    """The copy is taken from its node and placed anew, until it has failed too often. A copy whose move fails stays. A primary whose
+    term is over is refused even where there is nothing to do: it may not acknowledge what it asks this for.
+    """
+    known = draft.state.routing.get(command.index)
+    if known is None or known.spec.uuid != command.uuid or not 0 <= command.shard < len(known.spec.shards):
         return Acknowledged()
-    shard = found.known.spec.shards[command.shard]
-    copy = shard.copies[found.position]
+    shard = known.spec.shards[command.shard]
     if command.primary_term not in (0, shard.primary_term):
         raise stale_primary(command, shard)
+    found = _located(draft, command.index, command.uuid, command.shard, command.allocation_id)
+    if found is None:
+        if command.mark_stale:
+            draft.put(routing.with_shard(known, command.shard, routing.out_of_sync(shard, command.allocation_id)))
+        return Acknowledged((command.index,))
+    copy = shard.copies[found.position]
     if found.target:
         shard = routing.stay(shard, found.position, failed=True)
     elif copy.assigned:
