@@ -19,6 +19,7 @@ from quidditch.controlplane.api import ControlPlane
 from quidditch.controlplane.core.commands import RegisterNode
 from quidditch.controlplane.core.draft import Checks
 from quidditch.controlplane.leader import Leader
+from quidditch.coordinator.copy_choice import CopyChoice
 from quidditch.coordinator.get import Getter
 from quidditch.coordinator.mappings import Mappings
 from quidditch.coordinator.nodes import Nodes
@@ -111,7 +112,9 @@ def assemble(
     data.apply(data.state, control.state)
     service.serve(data, transport, clock)
     nodes = Nodes(transport)
-    shards = Shards(control, data, data.id, transport)
+    searches = Searches(transport)
+    choice = CopyChoice(control, data.id, clock, transport.silence)
+    shards = Shards(control, data, data.id, transport, choice)
     getter = Getter(control, shards, mappings)
     node = Node(
         name=config.node_name,
@@ -125,7 +128,7 @@ def assemble(
         mappings=mappings,
         write=Writer(control, shards, mappings, decide_growth),
         get=getter,
-        search=SearchService(control, data, mappings, getter, Searches(transport), nodes, clock),
+        search=SearchService(control, data, mappings, getter, searches, nodes, choice, clock),
         pressure=_pressure(config),
         tasks=Tasks(clock),
         http_address=http_address,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Iterator
 
+from quidditch.model import wildcard
 from quidditch.model.errors import illegal_argument
 from quidditch.model.objects import Copy, Index
 from quidditch.model.state import ClusterState
@@ -30,38 +31,49 @@ def readable(
 
     Raises illegal_argument_exception for a preference of nodes that there are not.
     """
-    nodes = [copy.node for copy in of(state, index, number) if copy.active and copy.node is not None]
-    if len(nodes) == 1 and not preference:
-        return (nodes[0],)
-    nodes.sort(key=lambda node: node != local)
+    found = [copy for copy in of(state, index, number) if copy.active and copy.node is not None]
+    if len(found) == 1 and not preference:
+        return (str(found[0].node),)
+    found.sort(key=lambda copy: copy.node != local)
     if preference:
-        nodes = _preferred(nodes, state, preference, local, f"[{index.name}][{number}]")
-    return tuple(nodes)
+        found = _preferred(found, state, preference, local, f"[{index.name}][{number}]")
+    return tuple(str(copy.node) for copy in found)
 
 
-def _preferred(nodes: list[str], state: ClusterState, preference: str, local: str, shard: str) -> list[str]:
+def is_here(state: ClusterState, index: Index, number: int, local: str) -> bool:
+    """Whether the node has an active copy: one that still recovers, or is not the cluster's any more, is not read."""
+    return any(copy.node == local and copy.active for copy in of(state, index, number))
+
+
+def _preferred(found: list[Copy], state: ClusterState, preference: str, local: str, shard: str) -> list[Copy]:
     wanted = preference.partition("|")[2] if preference.startswith("_shards:") else preference
     if wanted == "_only_local":
-        return [node for node in nodes if node == local]
+        return [copy for copy in found if copy.node == local]
+    if wanted in ("_primary", "_replica"):
+        return [copy for copy in found if copy.primary == (wanted == "_primary")]
+    if wanted in ("_primary_first", "_replica_first"):
+        return sorted(found, key=lambda copy: copy.primary != (wanted == "_primary_first"))
     if wanted.startswith("_only_nodes:"):
         named = set(_named(state, wanted))
         if not named:
             criteria = wanted.partition(":")[2]
             raise illegal_argument(f"no data nodes with criteria [{criteria}] found for shard: {shard}")
-        return [node for node in nodes if node in named]
+        return [copy for copy in found if copy.node in named]
     if wanted.startswith("_prefer_nodes:"):
         named = set(_named(state, wanted))
-        return sorted(nodes, key=lambda node: node not in named)
-    if wanted and not wanted.startswith("_") and nodes:
-        start = zlib.crc32(wanted.encode()) % len(nodes)
-        nodes = sorted(nodes)
-        return nodes[start:] + nodes[:start]
-    return nodes
+        return sorted(found, key=lambda copy: copy.node not in named)
+    if wanted and not wanted.startswith("_") and found:
+        start = zlib.crc32(f"{shard}{wanted}".encode()) % len(found)
+        found = sorted(found, key=lambda copy: str(copy.node))
+        return found[start:] + found[:start]
+    return found
 
 
 def _named(state: ClusterState, preference: str) -> Iterator[str]:
-    """Ids of the nodes that a preference lists by id or name."""
-    names = {name.strip() for name in preference.partition(":")[2].split(",")}
+    """Ids of the nodes that a preference lists by id, by name, host or address (each may be a pattern), or by `attribute:value`."""
+    wanted = [word.strip() for word in preference.partition(":")[2].split(",")]
     for node in state.nodes.values():
-        if node.id in names or node.name in names:
+        spec = node.spec
+        known = (node.id, node.name, spec.host, spec.ip, *(f"{key}:{value}" for key, value in spec.attributes.items()))
+        if any(wildcard.matches_any(wanted, word) for word in known if word):
             yield node.id

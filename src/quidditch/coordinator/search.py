@@ -12,13 +12,15 @@ import orjson
 import quidditch_kernel
 from quidditch.controlplane.api import ControlPlane
 from quidditch.coordinator import copies, search_lookups, search_prefilter, search_targets
+from quidditch.coordinator.copy_choice import CopyChoice
 from quidditch.coordinator.get import Getter
 from quidditch.coordinator.mappings import Mappings
 from quidditch.coordinator.search_answer import answer, took_ms
 from quidditch.coordinator.search_errors import ShardFailure, phase_failed, shards_section
 from quidditch.coordinator.search_plans import MAX_CACHED_BODY, CompiledPlan, Pace, Plans, Shape, kernel_plan
 from quidditch.coordinator.search_prepared import Elsewhere, LocalShards, Prepared, ShardReader
-from quidditch.coordinator.search_scatter import Scatter
+from quidditch.coordinator.search_scatter import SPREAD_SECONDS, Scatter
+from quidditch.coordinator.search_stop import Stop
 from quidditch.coordinator.search_targets import SearchTarget
 from quidditch.model.errors import ApiError
 from quidditch.model.json_text import parse_json
@@ -34,7 +36,7 @@ from quidditch.transport.shards import ShardMissing
 from quidditch_kernel import KernelError
 
 if TYPE_CHECKING:
-    from quidditch_kernel import Cancel, Outcome, Plan, Reader
+    from quidditch_kernel import Outcome, Plan, Reader
 
     LocalReader = tuple[str, int, str, Reader]
 
@@ -49,7 +51,7 @@ class Ask:
     expression: str | None
     params: Mapping[str, str]
     raw: bytes
-    cancel: Callable[[], Cancel] | None = None
+    cancel: Callable[[], Stop] | None = None
     """Gives what ends the search before it is done."""
 
     def body(self) -> Any:
@@ -60,7 +62,13 @@ class Searcher:
     """Answers `_search`; `search_scroll`, `search_pit` and `search_count` build on it."""
 
     def __init__(
-        self, control: ControlPlane, local: LocalShards, mappings: Mappings, getter: Getter, searches: Searches
+        self,
+        control: ControlPlane,
+        local: LocalShards,
+        mappings: Mappings,
+        getter: Getter,
+        searches: Searches,
+        choice: CopyChoice,
     ) -> None:
         self.control = control
         self.local = local
@@ -68,7 +76,8 @@ class Searcher:
         self.getter = getter
         self.plans = Plans(mappings)
         self.searches = searches
-        self.scatter = Scatter(searches, local)
+        self.choice = choice
+        self.scatter = Scatter(searches, local, choice)
 
     @property
     def state(self) -> ClusterState:
@@ -87,7 +96,7 @@ class Searcher:
             if known is not None:
                 targets = search_targets.resolve(state, ask.expression, ask.params, 0)
                 preference = ask.params.get("preference")
-                if not preference:
+                if not preference and self._is_here(targets[0]):
                     self.plans.use(state, (ask.expression, *key), known.plan, targets[0])
                 prepared = self.open(targets, [known.plan], preference)
                 prepared.cancel = ask.cancel
@@ -168,6 +177,8 @@ class Searcher:
         prepared.cancel = ask.cancel
         if "batched_reduce_size" in ask.params:
             prepared.batch = int(ask.params["batched_reduce_size"])
+        if "max_concurrent_shard_requests" in ask.params:
+            prepared.width = int(ask.params["max_concurrent_shard_requests"])
         if len(targets) > 1 and request.sort:
             self._check_sorts(request, targets)
         limit = int(ask.params.get("pre_filter_shard_size") or search_prefilter.DEFAULT_SHARDS)
@@ -198,19 +209,17 @@ class Searcher:
             needed = search_prefilter.demanded(prepared.plan_of(at).body["query"]) or {"all": {}}
             body = {"query": needed, "size": 0}
             probes.append(CompiledPlan(kernel_plan(orjson.dumps(body)), body))
-        away = await self.scatter.count(prepared, probes) if prepared.away else {}
-        kept = [at for at, probe in enumerate(probes) if self._can_match(prepared.readers[at][3], probe, away.get(at))]
+        counts = await self.scatter.count(prepared, probes) if prepared.away else []
+        kept = [
+            at
+            for at, probe in enumerate(probes)
+            if (counts[at] != 0 if counts else _can_match(cast("LocalReader", prepared.readers[at])[3], probe))
+        ]
         kept = kept or [0]
         prepared.skipped = len(prepared.readers) - len(kept)
         prepared.readers = [prepared.readers[at] for at in kept]
         if prepared.plans is not None:
             prepared.plans = [prepared.plans[at] for at in kept]
-
-    def _can_match(self, reader: Reader | Elsewhere, probe: CompiledPlan, away: int | ApiError | None) -> bool:
-        """Whether the shard matches what is demanded; one that does not tell may."""
-        if isinstance(reader, Elsewhere):
-            return away != 0
-        return "all" in probe.body["query"] or quidditch_kernel.count([reader], probe.kernel) > 0
 
     def open(
         self,
@@ -219,13 +228,13 @@ class Searcher:
         preference: str | None = None,
     ) -> Prepared:
         """Readers of all shards that can be asked."""
-        prepared = Prepared([], None, None, [], 0)
+        prepared = _prepared(targets, preference)
         each: list[CompiledPlan] = []
         for target, plan in zip(targets, plans, strict=True):
             prepared.total += len(target.shards)
             for number in target.shards:
                 if isinstance(plan, ApiError):
-                    nodes = copies.readable(self.state, target.index, number, self.local.id, preference)
+                    nodes = self.choice.readable(target.index, number, preference)
                     node = nodes[0] if nodes else self.local.id
                     prepared.failures.append(ShardFailure(target.index.name, number, node, plan))
                     continue
@@ -241,7 +250,7 @@ class Searcher:
 
     def open_readers(self, targets: Sequence[SearchTarget], preference: str | None = None) -> Prepared:
         """Readers of all shards that can be asked, for plans to come."""
-        prepared = Prepared([], None, None, [], 0)
+        prepared = _prepared(targets, preference)
         for target in targets:
             prepared.total += len(target.shards)
             for number in target.shards:
@@ -251,22 +260,19 @@ class Searcher:
         return prepared
 
     def _reader(self, prepared: Prepared, index: Index, number: int, preference: str | None) -> ShardReader | None:
-        """A reader of the first copy to ask, which without a preference is this node's; of no copy the failure is noted."""
-        if not preference:
-            reader = self._here(index, number)
-            if reader is not None:
-                return index.name, number, self.local.id, reader
-        nodes = list(copies.readable(self.state, index, number, self.local.id, preference))
-        while nodes:
-            node = nodes.pop(0)
+        """A reader of the first copy to ask; of no copy the failure is noted."""
+        for node in self.choice.readable(index, number, preference):
             if node != self.local.id:
                 prepared.away = True
-                return index.name, number, node, Elsewhere(index.uuid, tuple(nodes))
+                return index.name, number, node, Elsewhere(index.uuid)
             reader = self._here(index, number)
             if reader is not None:
                 return index.name, number, node, reader
         prepared.failures.append(ShardFailure(index.name, number, None, _no_copy(index, number)))
         return None
+
+    def _is_here(self, target: SearchTarget) -> bool:
+        return all(copies.is_here(self.state, target.index, number, self.local.id) for number in target.shards)
 
     def _here(self, index: Index, number: int) -> Reader | None:
         try:
@@ -296,7 +302,7 @@ class Searcher:
         """
         assert prepared.plan is not None
         main = plan or prepared.plan
-        if prepared.away:
+        if prepared.away or (len(prepared.readers) > 1 and (main.pace.seconds or 0) > SPREAD_SECONDS):
             outcome = await self.scatter.execute(prepared, main, cursor, hold_ms)
         else:
             outcome = self._at_once(prepared, main, cursor) or await self._in_thread(prepared, main, cursor)
@@ -322,14 +328,20 @@ class Searcher:
 
     async def _in_thread(self, prepared: Prepared, plan: CompiledPlan, cursor: bytes | None) -> Answered:
         """Likewise on another thread, where it can be ended."""
-        cancel = None if prepared.cancel is None else prepared.cancel()
+        cancel = None if prepared.cancel is None else prepared.cancel().kernel
         plans = _kernel_plans(prepared)
+        started = time.perf_counter()
         try:
             outcome = await self.local.call(
                 quidditch_kernel.search, cast("list[LocalReader]", prepared.readers), plan.kernel, plans, cursor, cancel
             )
         except KernelError as error:
             raise self._all_failed(prepared, error) from None
+        except ApiError as error:  # there was no place to wait for a thread
+            raise phase_failed([ShardFailure(*reader[:3], error) for reader in prepared.readers]) from None
+        shards = len(prepared.readers)
+        waited_ms = (time.perf_counter() - started) * 1000 / shards
+        self.choice.answered(self.local.id, self.local.queued, outcome.seconds * 1000 / shards, waited_ms)
         return self._noted(prepared, plan, _pace(prepared, plan, cursor), outcome)
 
     def _noted(self, prepared: Prepared, plan: CompiledPlan, pace: Pace | None, outcome: Outcome) -> Outcome:
@@ -352,45 +364,42 @@ class Searcher:
 
     async def counts(self, prepared: Prepared, plans: Sequence[CompiledPlan]) -> list[int | ApiError]:
         """The number of matches of every shard, each with its plan."""
-        away = await self.scatter.count(prepared, plans) if prepared.away else {}
+        if prepared.away:
+            return await self.scatter.count(prepared, plans)
         groups: dict[int, list[int]] = {}
         found: list[int | ApiError] = [0] * len(prepared.readers)
-        for at, (_, _, _, reader) in enumerate(prepared.readers):
-            if isinstance(reader, Elsewhere):
-                found[at] = away[at]
-            else:
-                groups.setdefault(id(plans[at]), []).append(at)
+        for at in range(len(prepared.readers)):
+            groups.setdefault(id(plans[at]), []).append(at)
         for places in groups.values():
             readers = [cast("LocalReader", prepared.readers[at])[3] for at in places]
             found[places[0]] = await self._count_here(readers, plans[places[0]], prepared.cancel)
         return found
 
     async def _count_here(
-        self, readers: Sequence[Reader], plan: CompiledPlan, cancel: Callable[[], Cancel] | None
+        self, readers: Sequence[Reader], plan: CompiledPlan, cancel: Callable[[], Stop] | None
     ) -> int:
         """Of all the readers together. Raises the kernel's error."""
         if plan.kernel.cost(readers) < INLINE_COST:
             return quidditch_kernel.count(readers, plan.kernel)
-        return await self.local.call(quidditch_kernel.count, readers, plan.kernel, cancel and cancel())
+        return await self.local.call(quidditch_kernel.count, readers, plan.kernel, cancel and cancel().kernel)
 
     async def explain(
         self, index: Index, number: int, plan: CompiledPlan, id: str, preference: str | None
     ) -> bytes | None:
         """How a document of this shard is scored; None if it is not there. Raises :class:`ApiError`."""
-        prepared = Prepared([], None, None, [], 1)
-        found = self._reader(prepared, index, number, preference)
-        if found is None:
-            raise _no_copy(index, number)
-        _, _, node, reader = found
-        if not isinstance(reader, Elsewhere):
+        nodes = self.choice.readable(index, number, preference)
+        message = Explain(Wanted(index.name, number, index.uuid), orjson.dumps(plan.body), id)
+        for node in nodes:
+            reader = self._here(index, number) if node == self.local.id else None
+            if reader is not None:
+                try:
+                    return quidditch_kernel.explain(reader, plan.kernel, id)
+                except KernelError as error:
+                    raise from_kernel(error) from None
+            if node == self.local.id:
+                continue
             try:
-                return quidditch_kernel.explain(reader, plan.kernel, id)
-            except KernelError as error:
-                raise from_kernel(error) from None
-        for each in (node, *reader.others):
-            try:
-                shard = Wanted(index.name, number, index.uuid)
-                return await self.searches.explain(each, Explain(shard, orjson.dumps(plan.body), id))
+                return await self.choice.ask(node, self.searches.explain(node, message), others=node != nodes[-1])
             except (ShardMissing, CallFailed):
                 continue
         raise _no_copy(index, number)
@@ -426,6 +435,16 @@ class Searcher:
 def _pace(prepared: Prepared, plan: CompiledPlan, cursor: bytes | None) -> Pace | None:
     """A variant of the plan, or a later page, takes another time than the plan itself."""
     return plan.pace if plan is prepared.plan and cursor is None else None
+
+
+def _prepared(targets: Sequence[SearchTarget], preference: str | None) -> Prepared:
+    indices = {target.index.name: target.index for target in targets}
+    return Prepared([], None, None, [], 0, indices=indices, preference=preference)
+
+
+def _can_match(reader: Reader, probe: CompiledPlan) -> bool:
+    """Whether the shard matches what is demanded."""
+    return "all" in probe.body["query"] or quidditch_kernel.count([reader], probe.kernel) > 0
 
 
 def _kernel_plans(prepared: Prepared) -> list[Plan] | None:

@@ -8,11 +8,15 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from quidditch.coordinator.search_errors import ShardFailure, shards_section
 from quidditch.coordinator.search_plans import CompiledPlan
+from quidditch.coordinator.search_stop import Stop
+from quidditch.model.objects import Index
 
 if TYPE_CHECKING:
-    from quidditch_kernel import Cancel, Reader
+    from quidditch_kernel import Reader
 
 T = TypeVar("T")
+DEFAULT_WIDTH = 5
+"""`max_concurrent_shard_requests` where the request does not say."""
 
 
 class LocalShards(Protocol):
@@ -27,18 +31,21 @@ class LocalShards(Protocol):
     def call(self, function: Callable[..., T], *args: Any) -> Awaitable[T]:
         """Runs a kernel call in a thread."""
 
+    @property
+    def queued(self) -> int:
+        """Searches that wait for a thread."""
+
     def searched(self, shards: Iterable[tuple[str, int]], millis: float, groups: Sequence[str] = ()) -> None:
         """Counts one search over these shards, by name of index and number."""
 
 
 @dataclass(frozen=True, slots=True)
 class Elsewhere:
-    """A shard that another node searches. `others` are nodes to ask where that one fails; `context` keeps its reader there, in
-    place `at`, empty if the reader is opened for the query. `gone`: a scroll goes on without it.
+    """A shard that another node searches. `context` keeps its reader there, in place `at`, empty if the reader is opened for the
+    query. `gone`: a scroll goes on without it.
     """
 
     uuid: str
-    others: tuple[str, ...] = ()
     context: str = ""
     at: int = 0
     gone: bool = False
@@ -56,7 +63,9 @@ def is_away(readers: Iterable[ShardReader]) -> bool:
 @dataclass(slots=True)
 class Prepared:
     """Readers, their plans where they differ, what failed on the way. `away`: some shard is on another node. `cancel` gives what
-    ends the work of this node."""
+    ends the search. `indices` by name, of which other copies may be asked where one fails, as `preference` wants it; None: the
+    readers are those of a point in time. `width`: shards that are searched at a time on a node.
+    """
 
     readers: list[ShardReader]
     plan: CompiledPlan | None
@@ -66,7 +75,10 @@ class Prepared:
     skipped: int = 0
     batch: int = 512
     away: bool = False
-    cancel: Callable[[], Cancel] | None = None
+    cancel: Callable[[], Stop] | None = None
+    indices: dict[str, Index] | None = None
+    preference: str | None = None
+    width: int = DEFAULT_WIDTH
 
     def plan_of(self, at: int) -> CompiledPlan:
         """The plan of the shard at this place."""

@@ -1,23 +1,28 @@
 """A search whose shards are on several nodes: query there, merge here, fetch there, write the answer here.
 
-Where a node fails, its shards are asked of their other copies; a shard that no copy answers for is a failure of the answer.
+Where a copy fails, or its node falls silent, its shard is asked of the next copy at once, whatever the others do; a shard that no copy
+answers for is a failure of the answer. Where what was found cannot be fetched any more, the search begins anew without that copy.
 """
 
 from __future__ import annotations
 
-import asyncio
+import os
 import time
+from asyncio import Task, ensure_future, gather
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Iterable, Sequence
-from dataclasses import dataclass, field, replace
-from typing import TypeVar
-
-import orjson
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
+from contextlib import nullcontext
+from dataclasses import replace
+from itertools import count
+from typing import Any, TypeVar
 
 import quidditch_kernel
+from quidditch.coordinator.copy_choice import CopyChoice
 from quidditch.coordinator.search_errors import ShardFailure, phase_failed
 from quidditch.coordinator.search_plans import CompiledPlan
 from quidditch.coordinator.search_prepared import Elsewhere, LocalShards, Prepared, ShardReader
+from quidditch.coordinator.search_run import CANCELLED, Run, Source
+from quidditch.lib.spread import Spent, spread
 from quidditch.model.errors import ApiError
 from quidditch.transport import errors
 from quidditch.transport.errors import CallFailed, from_kernel
@@ -28,63 +33,24 @@ from quidditch_kernel import KernelError
 T = TypeVar("T")
 _INLINE_BYTES = 65_536
 """Blocks that are smaller than this together are merged on the event loop's thread."""
-
-
-@dataclass(slots=True)
-class _Source:
-    """Where the hits of a shard are fetched from: a node's context and the place there; no node: this process."""
-
-    node: str
-    context: str = ""
-    at: int = 0
-
-
-@dataclass(slots=True)
-class _Run:
-    """One search under way; places count in the readers of `prepared`. `next`: the nodes still to ask for each place."""
-
-    prepared: Prepared
-    plan: CompiledPlan
-    cursor: bytes | None
-    hold_ms: float
-    blocks: dict[int, bytes] = field(default_factory=dict)
-    sources: dict[int, _Source] = field(default_factory=dict)
-    errors: dict[int, ApiError] = field(default_factory=dict)
-    next: dict[int, list[str]] = field(default_factory=dict)
-    unfetched: set[tuple[str, str]] = field(default_factory=set)
-
-    @property
-    def fetches(self) -> bool:
-        return bool(self.plan.body.get("size", 10))
-
-    def plan_of(self, at: int) -> CompiledPlan:
-        return self.plan if self.prepared.plans is None else self.prepared.plans[at]
-
-    def elsewhere(self, at: int) -> Elsewhere:
-        found = self.prepared.readers[at][3]
-        assert isinstance(found, Elsewhere)
-        return found
-
-    def fail(self, at: int, error: ApiError) -> None:
-        """The shard did not answer; it is asked of its next copy, if there is one."""
-        index, number, _, _ = self.prepared.readers[at]
-        if error.type == errors.MISSING:
-            shown = {"index": index, "shard": str(number), "index_uuid": self.elsewhere(at).uuid}
-            error = ApiError(404, errors.MISSING, "no such shard", shown)
-        self.errors[at] = error
-
-    def failures(self) -> list[ShardFailure]:
-        readers = self.prepared.readers
-        return [ShardFailure(*readers[at][:3], error) for at, error in sorted(self.errors.items())]
+_ATTEMPTS = 3
+"""How often a search begins, at most, when nodes are lost between query and fetch."""
+_MOVED_SECONDS = 1.0
+"""How long a shard that no node has any more may take to be known elsewhere: nodes learn one after the other that it moved."""
+SPREAD_SECONDS = 2e-3
+"""Plans that took longer than this run on several shards at a time."""
+_Ask = Callable[[Run, str, Sequence[int]], Awaitable[None]]
 
 
 class Scatter:
     """Runs searches and counts over shards of this and other nodes."""
 
-    def __init__(self, searches: Searches, local: LocalShards) -> None:
+    def __init__(self, searches: Searches, local: LocalShards, choice: CopyChoice) -> None:
         self._searches = searches
         self._local = local
-        self._freeing: set[asyncio.Task[None]] = set()
+        self._choice = choice
+        self._numbers = count(1)
+        self._telling: set[Task[None]] = set()
 
     # --- a search ---------------------------------------------------------------------------------------------------
 
@@ -94,22 +60,45 @@ class Scatter:
         """The kernel's answer; failures of single shards are added to those of the preparation. With `hold_ms` the readers are
         kept that long where they are, and those of `prepared` name them.
         """
-        run = _Run(prepared, plan, cursor, hold_ms)
+        stop = None if prepared.cancel is None else prepared.cancel()
+        run = Run(prepared, plan, cursor, hold_ms, stop)
+        if stop is not None:
+            run.task = f"{self._local.id}:{next(self._numbers)}"
+        with nullcontext() if stop is None else stop.telling(lambda: self._cancel(run)):
+            for attempt in range(1, _ATTEMPTS + 1):
+                found = await self._attempt(run, last=attempt == _ATTEMPTS)
+                if found is not None:
+                    return found
+                run = run.again()
+        raise AssertionError("the last attempt answers")
+
+    async def _attempt(self, run: Run, *, last: bool) -> Answered | None:
+        """None: hits are lost that another copy may have."""
+        prepared, plan, cursor = run.prepared, run.plan, run.cursor
         whole = await self._whole(run)
         if whole is not None:
             return whole
-        here = [at for at, reader in enumerate(prepared.readers) if not isinstance(reader[3], Elsewhere)]
-        await asyncio.gather(self._query_here(run, here), self._ask_all(run, self._query))
-        prepared.failures.extend(run.failures())
-        if not run.blocks:
-            raise phase_failed(prepared.failures)
-        if hold_ms:
-            _leave_out(run)
+        await self._ask_all(run, self._query)
+        if run.cursor is None and not run.errors:
+            plan.pace.note(run.spent_ms / 1000)
+        if not run.blocks or any(error.type == CANCELLED for error in run.errors.values()):
+            raise phase_failed([*prepared.failures, *run.failures()])
+        if run.hold_ms:
+            run.leave_out()
         places = sorted(run.blocks)
         blocks = [run.blocks[at] for at in places]
         try:
             merged = await self._merged(blocks, lambda: quidditch_kernel.merge(plan.kernel, blocks, cursor))
-            hits = await self._fetch_all(run, places, quidditch_kernel.fetch_refs(merged))
+            refs = [(places[block], wanted) for block, wanted in quidditch_kernel.fetch_refs(merged)]
+            hits, lost = await self._fetch_all(run, refs)
+            if lost and not last and all(self._untried(run, at) is not None for at in lost):
+                for at in lost:
+                    self._move(run, at)
+                return None
+            failures = [ShardFailure(*prepared.readers[at][:3], error) for at, error in sorted(lost.items())]
+            prepared.failures.extend([*run.failures(), *failures])
+            if refs and not hits:
+                raise phase_failed(prepared.failures, phase="fetch")
             return await self._merged(
                 [*blocks, *hits], lambda: quidditch_kernel.render(plan.kernel, merged, hits, places, cursor)
             )
@@ -122,89 +111,117 @@ class Scatter:
         small = sum(map(len, blocks)) < _INLINE_BYTES
         return work() if small else await self._local.call(work)
 
-    async def _whole(self, run: _Run) -> Answered | None:
-        """The answer of the one node that has all shards; None where there is no such, or it has not all any more."""
-        readers = run.prepared.readers
-        where = {(node, reader.context) for _, _, node, reader in readers if isinstance(reader, Elsewhere)}
-        if len(where) != 1 or any(not isinstance(reader, Elsewhere) or reader.gone for _, _, _, reader in readers):
+    async def _whole(self, run: Run) -> Answered | None:
+        """The answer of the one node that has all shards; None where there is no such, where it has not all any more, or where it is
+        better to have them searched side by side.
+        """
+        groups = run.groups()
+        places = range(len(run.prepared.readers))
+        pace = run.plan.pace.seconds
+        if len(groups) != 1 or not all(run.is_away(at) and not run.elsewhere(at).gone for at in places):
             return None
-        ((node, _),) = where
-        places = range(len(readers))
+        if len(places) > 1 and pace is not None and pace > SPREAD_SECONDS:
+            return None
+        ((node, _),) = groups
+        started = time.perf_counter()
         try:
-            found = await self._searches.whole(node, self._message(run, places))
-        except (ShardMissing, CallFailed):
+            found = await self._call(run, node, places, self._searches.whole(node, run.message(places)))
+        except ShardMissing:
+            return None
+        except CallFailed as error:
+            for at in places:
+                run.tried[at].add(node)
+                run.fail(at, error)
             return None
         except ApiError as error:
-            every = [ShardFailure(*reader[:3], error) for reader in readers]
+            every = [ShardFailure(*reader[:3], error) for reader in run.prepared.readers]
             raise phase_failed([*run.prepared.failures, *every]) from None
-        self._keep(run, places, node, found.held)
+        self._answered(run, node, found.queue, found.service_ms, started, len(places))
+        if run.cursor is None:
+            run.plan.pace.note(run.spent_ms / 1000)
+        run.keep(places, node, found.held)
         return found
 
-    def _message(self, run: _Run, places: Sequence[int]) -> Query:
-        """The query of these shards, which are all on one node and in one context there."""
-        plans: dict[int, int] = {}
-        bodies: list[bytes] = []
-        shards = []
-        for at in places:
-            index, number, _, _ = run.prepared.readers[at]
-            plan = run.plan_of(at)
-            if id(plan) not in plans:
-                plans[id(plan)] = len(bodies)
-                bodies.append(orjson.dumps(plan.body))
-            where = run.elsewhere(at)
-            shards.append(Wanted(index, number, where.uuid, plans[id(plan)], at, where.at))
-        context = run.elsewhere(places[0]).context if places else ""
-        groups = list(run.plan.groups)
-        return Query(shards, bodies, context, run.hold_ms, run.fetches, groups, run.cursor)
+    def _answered(self, run: Run, node: str, queue: int, service_ms: float, started: float, shards: int) -> None:
+        run.spent_ms += service_ms * shards
+        self._choice.answered(node, queue, service_ms, (time.perf_counter() - started) * 1000 / shards)
 
-    def _keep(self, run: _Run, places: Sequence[int], node: str, held: str) -> None:
-        """Notes who answered, and where its readers are kept."""
-        for position, at in enumerate(places):
-            index, number, _, _ = run.prepared.readers[at]
-            where = run.elsewhere(at)
-            if held and held != where.context:
-                where = replace(where, context=held, at=position)
-            run.prepared.readers[at] = (index, number, node, where)
+    async def _call(self, run: Run, node: str, places: Sequence[int], call: Coroutine[Any, Any, T]) -> T:
+        """Asks a node; not patiently where other copies may be asked for all that it is asked for."""
+        run.asked.add(node)
+        others = all(self._untried(run, at, node) is not None for at in places)
+        return await self._choice.ask(node, call, others=others)
+
+    # --- copies -----------------------------------------------------------------------------------------------------
+
+    def _untried(self, run: Run, at: int, but: str = "") -> str | None:
+        """The next node to ask for a place; None if there is none."""
+        index = run.index_of(at)
+        failed = run.errors.get(at)
+        if index is None or (failed is not None and failed.type == CANCELLED):
+            return None
+        try:
+            nodes = self._choice.readable(index, run.prepared.readers[at][1], run.prepared.preference)
+        except ApiError:  # the nodes that are preferred are no more
+            return None
+        return next((node for node in nodes if node not in run.tried[at] and node != but), None)
+
+    def _move(self, run: Run, at: int) -> str | None:
+        """Has the next copy answer for the place; the node, None if there is no further copy."""
+        while True:
+            node = self._untried(run, at)
+            index = run.index_of(at)
+            if node is None or index is None:
+                return None
+            number = run.prepared.readers[at][1]
+            reader: Any = Elsewhere(index.uuid)
+            if node == self._local.id:
+                run.tried[at].add(node)
+                try:
+                    reader = self._local.reader(index.uuid, number)
+                except (ShardMissing, KernelError):
+                    continue
+            run.prepared.readers[at] = (index.name, number, node, reader)
+            return node
+
+    async def _ask_all(self, run: Run, ask: _Ask) -> None:
+        """Asks for every shard, and for those that fail again where their other copies are."""
+        if run.errors:  # all were asked of one node, which is gone
+            await self._ask_others(run, ask, list(run.errors))
+        else:
+            groups = run.groups()
+            await gather(*(self._ask_group(run, ask, node, places) for (node, _), places in groups.items()))
+        missing = [at for at, error in run.errors.items() if error.type == errors.MISSING]
+        if missing and await self._choice.changed(lambda: self._may_go_on(run, missing), _MOVED_SECONDS):
+            await self._ask_others(run, ask, missing)
+
+    def _may_go_on(self, run: Run, missing: Sequence[int]) -> bool:
+        return any(self._untried(run, at) is not None or not self._choice.knows(run.index_of(at)) for at in missing)
+
+    async def _ask_group(self, run: Run, ask: _Ask, node: str, places: Sequence[int]) -> None:
+        for at in places:
+            run.tried[at].add(node)
+        await ask(run, node, places)
+        await self._ask_others(run, ask, run.failed(places))
+
+    async def _ask_others(self, run: Run, ask: _Ask, failed: Sequence[int]) -> None:
+        groups: dict[str, list[int]] = defaultdict(list)
+        for at in failed:
+            node = self._move(run, at)
+            if node is not None:
+                groups[node].append(at)
+        if groups:
+            await gather(*(self._ask_group(run, ask, node, places) for node, places in groups.items()))
 
     # --- query ------------------------------------------------------------------------------------------------------
 
-    async def _ask_all(self, run: _Run, ask: Callable[[_Run, str, Sequence[int]], Awaitable[None]]) -> None:
-        """Asks for every shard that is elsewhere, and for those that fail again where their other copies are."""
-        asked: dict[tuple[str, str], list[int]] = defaultdict(list)
-        for at, (_, _, node, reader) in enumerate(run.prepared.readers):
-            if isinstance(reader, Elsewhere) and not reader.gone:
-                asked[node, reader.context].append(at)
-                run.next[at] = list(reader.others)
-        while asked:
-            await asyncio.gather(*(ask(run, node, places) for (node, _), places in asked.items()))
-            asked.clear()
-            for at in [at for at in sorted(run.errors) if run.next.get(at)]:
-                index, number, _, reader = run.prepared.readers[at]
-                node = run.next[at].pop(0)
-                run.prepared.readers[at] = (index, number, node, reader)
-                asked[node, ""].append(at)
-
-    async def _query_here(self, run: _Run, places: Sequence[int]) -> None:
-        if not places:
+    async def _query(self, run: Run, node: str, places: Sequence[int]) -> None:
+        if not run.is_away(places[0]):
+            await self._query_here(run, places)
             return
         started = time.perf_counter()
-        readers = run.prepared.readers
-
-        def all_of_them() -> list[bytes | KernelError]:
-            return [_caught(run, at) for at in places]
-
-        for at, found in zip(places, await self._local.call(all_of_them), strict=True):
-            if isinstance(found, KernelError):
-                run.errors[at] = from_kernel(found)
-            else:
-                run.blocks[at] = found
-                run.sources[at] = _Source("")
-        millis = (time.perf_counter() - started) * 1000
-        self._local.searched([(readers[at][0], readers[at][1]) for at in places], millis, run.plan.groups)
-
-    async def _query(self, run: _Run, node: str, places: Sequence[int]) -> None:
         try:
-            answer = await self._searches.query(node, self._message(run, places))
+            answer = await self._call(run, node, places, self._searches.query(node, run.message(places)))
         except ApiError as error:
             for at in places:
                 run.fail(at, error)
@@ -214,149 +231,183 @@ class Scatter:
             for at in places:
                 run.fail(at, _no_context(context))
             return
-        self._keep(run, places, node, answer.held)
+        self._answered(run, node, answer.queue, answer.service_ms, started, len(places))
+        run.keep(places, node, answer.held)
         if answer.context:
             run.unfetched.add((node, answer.context))
-        self._take(run, places, answer.blocks)
+        run.take(places, answer.blocks)
         for position, at in enumerate(places):
-            run.sources[at] = _Source(node, answer.context, position)
+            run.sources[at] = Source(node, answer.context, position)
 
-    def _take(self, run: _Run, places: Sequence[int], parts: Sequence[Part]) -> None:
-        for at, part in zip(places, parts, strict=True):
-            if part.error is not None:
-                run.fail(at, errors.decode(part.error))
+    async def _query_here(self, run: Run, places: Sequence[int]) -> None:
+        started = time.perf_counter()
+        readers = run.prepared.readers
+        service = Spent()
+
+        def one(at: int) -> bytes | KernelError:
+            with service:
+                return _caught(run, at)
+
+        try:
+            found = await spread(self._local.call, _width(run), places, one)
+        except ApiError as error:
+            for at in places:
+                run.fail(at, error)
+            return
+        for at, block in zip(places, found, strict=True):
+            if isinstance(block, KernelError):
+                run.fail(at, from_kernel(block))
             else:
                 run.errors.pop(at, None)
-                run.blocks[at] = part.data
+                run.blocks[at] = block
+                run.sources[at] = Source("")
+        mean_ms = service.millis / len(places)
+        self._answered(run, self._local.id, self._local.queued, mean_ms, started, len(places))
+        millis = (time.perf_counter() - started) * 1000
+        self._local.searched([(readers[at][0], readers[at][1]) for at in places], millis, run.plan.groups)
 
     # --- fetch ------------------------------------------------------------------------------------------------------
 
-    async def _fetch_all(self, run: _Run, places: Sequence[int], refs: Iterable[tuple[int, bytes]]) -> list[bytes]:
-        """The hits of the page, in no order: each knows its place."""
-        here: list[tuple[int, bytes]] = []
-        away: dict[tuple[str, str], list[tuple[int, bytes]]] = defaultdict(list)
-        for block, wanted in refs:
-            at = places[block]
+    async def _fetch_all(self, run: Run, refs: Iterable[tuple[int, bytes]]) -> tuple[list[bytes], dict[int, ApiError]]:
+        """The hits of the page, in no order, as each knows its place; and why those of some shards are lost."""
+        groups: dict[tuple[str, str], list[tuple[int, bytes]]] = defaultdict(list)
+        for at, wanted in refs:
             source = run.sources[at]
-            if source.node:
-                away[source.node, source.context].append((at, wanted))
-            else:
-                here.append((at, wanted))
-        if not here and not away:
-            return []
-        run.unfetched -= away.keys()
-        calls = [self._fetch(run, node, context, wanted) for (node, context), wanted in away.items()]
-        found = await asyncio.gather(self._fetch_here(run, here), *calls)
-        hits = [hit for each in found for hit in each]
-        if not hits:
-            raise phase_failed(run.prepared.failures, phase="fetch")
-        return hits
+            groups[source.node, source.context].append((at, wanted))
+        run.unfetched -= groups.keys()
+        calls = [
+            self._fetch(run, node, context, wanted) if node else self._fetch_here(run, wanted)
+            for (node, context), wanted in groups.items()
+        ]
+        hits: list[bytes] = []
+        lost: dict[int, ApiError] = {}
+        for asked, found in zip(groups.values(), await gather(*calls), strict=True):
+            for (at, _), hit in zip(asked, found, strict=True):
+                if isinstance(hit, ApiError):
+                    lost[at] = hit
+                else:
+                    hits.append(hit)
+        return hits, lost
 
-    async def _fetch_here(self, run: _Run, wanted: Sequence[tuple[int, bytes]]) -> list[bytes]:
+    async def _fetch_here(self, run: Run, wanted: Sequence[tuple[int, bytes]]) -> list[bytes | ApiError]:
         readers, node = run.prepared.readers, self._local.id
 
-        def one(at: int, refs: bytes) -> bytes | KernelError:
+        def one(at: int, refs: bytes) -> bytes | ApiError:
             index, number, _, reader = readers[at]
             assert not isinstance(reader, Elsewhere)
             try:
                 return quidditch_kernel.fetch(index, number, reader, run.plan_of(at).kernel, refs, node)
             except KernelError as error:
-                return error
+                return from_kernel(error)
 
-        if not wanted:
-            return []
-        hits = []
-        found = await self._local.call(lambda: [one(at, refs) for at, refs in wanted])
-        for (at, _), hit in zip(wanted, found, strict=True):
-            if isinstance(hit, KernelError):
-                run.prepared.failures.append(ShardFailure(*readers[at][:3], from_kernel(hit)))
-            else:
-                hits.append(hit)
-        return hits
-
-    async def _fetch(self, run: _Run, node: str, context: str, wanted: Sequence[tuple[int, bytes]]) -> list[bytes]:
-        message = Fetch(context, [(run.sources[at].at, refs) for at, refs in wanted])
         try:
-            parts = await self._searches.fetch(node, message)
+            return await self._local.call(lambda: [one(at, refs) for at, refs in wanted])
+        except ApiError as error:
+            return [error] * len(wanted)
+
+    async def _fetch(
+        self, run: Run, node: str, context: str, wanted: Sequence[tuple[int, bytes]]
+    ) -> list[bytes | ApiError]:
+        message = Fetch(context, [(run.sources[at].at, refs) for at, refs in wanted], run.task)
+        try:
+            call = self._call(run, node, [at for at, _ in wanted], self._searches.fetch(node, message))
+            return [errors.decode(part.error) if part.error is not None else part.data for part in await call]
         except (ApiError, ShardMissing) as error:
             failed = error if isinstance(error, ApiError) else _no_context(context)
-            parts = [Part(error=errors.encode(failed)) for _ in wanted]
-        hits = []
-        for (at, _), part in zip(wanted, parts, strict=True):
-            if part.error is not None:
-                reason = errors.decode(part.error)
-                run.prepared.failures.append(ShardFailure(*run.prepared.readers[at][:3], reason))
-            else:
-                hits.append(part.data)
-        return hits
+            return [failed] * len(wanted)
 
     # --- readers and counts -----------------------------------------------------------------------------------------
 
     async def hold(self, prepared: Prepared, hold_ms: float) -> None:
         """Has the readers of shards elsewhere kept there; those that cannot be are failures of `prepared`, and left out."""
-        asked: dict[str, list[int]] = defaultdict(list)
-        for at, (_, _, node, reader) in enumerate(prepared.readers):
-            if isinstance(reader, Elsewhere):
-                asked[node].append(at)
-        lost: dict[int, ApiError] = {}
+        run = Run(prepared, _NO_PLAN, hold_ms=hold_ms)
 
-        async def one(node: str, places: list[int]) -> None:
-            shards = [
-                Wanted(index, number, where.uuid)
-                for index, number, _, where in (prepared.readers[at] for at in places)
-                if isinstance(where, Elsewhere)
-            ]
-            try:
-                opened = await self._searches.open(node, Query(shards, [], hold_ms=hold_ms))
-            except ApiError as error:
-                lost.update(dict.fromkeys(places, error))
+        async def one(run: Run, node: str, places: Sequence[int]) -> None:
+            if not run.is_away(places[0]):
+                for at in places:
+                    run.errors.pop(at, None)
                 return
-            for position, (at, part) in enumerate(zip(places, opened.parts, strict=True)):
-                index, number, _, where = prepared.readers[at]
-                if part.error is not None:
-                    lost[at] = errors.decode(part.error)
-                elif isinstance(where, Elsewhere):
-                    kept = Elsewhere(where.uuid, (), opened.context, position)
-                    prepared.readers[at] = (index, number, node, kept)
+            shards = [Wanted(*prepared.readers[at][:2], run.elsewhere(at).uuid) for at in places]
+            try:
+                opened = await self._call(
+                    run, node, places, self._searches.open(node, Query(shards, [], hold_ms=hold_ms))
+                )
+            except ApiError as error:
+                for at in places:
+                    run.fail(at, error)
+                return
+            run.keep(places, node, opened.context)
+            run.take(places, opened.parts)
 
-        await asyncio.gather(*(one(node, places) for node, places in asked.items()))
-        for at, error in sorted(lost.items()):
-            prepared.failures.append(ShardFailure(*prepared.readers[at][:3], error))
-        prepared.readers = [reader for at, reader in enumerate(prepared.readers) if at not in lost]
+        await self._ask_all(run, one)
+        prepared.failures.extend(run.failures())
+        prepared.readers = [reader for at, reader in enumerate(prepared.readers) if at not in run.errors]
 
-    async def count(self, prepared: Prepared, plans: Sequence[CompiledPlan]) -> dict[int, int | ApiError]:
-        """Matches of the shards elsewhere, by their places; `plans` are those of the places."""
+    async def count(self, prepared: Prepared, plans: Sequence[CompiledPlan]) -> list[int | ApiError]:
+        """Matches of each shard; `plans` are those of the places."""
         if not plans:
-            return {}
-        run = _Run(replace(prepared, plans=list(plans)), plans[0], None, 0)
-        await self._ask_all(run, self._count)
-        return {**{at: int(found) for at, found in run.blocks.items()}, **run.errors}
+            return []
+        stop = None if prepared.cancel is None else prepared.cancel()
+        run = Run(replace(prepared, plans=list(plans)), plans[0], stop=stop)
+        if stop is not None:
+            run.task = f"{self._local.id}:{next(self._numbers)}"
+        with nullcontext() if stop is None else stop.telling(lambda: self._cancel(run)):
+            await self._ask_all(run, self._count)
+        return [run.errors[at] if at in run.errors else int(run.blocks[at]) for at in range(len(plans))]
 
-    async def _count(self, run: _Run, node: str, places: Sequence[int]) -> None:
+    async def _count(self, run: Run, node: str, places: Sequence[int]) -> None:
+        if not run.is_away(places[0]):
+            run.take(places, await self._count_here(run, places))
+            return
         try:
-            parts = await self._searches.count(node, self._message(run, places))
+            parts = await self._call(run, node, places, self._searches.count(node, run.message(places)))
         except ApiError as error:
             for at in places:
                 run.fail(at, error)
             return
-        self._take(run, places, parts)
+        run.take(places, parts)
+
+    async def _count_here(self, run: Run, places: Sequence[int]) -> list[Part]:
+        stop = None if run.stop is None else run.stop.kernel
+
+        def one(at: int) -> Part:
+            reader = run.prepared.readers[at][3]
+            assert not isinstance(reader, Elsewhere)
+            try:
+                return Part(b"%d" % quidditch_kernel.count([reader], run.plan_of(at).kernel, stop))
+            except KernelError as error:
+                return Part(error=errors.encode(error))
+
+        try:
+            return await spread(self._local.call, _width(run), places, one)
+        except ApiError as error:
+            return [Part(error=errors.encode(error))] * len(places)
+
+    # --- telling other nodes ----------------------------------------------------------------------------------------
 
     def free(self, contexts: Iterable[tuple[str, str]]) -> None:
         """Ends contexts of other nodes, without waiting for it."""
         by_node: dict[str, list[str]] = defaultdict(list)
         for node, context in contexts:
             by_node[node].append(context)
-
-        async def tell(node: str, ids: list[str]) -> None:
-            try:
-                await self._searches.free(node, ids)
-            except ApiError:
-                return  # their time ends them
-
         for node, ids in by_node.items():
-            task = asyncio.ensure_future(tell(node, ids))
-            self._freeing.add(task)
-            task.add_done_callback(self._freeing.discard)
+            self._tell(self._searches.free(node, ids))
+
+    def _cancel(self, run: Run) -> None:
+        for node in run.asked:
+            if node != self._local.id:
+                self._tell(self._searches.cancel(node, [run.task]))
+
+    def _tell(self, call: Coroutine[Any, Any, None]) -> None:
+        async def tell() -> None:
+            try:
+                await call
+            except ApiError:
+                return  # what is not heard ends with its time
+
+        task = ensure_future(tell())
+        self._telling.add(task)
+        task.add_done_callback(self._telling.discard)
 
 
 def kept_elsewhere(readers: Iterable[ShardReader]) -> set[tuple[str, str]]:
@@ -366,17 +417,18 @@ def kept_elsewhere(readers: Iterable[ShardReader]) -> set[tuple[str, str]]:
     }
 
 
-def _leave_out(run: _Run) -> None:
-    """A scroll goes on without the shards that failed; the places of the others stay."""
-    for at in run.errors:
-        index, number, node, reader = run.prepared.readers[at]
-        if isinstance(reader, Elsewhere):
-            run.prepared.readers[at] = (index, number, node, replace(reader, gone=True))
+def _width(run: Run) -> int:
+    """Threads for the shards of this node: one for a quick plan."""
+    pace = run.plan.pace.seconds
+    quick = pace is not None and pace <= SPREAD_SECONDS
+    return 1 if quick else min(run.prepared.width, os.cpu_count() or 1)
 
 
-def _caught(run: _Run, at: int) -> bytes | KernelError:
+def _caught(run: Run, at: int) -> bytes | KernelError:
     reader = run.prepared.readers[at][3]
     assert not isinstance(reader, Elsewhere)
+    if run.stop is not None and run.stop.stopped:
+        return KernelError(CANCELLED, "The task is cancelled.", 500, b"{}")
     try:
         return quidditch_kernel.query(reader, run.plan_of(at).kernel, run.cursor, at)
     except KernelError as error:
@@ -386,3 +438,6 @@ def _caught(run: _Run, at: int) -> bytes | KernelError:
 def _no_context(id: str) -> ApiError:
     number = sum(id.encode()) % 100_000
     return ApiError(404, "search_context_missing_exception", f"No search context found for id [{number}]")
+
+
+_NO_PLAN = CompiledPlan(quidditch_kernel.Plan(b'{"query":{"none":{}}}'), {"query": {"none": {}}})

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import time
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import orjson
 
@@ -17,13 +17,11 @@ from quidditch.coordinator.search_errors import ShardFailure, phase_failed
 from quidditch.coordinator.search_plans import CompiledPlan, kernel_plan
 from quidditch.coordinator.search_prepared import Prepared, is_away
 from quidditch.coordinator.search_scatter import kept_elsewhere
+from quidditch.coordinator.search_stop import Stop
 from quidditch.lib.clock import Clock
 from quidditch.lib.contexts import Contexts
 from quidditch.model.errors import ApiError
 from quidditch.transport.errors import CallFailed
-
-if TYPE_CHECKING:
-    from quidditch_kernel import Cancel
 
 PREFIX = b"\x16scroll"
 DEFAULT_MAX_OPEN = 500
@@ -74,7 +72,7 @@ class Scrolls:
         return answer(outcome, prepared, started, {"_scroll_id": self.contexts.add(context)})
 
     async def page(
-        self, id: str, scroll: str | None, total_as_int: bool, cancel: Callable[[], Cancel] | None = None
+        self, id: str, scroll: str | None, total_as_int: bool, cancel: Callable[[], Stop] | None = None
     ) -> bytes:
         """The next page. Raises search_context_missing_exception."""
         self.check_id(id)
@@ -93,7 +91,7 @@ class Scrolls:
         return await self._page(message["id"], message["alive"], message["total_as_int"])
 
     async def _page(
-        self, id: str, alive: float | None, total_as_int: bool, cancel: Callable[[], Cancel] | None = None
+        self, id: str, alive: float | None, total_as_int: bool, cancel: Callable[[], Stop] | None = None
     ) -> bytes:
         started = time.perf_counter()
         context = self.contexts.get(id, alive)

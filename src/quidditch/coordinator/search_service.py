@@ -10,6 +10,7 @@ import orjson
 
 from quidditch.controlplane.api import ControlPlane
 from quidditch.coordinator import search_prefilter
+from quidditch.coordinator.copy_choice import CopyChoice
 from quidditch.coordinator.get import Getter
 from quidditch.coordinator.mappings import Mappings
 from quidditch.coordinator.nodes import Nodes
@@ -40,10 +41,11 @@ class SearchService:
         getter: Getter,
         searches: Searches,
         nodes: Nodes,
+        choice: CopyChoice,
         clock: Clock | None = None,
     ) -> None:
         clock = clock or SystemClock()
-        self.searcher = Searcher(control, local, mappings, getter, searches)
+        self.searcher = Searcher(control, local, mappings, getter, searches, choice)
         self.scrolls = Scrolls(self.searcher, clock, nodes)
         self.points = PointsInTime(self.searcher, clock, nodes)
         self.queries = Queries(self.searcher)

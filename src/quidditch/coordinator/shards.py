@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 from quidditch.controlplane.api import ControlPlane
 from quidditch.coordinator import copies
+from quidditch.coordinator.copy_choice import CopyChoice
 from quidditch.coordinator.options import WriteOptions
 from quidditch.model.errors import ApiError
 from quidditch.model.objects import Copy, Index
@@ -42,11 +43,14 @@ class Place:
 class Shards:
     """Calls to shards by index and number. `local` are those of this process."""
 
-    def __init__(self, control: ControlPlane, local: ShardCalls, node_id: str, transport: Transport) -> None:
+    def __init__(
+        self, control: ControlPlane, local: ShardCalls, node_id: str, transport: Transport, choice: CopyChoice
+    ) -> None:
         self._control = control
         self._local = local
         self._node_id = node_id
         self._transport = transport
+        self._choice = choice
 
     def at(self, node: str) -> ShardCalls:
         """The shards of a node."""
@@ -147,9 +151,15 @@ class Shards:
 
     async def get(self, index: Index, number: int, request: bytes, preference: str | None = None) -> bytes | None:
         """One document of a started copy. Raises no_shard_available_action_exception."""
-        for node in copies.readable(self._control.state, index, number, self._node_id, preference):
+        nodes = self._choice.readable(index, number, preference)
+        for node in nodes:
+            if node == self._node_id:
+                call = self._local.get(index.uuid, number, request)
+            else:
+                far = RemoteShards(self._transport, node).get(index.uuid, number, request)
+                call = self._choice.ask(node, far, others=node != nodes[-1])
             try:
-                return await self.at(node).get(index.uuid, number, request)
+                return await call
             except (ShardMissing, CallFailed):
                 continue
             except (KernelError, ApiError) as error:

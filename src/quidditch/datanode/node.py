@@ -387,6 +387,11 @@ class DataNode:
             stats, parts, searches, visible, str(folder), 0, found.recovery, found.opened_at_ms, found.opening_ms
         )
 
+    @property
+    def queued(self) -> int:
+        """Searches that wait for a thread."""
+        return self.searches.queue
+
     def searched(self, shards: Iterable[tuple[str, int]], millis: float, groups: Sequence[str] = ()) -> None:
         """Counts one search over these shards of this node, by name of index and number."""
         self.counts.add(shards, millis, groups)

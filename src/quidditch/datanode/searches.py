@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -12,12 +14,13 @@ import quidditch_kernel
 from quidditch.datanode.node import DataNode
 from quidditch.lib.clock import Clock
 from quidditch.lib.contexts import Contexts
+from quidditch.lib.spread import Spent, spread
 from quidditch.model.errors import ApiError
 from quidditch.transport import errors
 from quidditch.transport import searches as wire
 from quidditch.transport.searches import INLINE_COST, Part, Wanted
 from quidditch.transport.shards import ShardMissing
-from quidditch_kernel import KernelError, Plan, Reader
+from quidditch_kernel import Cancel, KernelError, Plan, Reader
 
 MAX_CONTEXTS = 5_000
 """Contexts that may be open at a time; beyond that new ones are refused."""
@@ -25,6 +28,8 @@ FETCH_MS = 300_000.0
 """How long what a query found waits for its fetch."""
 SWEEP_SECONDS = 30.0
 _KEPT_PLANS = 512
+SPREAD_COST = 10 * INLINE_COST
+"""Plans that visit fewer documents than this take the shards one after the other."""
 T = TypeVar("T")
 _Chosen = tuple[Wanted, Reader, Plan]
 
@@ -46,6 +51,8 @@ class ShardSearches:
         self._data = data
         self.contexts: Contexts[ReaderContext] = Contexts(clock, b"\x0a")
         self._plans: dict[bytes, Plan] = {}
+        self._running: dict[str, tuple[Cancel, int]] = {}
+        """What ends the searches under way, by their names, and how many calls there are of each."""
         self._sweeper: asyncio.TimerHandle | None = None
 
     # --- readers ----------------------------------------------------------------------------------------------------
@@ -124,8 +131,40 @@ class ShardSearches:
         ]
 
     async def _run(self, chosen: Sequence[_Chosen], work: Callable[[], T]) -> T:
-        cost = sum(plan.cost([reader]) for _, reader, plan in chosen)
-        return work() if cost < INLINE_COST else await self._data.call(work)
+        return work() if _cost(chosen) < INLINE_COST else await self._data.call(work)
+
+    async def _each(self, chosen: Sequence[_Chosen], width: int, work: Callable[[_Chosen], T]) -> list[T]:
+        """The work of every shard; where it is much, of so many at a time."""
+        cost = _cost(chosen)
+        if cost < INLINE_COST:
+            return [work(each) for each in chosen]
+        if cost < SPREAD_COST:
+            return await self._data.call(lambda: [work(each) for each in chosen])
+        return await spread(self._data.call, min(width, os.cpu_count() or 1), chosen, work)
+
+    # --- ending -----------------------------------------------------------------------------------------------------
+
+    @contextmanager
+    def _stoppable(self, task: str) -> Iterator[Cancel | None]:
+        """What ends the search of this name, while it is under way."""
+        if not task:
+            yield None
+            return
+        cancel, calls = self._running.get(task, (None, 0))
+        cancel = cancel or Cancel()
+        self._running[task] = cancel, calls + 1
+        try:
+            yield cancel
+        finally:
+            cancel, calls = self._running.pop(task)
+            if calls > 1:
+                self._running[task] = cancel, calls - 1
+
+    async def cancel(self, tasks: list[str]) -> None:
+        """Ends searches that are under way here."""
+        for task in tasks:
+            if task in self._running:
+                self._running[task][0].cancel()
 
     # --- phases -----------------------------------------------------------------------------------------------------
 
@@ -133,11 +172,15 @@ class ShardSearches:
         """Runs the plans. A shard that fails answers its error."""
         started = time.perf_counter()
         readers, chosen = self._chosen(query)
+        service = Spent()
+        with self._stoppable(query.task) as cancel:
 
-        def one(wanted: Wanted, reader: Reader, plan: Plan) -> Part:
-            return _part(lambda: quidditch_kernel.query(reader, plan, query.cursor, wanted.place))
+            def one(each: _Chosen) -> Part:
+                wanted, reader, plan = each
+                with service:
+                    return _part(lambda: quidditch_kernel.query(reader, plan, query.cursor, wanted.place), cancel)
 
-        found = iter(await self._run(chosen, lambda: [one(*each) for each in chosen]))
+            found = iter(await self._each(chosen, query.width, one))
         blocks = [Part(error=_error(reader)) if isinstance(reader, Exception) else next(found) for reader in readers]
         millis = (time.perf_counter() - started) * 1000
         self._data.counts.add(_names(chosen), millis, query.groups, fetched=False)
@@ -150,7 +193,7 @@ class ShardSearches:
                 for wanted, reader in zip(query.shards, readers, strict=True)
             ]
             context = self._keep(ReaderContext(kept, FETCH_MS, query.groups))
-        return wire.Queried(blocks, context, held)
+        return wire.Queried(blocks, context, held, self._data.queued, service.millis / max(1, len(chosen)))
 
     async def fetch(self, fetch: wire.Fetch) -> list[Part]:
         """The hits of a query's shards; its context ends. Raises :class:`ShardMissing` if it has ended before."""
@@ -160,13 +203,15 @@ class ShardSearches:
         started = time.perf_counter()
         node = self._data.id
 
-        def one(at: int, refs: bytes) -> Part:
+        def one(at: int, refs: bytes, cancel: Cancel | None) -> Part:
             wanted, reader, plan = context.readers[at]
             assert reader is not None
             assert plan is not None
-            return _part(lambda: quidditch_kernel.fetch(wanted.index, wanted.number, reader, plan, refs, node))
+            work = quidditch_kernel.fetch
+            return _part(lambda: work(wanted.index, wanted.number, reader, plan, refs, node), cancel)
 
-        parts = await self._data.call(lambda: [one(at, refs) for at, refs in fetch.shards])
+        with self._stoppable(fetch.task) as cancel:
+            parts = await self._data.call(lambda: [one(at, refs, cancel) for at, refs in fetch.shards])
         names = [(context.readers[at][0].index, context.readers[at][0].number) for at, _ in fetch.shards]
         self._data.counts.add(names, (time.perf_counter() - started) * 1000, context.groups, queried=False)
         return parts
@@ -183,7 +228,10 @@ class ShardSearches:
         plans = [plan for _, _, plan in chosen]
         own = plans if any(plan is not plans[0] for plan in plans) else None
 
-        found = await self._run(chosen, lambda: quidditch_kernel.search(targets, plans[0], own, query.cursor))
+        with self._stoppable(query.task) as cancel:
+            found = await self._run(
+                chosen, lambda: quidditch_kernel.search(targets, plans[0], own, query.cursor, cancel)
+            )
         self._data.counts.add(_names(chosen), (time.perf_counter() - started) * 1000, query.groups)
         held = self._hold(list(zip(query.shards, readers, strict=True)), query)
         return wire.Whole(
@@ -195,15 +243,20 @@ class ShardSearches:
             found.scroll,
             found.aggregations_at,
             held,
+            self._data.queued,
+            found.seconds * 1000 / len(chosen),
         )
 
     async def count(self, query: wire.Query) -> list[Part]:
         readers, chosen = self._chosen(query)
 
-        def one(reader: Reader, plan: Plan) -> Part:
-            return _part(lambda: b"%d" % quidditch_kernel.count([reader], plan))
+        with self._stoppable(query.task) as cancel:
 
-        found = iter(await self._run(chosen, lambda: [one(reader, plan) for _, reader, plan in chosen]))
+            def one(each: _Chosen) -> Part:
+                _, reader, plan = each
+                return _part(lambda: b"%d" % quidditch_kernel.count([reader], plan, cancel))
+
+            found = iter(await self._each(chosen, query.width, one))
         return [Part(error=_error(reader)) if isinstance(reader, Exception) else next(found) for reader in readers]
 
     async def explain(self, explain: wire.Explain) -> wire.Explained:
@@ -217,7 +270,13 @@ def _names(chosen: Sequence[_Chosen]) -> list[tuple[str, int]]:
     return [(wanted.index, wanted.number) for wanted, _, _ in chosen]
 
 
-def _part(work: Callable[[], bytes]) -> Part:
+def _cost(chosen: Sequence[_Chosen]) -> int:
+    return sum(plan.cost([reader]) for _, reader, plan in chosen)
+
+
+def _part(work: Callable[[], bytes], cancel: Cancel | None = None) -> Part:
+    if cancel is not None and cancel.cancelled:
+        return Part(error=errors.encode(ApiError(500, "task_cancelled_exception", "The task is cancelled.")))
     try:
         return Part(work())
     except KernelError as error:

@@ -30,6 +30,7 @@ def serve(data: DataNode, transport: Transport, clock: Clock) -> None:
     _on(transport, search_wire.COUNT, search_wire.Query, searches.count)
     _on(transport, search_wire.EXPLAIN, search_wire.Explain, searches.explain)
     _on(transport, search_wire.FREE, list[str], searches.free)
+    _on(transport, search_wire.CANCEL, list[str], searches.cancel)
 
 
 def _on(transport: Transport, action: str, kind: type[M], handler: Callable[[M], Awaitable[object]]) -> None:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import orjson
 
 from quidditch.coordinator.search import Ask
+from quidditch.coordinator.search_stop import Stop
 from quidditch.model.errors import ApiError, illegal_argument, validation
 from quidditch.model.json_text import parse_json
 from quidditch.rest.errors import response_of
@@ -17,9 +18,6 @@ from quidditch.rest.node import Node
 from quidditch.rest.request import Request
 from quidditch.rest.response import Response
 from quidditch.rest.route import Route
-
-if TYPE_CHECKING:
-    from quidditch_kernel import Cancel
 
 _DEFAULT_CONCURRENCY = 32
 _MALFORMED = ("parsing_exception", "x_content_parse_exception")
@@ -62,7 +60,7 @@ def shared_params(request: Request) -> dict[str, str]:
 
 
 def split(
-    content: bytes, default_index: str | None, shared: dict[str, str], cancel: Callable[[], Cancel] | None = None
+    content: bytes, default_index: str | None, shared: dict[str, str], cancel: Callable[[], Stop] | None = None
 ) -> list[Ask]:
     """The searches of a body: a line of header, a line of body, and so on. Raises for headers nobody knows."""
     if not content.endswith(b"\n"):

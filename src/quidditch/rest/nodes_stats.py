@@ -158,10 +158,6 @@ def _http(node: Node) -> dict[str, Any]:
     return {"current_open": node.traffic.open, "total_opened": node.traffic.opened}
 
 
-def _nothing(_node: Node) -> dict[str, Any]:
-    return {}
-
-
 Section = Callable[[Node], Any]
 SECTIONS: Mapping[str, Section] = {
     "os": machine_stats.os_stats,
@@ -178,7 +174,7 @@ SECTIONS: Mapping[str, Section] = {
         "total": {"count": 0, "time_in_millis": 0, "current": 0, "failed": 0},
         "pipelines": {},
     },
-    "adaptive_selection": _nothing,
+    "adaptive_selection": lambda node: node.search.searcher.choice.ranks.section(),
     "script_cache": lambda _: {"sum": {"compilations": 0, "cache_evictions": 0, "compilation_limit_triggered": 0}},
     "indexing_pressure": _indexing_pressure,
 }

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from quidditch.coordinator.search_stop import Stop
 from quidditch.model.errors import ApiError, illegal_argument
 from quidditch.model.json_text import parse_json
 from quidditch.rest import params
 from quidditch.rest.media import Media
 from quidditch.rest.route import Route
-from quidditch_kernel import Cancel
 
 JSON_MEDIA = Media("json")
 _SHOWN_BYTES = 2000
@@ -44,12 +44,12 @@ class Request:
         self.body = body
         self.media = media
         self.security: Any = None
-        self._cancel: Cancel | None = None
+        self._cancel: Stop | None = None
 
-    def cancel(self) -> Cancel:
+    def cancel(self) -> Stop:
         """What ends the searches of this request; made for those that may run long enough to be ended."""
         if self._cancel is None:
-            self._cancel = Cancel()
+            self._cancel = Stop()
         return self._cancel
 
     # --- parameters -------------------------------------------------------------------------------------------------

@@ -56,5 +56,10 @@ class Transport(Protocol):
     async def call(self, node: str, action: str, payload: bytes, timeout: float) -> bytes:
         """The answer of the node. Raises :class:`Remote` or another :class:`TransportError`."""
 
+    def silence(self, node: str) -> float:
+        """Seconds since anything was heard of a node that is connected, or has not yet answered the attempt; 0 for others. A node
+        that lives is heard about every half second.
+        """
+
     async def close(self) -> None:
         """Answers no more, and fails the calls under way."""

@@ -170,7 +170,7 @@ class Connection(asyncio.Protocol):
     # --- life -------------------------------------------------------------------------------------------------------
 
     def _beat(self) -> None:
-        silent = self._loop.time() - self._heard
+        silent = self.silence
         if silent > DEAD_SECONDS:
             self.abort(f"nothing heard for {silent:.1f} s")
             return
@@ -183,6 +183,11 @@ class Connection(asyncio.Protocol):
         self._reason = reason
         if self._transport is not None:
             self._transport.abort()
+
+    @property
+    def silence(self) -> float:
+        """Seconds since the other side was heard."""
+        return self._loop.time() - self._heard
 
     @property
     def hung_up(self) -> bool:

@@ -54,6 +54,10 @@ class Network:
         """What goes from one to the other waits until :meth:`heal`."""
         self._held.setdefault((one, other), asyncio.Event())
 
+    def silent(self, one: str, other: str) -> bool:
+        """Whether nothing comes back of what is said to the other."""
+        return bool(self._cut.intersection(((one, other), (other, one))) or (other, one) in self._held)
+
     # --- passing ----------------------------------------------------------------------------------------------------
 
     def find(self, node: str) -> MemoryTransport | None:
@@ -95,6 +99,9 @@ class MemoryTransport:
             return await asyncio.wait_for(self._pass(node, action, payload), timeout)
         except TimeoutError:
             raise TimedOut(f"[{node}][{action}] did not answer within {timeout:g} s") from None
+
+    def silence(self, node: str) -> float:
+        return float("inf") if self._network.silent(self._node_id, node) else 0.0
 
     async def _pass(self, node: str, action: str, payload: bytes) -> bytes:
         """There and back, through whatever the links do."""

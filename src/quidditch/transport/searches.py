@@ -21,6 +21,7 @@ FETCH = "search/fetch"
 COUNT = "search/count"
 EXPLAIN = "search/explain"
 FREE = "search/free"
+CANCEL = "search/cancel"
 SECONDS = 300.0
 """How long the answer of a data node is waited for; a query that has a time limit of its own ends before."""
 _FREE_SECONDS = 5.0
@@ -48,7 +49,8 @@ class Wanted(_Message, frozen=True):
 class Query(_Message, frozen=True):
     """Plans, and the shards to run them on; without a `context` their readers are opened now. `hold_ms`: readers are kept that
     long for further queries, 0 for not at all. `fetches`: what is found will be fetched. `groups` are those of the request's
-    `stats`, `cursor` is where the page begins.
+    `stats`, `cursor` is where the page begins. `task` names the search for who wants to end it; at most `width` shards are
+    searched at a time.
     """
 
     shards: list[Wanted]
@@ -58,6 +60,8 @@ class Query(_Message, frozen=True):
     fetches: bool = True
     groups: list[str] = []
     cursor: bytes | None = None
+    task: str = ""
+    width: int = 1
 
 
 class Part(_Message, frozen=True):
@@ -68,11 +72,15 @@ class Part(_Message, frozen=True):
 
 
 class Queried(_Message, frozen=True):
-    """The blocks of the shards in their order; where to fetch from, and where the readers are kept, if they are."""
+    """The blocks of the shards in their order; where to fetch from, and where the readers are kept, if they are. `queue`: searches
+    that wait there for a thread; `service_ms`: what threads took for a shard.
+    """
 
     blocks: list[Part]
     context: str = ""
     held: str = ""
+    queue: int = 0
+    service_ms: float = 0.0
 
 
 class Whole(_Message, frozen=True):
@@ -86,6 +94,8 @@ class Whole(_Message, frozen=True):
     scroll: bytes | None
     aggregations_at: int | None
     held: str = ""
+    queue: int = 0
+    service_ms: float = 0.0
 
 
 class Fetch(_Message, frozen=True):
@@ -93,6 +103,7 @@ class Fetch(_Message, frozen=True):
 
     context: str
     shards: list[tuple[int, bytes]]
+    task: str = ""
 
 
 class Opened(_Message, frozen=True):
@@ -167,6 +178,14 @@ class Searches:
     async def free(self, node: str, contexts: list[str]) -> None:
         """Ends contexts; where that is not heard, their time ends them."""
         await self._ask(node, FREE, contexts, _FREE_SECONDS)
+
+    async def cancel(self, node: str, tasks: list[str]) -> None:
+        """Ends searches."""
+        await self._ask(node, CANCEL, tasks, _FREE_SECONDS)
+
+    def silence(self, node: str) -> float:
+        """See :meth:`Transport.silence`."""
+        return self._transport.silence(node)
 
     async def _ask(self, node: str, action: str, message: Any, seconds: float = SECONDS) -> bytes:
         try:

@@ -54,6 +54,7 @@ class TcpTransport:
         self._listener = Listener(self._accepted, server_tls, self._refusals)
         self._dialled: dict[str, Connection] = {}
         self._dialling: dict[str, asyncio.Task[Connection]] = {}
+        self._dialling_since: dict[str, float] = {}
         self._connections: set[Connection] = set()
 
     @property
@@ -81,6 +82,13 @@ class TcpTransport:
         except TimeoutError:
             raise TimedOut(f"[{node}][{action}] did not answer within {timeout:g} s") from None
 
+    def silence(self, node: str) -> float:
+        connection = self._dialled.get(node)
+        if connection is not None and connection.open:
+            return connection.silence
+        since = self._dialling_since.get(node)
+        return 0.0 if since is None else asyncio.get_running_loop().time() - since
+
     async def close(self) -> None:
         """Answers no more, and fails the calls under way."""
         await self._listener.close()
@@ -97,6 +105,7 @@ class TcpTransport:
         task = self._dialling.get(node)
         if task is None:
             task = self._dialling[node] = asyncio.ensure_future(self._dial(node))
+            self._dialling_since[node] = asyncio.get_running_loop().time()
             task.add_done_callback(lambda done: self._dialled_out(node, done))
         try:
             return await asyncio.shield(task)
@@ -109,6 +118,7 @@ class TcpTransport:
 
     def _dialled_out(self, node: str, task: asyncio.Task[Connection]) -> None:
         self._dialling.pop(node, None)
+        self._dialling_since.pop(node, None)
         if not task.cancelled() and task.exception() is None:
             self._dialled[node] = task.result()
 

@@ -33,7 +33,18 @@ STATE = ClusterState().apply(
     [
         INDEX,
         Routing(metadata=metadata_for("i"), spec=RoutingSpec(index="i", uuid="u", shards=(SHARD,))),
-        *(Node(metadata=metadata_for(id), spec=NodeSpec(id=id, name=f"name-{id}")) for id in ("n1", "n2", "n3", "n4")),
+        *(
+            Node(
+                metadata=metadata_for(id),
+                spec=NodeSpec(
+                    id=id,
+                    name=f"name-{id}",
+                    host=f"10.0.0.{id[1]}",
+                    attributes={"zone": "a"} if id == "n1" else {},
+                ),
+            )
+            for id in ("n1", "n2", "n3", "n4")
+        ),
     ],
     1,
 )
@@ -52,6 +63,13 @@ STATE = ClusterState().apply(
         ("n9", "_prefer_nodes:n4", "n4 n2 n1"),
         ("n1", "_shards:0|_only_nodes:n2", "n2"),
         ("n9", "_shards:0", "n2 n1 n4"),
+        ("n1", "_primary", "n2"),
+        ("n2", "_replica", "n1 n4"),
+        ("n1", "_primary_first", "n2 n1 n4"),
+        ("n2", "_replica_first", "n1 n4 n2"),
+        ("n9", "_only_nodes:name-n*", "n2 n1 n4"),
+        ("n9", "_only_nodes:zone:a", "n1"),
+        ("n9", "_prefer_nodes:zone:*,10.0.0.4", "n1 n4 n2"),
     ],
 )
 def test_the_order_in_which_copies_are_asked(local: str, preference: str | None, expected: str) -> None:
@@ -68,6 +86,16 @@ def test_nodes_that_there_are_not_are_refused() -> None:
     with pytest.raises(ApiError) as caught:
         copies.readable(STATE, INDEX, 0, "n1", "_only_nodes:nobody")
     assert caught.value.reason == "no data nodes with criteria [nobody] found for shard: [i][0]"
+
+
+def test_only_active_copies_are_here() -> None:
+    assert [copies.is_here(STATE, INDEX, 0, node) for node in ("n1", "n2", "n3", "n4", "n9")] == [
+        True,
+        True,
+        False,
+        True,
+        False,
+    ]
 
 
 def test_an_index_of_the_same_name_has_other_copies() -> None:

@@ -256,6 +256,85 @@ def test_a_copy_that_fails_is_replaced_by_the_next(monkeypatch: pytest.MonkeyPat
     run(3, test)
 
 
+def test_a_silent_node_does_not_hold_what_others_may_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without replicas yet: the first copy is said to be on a node that does not answer; not even that it has none."""
+    truly = copies.readable
+
+    async def test(found: Fleet) -> None:
+        await fill(found, "goods", count=30)
+        one, two, silent = found.members
+        numbers = [shard for shard in range(SHARDS) if found.holder("goods", shard) is not silent]
+
+        def readable(state: ClusterState, index: Index, number: int, local: str, preference: str | None = None) -> Any:
+            nodes = truly(state, index, number, local, preference)
+            return nodes if silent.id in nodes or index.name != "goods" else (silent.id, *nodes)
+
+        monkeypatch.setattr(copies, "readable", readable)
+        for member in (one, two):
+            found.network.cut(member.id, silent.id)
+            chosen = ",".join(map(str, numbers))
+            answer = await member.get(f"/goods/_search?preference=_shards:{chosen}", {"size": 30})
+            assert answer["_shards"] == {"total": len(numbers), "successful": len(numbers), "skipped": 0, "failed": 0}
+            assert answer["hits"]["total"]["value"] == len(answer["hits"]["hits"]) > 0
+            for hit in answer["hits"]["hits"]:
+                assert (await member.get(f"/goods/_doc/{hit['_id']}"))["found"]
+
+    run(3, test)
+
+
+def test_hits_lost_before_they_were_fetched_are_those_of_another_copy(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without replicas yet: what was found is said to be on another node, which knows nothing of it."""
+    asked: list[str] = []
+
+    async def test(found: Fleet) -> None:
+        await fill(found, "goods", count=30)
+        one, two, three = found.members
+        truly = copies.readable
+
+        def readable(state: ClusterState, index: Index, number: int, local: str, preference: str | None = None) -> Any:
+            nodes = truly(state, index, number, local, preference)
+            return (three.id, *nodes) if nodes == (two.id,) else nodes
+
+        async def query(payload: bytes) -> bytes:
+            asked.append("query")
+            return await two.transport._serving._handlers["search/query"](payload)
+
+        monkeypatch.setitem(three.transport._serving._handlers, "search/query", query)
+        monkeypatch.setattr(copies, "readable", readable)
+        numbers = [shard for shard in range(SHARDS) if found.holder("goods", shard) is not three]
+        path = f"/goods/_search?preference=_shards:{','.join(map(str, numbers))}"
+        answer = await one.get(path, {"size": 30, "sort": ["count"]})
+        assert asked
+        assert answer["_shards"] == {"total": len(numbers), "successful": len(numbers), "skipped": 0, "failed": 0}
+        assert answer["hits"]["total"]["value"] == len(answer["hits"]["hits"]) > 0
+
+    run(3, test)
+
+
+def test_a_shard_that_moved_is_found_where_it_is_now(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The state of the cluster that says so comes while the search is under way."""
+
+    async def test(found: Fleet) -> None:
+        await fill(found, "goods", count=30)
+        one, two, three = found.members
+        truly = copies.readable
+        news: list[bool] = []
+
+        def readable(state: ClusterState, index: Index, number: int, local: str, preference: str | None = None) -> Any:
+            nodes = truly(state, index, number, local, preference)
+            return (three.id,) if nodes == (two.id,) and not news else nodes
+
+        monkeypatch.setattr(copies, "readable", readable)
+        search = asyncio.create_task(one.get("/goods/_search", {"size": 30, "sort": ["count"]}))
+        await asyncio.sleep(0.1)
+        assert not search.done()
+        news.append(True)
+        await one.put("/anything", {})
+        assert (await search)["_shards"] == {"total": SHARDS, "successful": SHARDS, "skipped": 0, "failed": 0}
+
+    run(3, test)
+
+
 async def _lost_in_the_query_phase(found: Fleet, lost: Member) -> None:
     await found.lose(lost)
 

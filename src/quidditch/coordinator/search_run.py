@@ -1,0 +1,143 @@
+"""One search under way over several nodes: what each shard answered, who was asked, who is asked next."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+import orjson
+
+from quidditch.coordinator.search_errors import ShardFailure
+from quidditch.coordinator.search_plans import CompiledPlan
+from quidditch.coordinator.search_prepared import Elsewhere, Prepared
+from quidditch.coordinator.search_stop import Stop
+from quidditch.model.errors import ApiError
+from quidditch.model.objects import Index
+from quidditch.transport import errors
+from quidditch.transport.searches import Part, Query, Wanted
+
+CANCELLED = "task_cancelled_exception"
+
+
+@dataclass(slots=True)
+class Source:
+    """Where the hits of a shard are fetched from: a node's context and the place there; no node: this process."""
+
+    node: str
+    context: str = ""
+    at: int = 0
+
+
+@dataclass(slots=True)
+class Run:
+    """Places count in the readers of `prepared`. `tried`: the nodes that were asked for each place; `task` is the search's name on
+    other nodes, `asked` those that may work on it.
+    """
+
+    prepared: Prepared
+    plan: CompiledPlan
+    cursor: bytes | None = None
+    hold_ms: float = 0
+    stop: Stop | None = None
+    task: str = ""
+    blocks: dict[int, bytes] = field(default_factory=dict)
+    sources: dict[int, Source] = field(default_factory=dict)
+    errors: dict[int, ApiError] = field(default_factory=dict)
+    tried: dict[int, set[str]] = field(default_factory=lambda: defaultdict(set))
+    unfetched: set[tuple[str, str]] = field(default_factory=set)
+    asked: set[str] = field(default_factory=set)
+    spent_ms: float = 0.0
+    """What threads took for all shards together."""
+
+    @property
+    def fetches(self) -> bool:
+        return bool(self.plan.body.get("size", 10))
+
+    def again(self) -> Run:
+        """The search from its beginning, with what is known of copies that do not answer."""
+        return replace(self, blocks={}, sources={}, errors={}, unfetched=set(), spent_ms=0.0)
+
+    def plan_of(self, at: int) -> CompiledPlan:
+        return self.plan if self.prepared.plans is None else self.prepared.plans[at]
+
+    def is_away(self, at: int) -> bool:
+        return isinstance(self.prepared.readers[at][3], Elsewhere)
+
+    def elsewhere(self, at: int) -> Elsewhere:
+        found = self.prepared.readers[at][3]
+        assert isinstance(found, Elsewhere)
+        return found
+
+    def index_of(self, at: int) -> Index | None:
+        """The index whose other copies may be asked for this place; None where only the one that keeps the reader may."""
+        indices = self.prepared.indices
+        return None if indices is None or self.cursor is not None else indices.get(self.prepared.readers[at][0])
+
+    def groups(self) -> dict[tuple[str, str], list[int]]:
+        """The places by node and context; those of this node's own readers have no context."""
+        found: dict[tuple[str, str], list[int]] = defaultdict(list)
+        for at, (_, _, node, reader) in enumerate(self.prepared.readers):
+            if not isinstance(reader, Elsewhere):
+                found[node, ""].append(at)
+            elif not reader.gone:
+                found[node, reader.context].append(at)
+        return found
+
+    def message(self, places: Sequence[int]) -> Query:
+        """The query of these shards, which are all on one node and in one context there."""
+        plans: dict[int, int] = {}
+        bodies: list[bytes] = []
+        shards = []
+        for at in places:
+            index, number, _, _ = self.prepared.readers[at]
+            plan = self.plan_of(at)
+            if id(plan) not in plans:
+                plans[id(plan)] = len(bodies)
+                bodies.append(orjson.dumps(plan.body))
+            where = self.elsewhere(at)
+            shards.append(Wanted(index, number, where.uuid, plans[id(plan)], at, where.at))
+        context = self.elsewhere(places[0]).context if places else ""
+        groups = list(self.plan.groups)
+        width = self.prepared.width
+        return Query(shards, bodies, context, self.hold_ms, self.fetches, groups, self.cursor, self.task, width)
+
+    def keep(self, places: Sequence[int], node: str, held: str) -> None:
+        """Notes who answered, and where its readers are kept."""
+        for position, at in enumerate(places):
+            index, number, _, _ = self.prepared.readers[at]
+            where = self.elsewhere(at)
+            if held and held != where.context:
+                where = replace(where, context=held, at=position)
+            self.prepared.readers[at] = (index, number, node, where)
+
+    def take(self, places: Sequence[int], parts: Sequence[Part]) -> None:
+        for at, part in zip(places, parts, strict=True):
+            if part.error is not None:
+                self.fail(at, errors.decode(part.error))
+            else:
+                self.errors.pop(at, None)
+                self.blocks[at] = part.data
+
+    def fail(self, at: int, error: ApiError) -> None:
+        """The shard did not answer."""
+        if error.type == errors.MISSING:
+            index, number, _, reader = self.prepared.readers[at]
+            uuid = reader.uuid if isinstance(reader, Elsewhere) else "_na_"
+            shown = {"index": index, "shard": str(number), "index_uuid": uuid}
+            error = ApiError(404, errors.MISSING, "no such shard", shown)
+        self.errors[at] = error
+
+    def failed(self, places: Sequence[int]) -> list[int]:
+        return [at for at in places if at in self.errors]
+
+    def failures(self) -> list[ShardFailure]:
+        readers = self.prepared.readers
+        return [ShardFailure(*readers[at][:3], error) for at, error in sorted(self.errors.items())]
+
+    def leave_out(self) -> None:
+        """A scroll goes on without the shards that failed; the places of the others stay."""
+        for at in self.errors:
+            index, number, node, reader = self.prepared.readers[at]
+            if isinstance(reader, Elsewhere):
+                self.prepared.readers[at] = (index, number, node, replace(reader, gone=True))
