@@ -136,7 +136,15 @@ class Worker:
 @asynccontextmanager
 async def leading(store: EtcdStore) -> AsyncIterator[tuple[Leader, str]]:
     """A leader as a master has it, and the address at which nodes find it."""
-    leader = Leader(store, cluster_name="bench", holder="leader", clock=SystemClock(), ids=RandomIds(), standby=True)
+    leader = Leader(
+        store,
+        cluster_name="bench",
+        holder="leader",
+        clock=SystemClock(),
+        ids=RandomIds(),
+        standby=True,
+        aside=asyncio.to_thread,
+    )
     transport = TcpTransport("leader", lambda: "", lambda node: leader.state.nodes[node].spec.transport_address)
     host, port = await transport.listen("127.0.0.1", 0)
     # The nodes share one process that stands still now and then: nobody is given up for that here.

@@ -124,6 +124,7 @@ class _Master:
             gone=rivals.gone,
             may_lead=lambda: voting.may_lead(state(), folder.node_id),
             metrics=metrics,
+            aside=asyncio.to_thread,
         )
         service = ControlService(leader, transport, clock, address, known_leader=rivals.address)
         metrics.source(lambda: [*telemetry.of_leader(leader), *telemetry.of_service(service)])

@@ -36,9 +36,10 @@ from quidditch.controlplane.core.commands import (
     Told,
     Upkeep,
 )
-from quidditch.controlplane.core.decide import bootstrap, decide, upkeep
+from quidditch.controlplane.core.decide import bootstrap, upkeep
 from quidditch.controlplane.core.draft import Checks, Decision, Env, Ids, Op, ParsedMappings
 from quidditch.controlplane.core.measures import Measures
+from quidditch.controlplane.decisions import Aside, Decisions
 from quidditch.controlplane.foreign import Foreign
 from quidditch.controlplane.publisher import Publisher
 from quidditch.controlplane.tasks import Task, Verdict, closing, timed_out
@@ -66,7 +67,8 @@ class Leader:
     how long others wait for it after it died. A `standby` is one of several candidates: it starts without the lead and, when it
     loses it, leaves what is queued to the next leader. `gone` looks whether another leader has died: then nobody waits for its lease
     to run out. `may_lead` says whether this one is a
-    candidate at all. `copies`: whether nodes can copy shards from each other. `measures` takes what they say of themselves.
+    candidate at all. `copies`: whether nodes can copy shards from each other. `measures` takes what they say of themselves. `aside`
+    runs what takes long in a thread; without it everything is decided on the event loop.
     """
 
     def __init__(
@@ -86,6 +88,7 @@ class Leader:
         gone: Callable[[api.Lease], Awaitable[bool]] | None = None,
         may_lead: Callable[[], bool] = lambda: True,
         metrics: Metrics | None = None,
+        aside: Aside | None = None,
     ) -> None:
         self._store = store
         self._cluster_name = cluster_name
@@ -101,6 +104,7 @@ class Leader:
         self._publisher = Publisher()
         self._metrics = metrics or Metrics()
         self._commands = self._metrics.counter("commands", "commands decided, by kind and outcome", ("kind", "outcome"))
+        self._decisions = Decisions(clock, self._env, self._counted, aside)
         self._writing = self._metrics.duration("state_write", "time to bring one batch of commands into the store")
         self._queue: deque[Task] = deque()
         self._wake = asyncio.Event()
@@ -249,7 +253,7 @@ class Leader:
 
     async def _settle(self, state: ClusterState, step: Callable[[ClusterState], Decision]) -> ClusterState:
         """Writes what `step` decides. Raises the store's error."""
-        decision = step(state)
+        decision = await self._decisions.wide(state, lambda: step(state))
         if not decision.ops:
             return state
         (outcome,) = await self._require_writer().write(state, [decision.ops])
@@ -330,39 +334,25 @@ class Leader:
 
     async def _batch(self) -> None:
         """Decides, writes and publishes what waits. Nobody is answered before everything that the answer builds on is written."""
-        verdicts: list[tuple[Task, Verdict]] = []
-        state = self.state
-        while self._queue and len(verdicts) < _BATCH:
+        writer = self._require_writer()
+        tasks: list[Task] = []
+        while self._queue and len(tasks) < _BATCH:
             task = self._queue.popleft()
-            if task.future.done():
-                continue
-            task.executing = True
-            verdict = self._decide(state, task)
-            if isinstance(verdict, Decision):
-                state = verdict.state
-            verdicts.append((task, verdict))
-        if verdicts:
-            self._executing = [task for task, _ in verdicts]
-            await self._commit(verdicts)
+            if not task.future.done():
+                task.executing = True
+                tasks.append(task)
+        if tasks:
+            self._executing = tasks
+            await self._commit(writer, await self._decisions.on(self.state, tasks))
             self._executing = []
 
-    def _decide(self, state: ClusterState, task: Task) -> Verdict:
-        kind = type(task.command).__name__
-        try:
-            decision = decide(state, task.command, self._env())
-        except Exception as error:
-            refused = isinstance(error, ApiError)
-            if not refused:
-                _log.exception("command cannot be decided", command=task.source)
-            self._commands.labels(kind, "refused" if refused else "failed").inc()
-            return error
-        self._commands.labels(kind, "decided").inc()
-        return decision
+    def _counted(self, kind: str, outcome: str) -> None:
+        self._commands.labels(kind, outcome).inc()
 
-    async def _commit(self, verdicts: Sequence[tuple[Task, Verdict]]) -> None:
+    async def _commit(self, writer: Writer, verdicts: Sequence[tuple[Task, Verdict]]) -> None:
         base = self.state
         began = self._clock.monotonic()
-        outcomes = await self._require_writer().write(base, [_ops(verdict) for _, verdict in verdicts])
+        outcomes = await writer.write(base, [_ops(verdict) for _, verdict in verdicts])
         self._writing.observe(self._clock.monotonic() - began)
         if any(outcome.error for outcome in outcomes):
             await self._retry(verdicts, outcomes)
@@ -443,11 +433,15 @@ class Leader:
         """Places the replicas of nodes that left once they have been waited for long enough."""
         if not self.leading:
             return None
-        waiting = next_look_ms(self._memory.follow(self.state, self._env()))
+        waiting = await self._next_look_ms()
         if waiting == 0 and not self._stopping:
             await self.submit(Reroute())
-            waiting = next_look_ms(self._memory.follow(self.state, self._env()))
+            waiting = await self._next_look_ms()
         return None if waiting is None or self._stopping else Again(max(waiting / 1000, 0.05))
+
+    async def _next_look_ms(self) -> int | None:
+        async with self._decisions.free:
+            return next_look_ms(self._memory.follow(self.state, self._env()))
 
 
 def _applied(state: ClusterState, changes: Sequence[Change]) -> ClusterState:

@@ -151,6 +151,7 @@ class ControlService:
         self.heartbeats += 1
         sign = self._signs.get(beat.node)
         known = sign is not None and sign.ephemeral == beat.ephemeral and beat.epoch == self._epoch
+        known = known and beat.node in self._leader.state.nodes
         if sign is not None and known:
             now = self._clock.monotonic()
             behind = beat.version < self._leader.state.version

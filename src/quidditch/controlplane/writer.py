@@ -18,6 +18,9 @@ from quidditch.model.objects import Index, Object
 from quidditch.model.state import Change, ClusterState, Deleted
 from quidditch.store import api
 
+_AT_ONCE = 480
+"""Writes that are on their way side by side: enough to fill what a store takes at once, few enough to hold up nothing else."""
+
 
 class Outcome(msgspec.Struct):
     """What became of one piece of work: the changes that are in the store, and the error that stopped it."""
@@ -49,11 +52,13 @@ class Writer:
     async def write(self, base: ClusterState, works: Sequence[Sequence[Op]]) -> list[Outcome]:
         """Writes each piece of work (the operations of one command); answers one outcome per piece, in order."""
         outcomes = [Outcome() for _ in works]
-        runs = [self._run(base, works, members, outcomes) for members in _components(works)]
-        if len(runs) == 1:
-            await runs[0]
-        else:
-            await asyncio.gather(*runs)
+        runs = _components(works)
+        for start in range(0, len(runs), _AT_ONCE):
+            some = runs[start : start + _AT_ONCE]
+            if len(some) == 1:
+                await self._run(base, works, some[0], outcomes)
+            else:
+                await asyncio.gather(*(self._run(base, works, members, outcomes) for members in some))
         if not any(outcome.error for outcome in outcomes):
             await self.parts.clear(self._store, self._epoch)
         return outcomes

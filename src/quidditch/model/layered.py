@@ -54,7 +54,11 @@ class Layered(Mapping[str, _V], Generic[_V]):
         """The keys whose values are not the same objects in both. Costs what lies over the base, if both share it or the one's
         was made of the other's.
         """
-        for key in {**self._over, **other._over, **self._between(other)}:
+        mine, theirs = self._over, other._over
+        keys = dict.fromkeys([key for key, value in mine.items() if theirs.get(key, _MISSING) is not value])
+        keys.update(dict.fromkeys([key for key in theirs if key not in mine]))
+        keys.update(dict.fromkeys(self._between(other)))
+        for key in keys:
             if self.get(key, _MISSING) is not other.get(key, _MISSING):
                 yield key
 

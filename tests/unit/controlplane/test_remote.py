@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from quidditch.controlplane import wire
-from quidditch.controlplane.core.commands import CreateIndex, DeleteIndices, PutClusterSettings
+from quidditch.controlplane.core.commands import CreateIndex, DeleteIndices, NodeLeft, PutClusterSettings
 from quidditch.controlplane.core.liveness import Limits
 from quidditch.controlplane.leader import Leader
 from quidditch.controlplane.remote import RemoteControl
@@ -192,6 +192,25 @@ def test_a_node_of_another_cluster_is_refused() -> None:
         with pytest.raises(ApiError, match="belongs to the cluster with the uuid"):
             await cluster.transports["n1"].call("m1", wire.JOIN, join, 5)
         assert "x" not in cluster.leaders["m1"].state.nodes
+
+    run(test)
+
+
+def test_a_node_that_asks_again_changes_nothing_and_one_that_was_removed_meanwhile_is_told() -> None:
+    async def test(cluster: Cluster) -> None:
+        leader = await cluster.master("m1")
+        await cluster.leading()
+        node = await cluster.node("n1")
+        before, epoch = leader.state, node.epoch
+        spec = leader.state.nodes["n1"].spec
+        call = cluster.transports["n1"].call
+        for _ in range(2):
+            await call("m1", wire.JOIN, wire.encode(wire.Join(spec, "", fresh=False)), 5)
+        assert leader.state is before
+        await leader.submit(NodeLeft(node_id="n1", reason="lost"))
+        beat = wire.Beat("n1", spec.ephemeral_id, epoch, 0)
+        assert not wire.decode(await call("m1", wire.BEAT, wire.encode(beat), 5), wire.Heard).known
+        assert await node.wait_for(lambda state: "n1" in state.nodes, 10), "it joins anew"
 
     run(test)
 

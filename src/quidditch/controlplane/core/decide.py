@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from quidditch.controlplane.core import (
@@ -73,6 +73,14 @@ def decide(state: ClusterState, command: Command, env: Env) -> Decision:
     draft = Draft(state, env)
     result = _HANDLERS[type(command)](draft, command)
     return draft.decision(result)
+
+
+def decide_started(state: ClusterState, reports: Sequence[commands.ShardStarted], env: Env) -> list[Decision]:
+    """Starts of shards that came together, decided as one: the first decision has all the writes."""
+    draft = Draft(state, env)
+    first, *rest = nodes.shards_started(draft, reports)
+    decision = draft.decision(first)
+    return [decision, *(Decision(decision.state, (), result) for result in rest)]
 
 
 def upkeep(state: ClusterState, env: Env) -> Decision:

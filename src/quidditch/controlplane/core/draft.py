@@ -123,6 +123,8 @@ class Draft:
     def put_all(self, objects: Iterable[Object]) -> None:
         """Many writes at once, each in its own group."""
         changed = [obj for obj in objects if self.state.objects(obj.kind).get(obj.key) != obj]
+        if not changed:
+            return
         self.state = self.state.apply(changed, self.state.version)
         for obj in changed:
             self._note(Op("put", obj, obj.metadata.name, _group(obj, None)))

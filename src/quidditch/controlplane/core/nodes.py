@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from msgspec.structs import replace
@@ -27,9 +27,11 @@ from quidditch.model.objects import Node, Routing, ShardRouting, UnassignedInfo,
 
 def register_node(draft: Draft, command: RegisterNode) -> Acknowledged:
     """A node that has just started holds no open shard: its copies are opened again, also those that had failed too
-    often, for what hindered them may have gone.
+    often, for what hindered them may have gone. One that is known as it is and holds nothing new costs no look at everything: after
+    a change of the leader all nodes come.
     """
     spec = command.node
+    before = draft.state
     known = draft.state.nodes.get(spec.id)
     if command.fresh or (known is not None and known.spec.ephemeral_id != spec.ephemeral_id):
         _take_copies(draft, spec.id, "CLUSTER_RECOVERED")
@@ -40,7 +42,8 @@ def register_node(draft: Draft, command: RegisterNode) -> Acknowledged:
     draft.put(Node(metadata=metadata, spec=spec))
     _note_seen(draft, spec.id)
     apply_auto_expand(draft)
-    allocate(draft)
+    if draft.state is not before:
+        allocate(draft)
     return Acknowledged()
 
 
@@ -135,21 +138,41 @@ def _located(draft: Draft, index: str, uuid: str, shard: int, allocation_id: str
 
 
 def shard_started(draft: Draft, command: ShardStarted) -> Acknowledged:
-    found = _located(draft, command.index, command.uuid, command.shard, command.allocation_id)
+    return shards_started(draft, [command])[0]
+
+
+def shards_started(draft: Draft, reports: Sequence[ShardStarted]) -> list[Acknowledged]:
+    """Reports that came together: what they make room for is looked at once."""
+    results = []
+    changed: list[tuple[str, int]] = []
+    for report in reports:
+        after = _after_start(draft, report)
+        if after is None:
+            results.append(Acknowledged())
+            continue
+        draft.put(after)
+        changed.append((report.index, report.shard))
+        results.append(Acknowledged((report.index,)))
+    if changed:
+        allocate(draft, (), changed)
+    return results
+
+
+def _after_start(draft: Draft, report: ShardStarted) -> Routing | None:
+    """The routing with the copy started; None where the report is about what is no more."""
+    found = _located(draft, report.index, report.uuid, report.shard, report.allocation_id)
     if found is None:
-        return Acknowledged()
-    shard = found.known.spec.shards[command.shard]
-    if command.primary_term not in (0, shard.primary_term):
-        return Acknowledged()
+        return None
+    shard = found.known.spec.shards[report.shard]
+    if report.primary_term not in (0, shard.primary_term):
+        return None
     if found.target:
         after = routing.relocated(shard, found.position)
     elif shard.copies[found.position].state == "INITIALIZING":
         after = routing.started(shard, found.position)
     else:
-        return Acknowledged()
-    draft.put(routing.with_shard(found.known, command.shard, after))
-    allocate(draft, (), [(command.index, command.shard)])
-    return Acknowledged((command.index,))
+        return None
+    return routing.with_shard(found.known, report.shard, after)
 
 
 def shard_failed(draft: Draft, command: ShardFailed) -> Acknowledged:

@@ -36,5 +36,10 @@ class Memory:
             raise
         return problem
 
+    def doubts(self, info: ClusterInfo) -> bool:
+        """Whether the next allocation has to look at everything, as far as can be told without the state."""
+        problem = self._problem
+        return problem is None or problem.doubtful or problem.info is not info
+
     def forget(self) -> None:
         self._problem = None

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar
 
 from msgspec.structs import replace
 
@@ -25,11 +25,12 @@ from quidditch.controlplane.core.allocation.rules import (
 )
 from quidditch.controlplane.core.allocation.static import admits
 from quidditch.controlplane.core.allocation.table import Brake, Entry, Group, Key, NodeSlot, Row, is_new, tally
-from quidditch.model.objects import Copy, Routing, ShardRouting
+from quidditch.model.objects import Copy, Node, NodeShutdown, Routing, ShardRouting
 from quidditch.model.state import ClusterState
 
 Goals: TypeAlias = Mapping[Key, tuple[str, ...]]
 """Shards that are not where they shall be → the nodes (by id) that shall hold their copies."""
+_S = TypeVar("_S", Node, NodeShutdown)
 
 
 class Problem:
@@ -100,10 +101,15 @@ class Problem:
             self._take_node(id)
         for id in shutdowns:
             self._take_shutdown(id)
-        settings = old.settings is not state.settings
+        settings = old.settings.spec != state.settings.spec
         if settings:
             self.rules = cluster_rules(state.settings)
-        if nodes or shutdowns or settings:
+        # What was decided comes again from the store, with its version and nothing else that is new.
+        if (
+            settings
+            or _respecified(old.nodes, state.nodes, nodes)
+            or _respecified(old.shutdowns, state.shutdowns, shutdowns)
+        ):
             self._regroup()
         for name in {**dict.fromkeys(old.differs(state, "Index")), **dict.fromkeys(old.differs(state, "Routing"))}:
             self._take_index(name)
@@ -404,6 +410,12 @@ class Problem:
     def live(self) -> Iterator[NodeSlot]:
         """The data nodes that are there, by id."""
         return iter(sorted((slot for slot in self.nodes if not slot.gone), key=lambda slot: slot.id))
+
+
+def _respecified(before: Mapping[str, _S], after: Mapping[str, _S], keys: Iterable[str]) -> bool:
+    """Whether any of the objects came, went, or shall be otherwise."""
+    pairs = ((before.get(key), after.get(key)) for key in keys)
+    return any(one is None or other is None or one.spec != other.spec for one, other in pairs)
 
 
 def _with_shards(routing: Routing, shards: tuple[ShardRouting, ...]) -> Routing:
