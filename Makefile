@@ -12,7 +12,7 @@ ARGS ?=
 
 .DEFAULT_GOAL := help
 KUBE := etcd etcdctl etcdutl kube-apiserver kube-controller-manager kube-scheduler kubectl helm
-.PHONY: help run demo test test-rust test-python lint fmt compat bench bench-control chaos lock protos clean system etcd-if-possible $(KUBE)
+.PHONY: help run demo test test-rust test-python lint fmt compat bench bench-control chaos test-sim lock protos clean system etcd-if-possible $(KUBE)
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -55,6 +55,10 @@ bench-control: $(VENV)/.dev etcd-if-possible ## the control plane beside bare et
 
 chaos: $(VENV)/.dev etcd-if-possible ## kill, pause and cut off nodes under load, by chance (ARGS='--minutes 30 --seed 7')
 	$(BIN)/python -m tests.chaos $(ARGS)
+
+SEEDS ?= 1000
+test-sim: $(VENV)/.dev ## simulated clusters in which everything goes wrong (SEEDS=100; START=7 shows what happens in one)
+	$(BIN)/python -m tests.sim $(if $(START),--start $(START) --seeds 1 --trace,--seeds $(SEEDS)) $(ARGS)
 
 etcd: ## an etcd on PATH, or one built with Go and kept outside the clone; prints where it is
 $(KUBE):

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import random
 import zlib
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import NamedTuple
 
 Json = dict[str, object]
@@ -75,13 +77,29 @@ class Folder:
 
 @dataclass
 class Disk:
-    """The disk of one node: shard folders, folders that are being received, and small files that are written whole."""
+    """The disk of one node: shard folders, and folders that are being received.
+
+    `beside_files`: the rest of the node uses real files; an empty folder there stands for a shard's here, whoever removes it
+    removes the shard.
+    """
 
     name: str
+    beside_files: bool = False
     folders: dict[str, Folder] = field(default_factory=dict)
     attempts: dict[str, dict[str, bytearray]] = field(default_factory=dict)
-    files: dict[str, bytes] = field(default_factory=dict)
+    assigned: Callable[[str, Record], None] = lambda _path, _record: None
+    """Told of every operation that a primary here made, with the path of its shard."""
     _minted: int = 0
+
+    def folder(self, path: str) -> Folder | None:
+        if self.beside_files and not Path(path).is_dir():
+            self.folders.pop(path, None)
+        return self.folders.get(path)
+
+    def put(self, path: str, folder: Folder) -> None:
+        self.folders[path] = folder
+        if self.beside_files:
+            Path(path).mkdir(parents=True, exist_ok=True)
 
     def mint(self) -> str:
         """An id that nobody else has."""
@@ -96,6 +114,16 @@ class Disk:
         for attempt in self.attempts.values():
             for data in attempt.values():
                 del data[chance.randint(0, len(data)) :]
+
+
+def durable_checkpoint(folder: Folder) -> int:
+    """Up to which number all operations are on disk, whatever happens next."""
+    newest = max(folder.commits, key=lambda commit: commit.local_checkpoint)
+    local = newest.local_checkpoint
+    certain = Folder("", log=folder.log[: folder.synced]).records()
+    while local + 1 in certain:
+        local += 1
+    return local
 
 
 def pack(records: list[Record]) -> bytes:

@@ -36,7 +36,7 @@ class Life:
     def __init__(self, name: str) -> None:
         self.name = name
         self.alive = True
-        self.paused = False
+        self.paused_at: float | None = None
         self.held: deque[asyncio.Handle] = deque()
         self.context = contextvars.copy_context()
         self.context.run(_LIFE.set, self)
@@ -78,6 +78,7 @@ class SimulatedLoop(base_events.BaseEventLoop):
         """What nobody caught."""
         self._clock_resolution = 1e-9
         self._order = itertools.count()
+        self._timers: list[tuple[float, int, asyncio.TimerHandle]] = []
         self._kept: list[_Task] = []
         self._prune_at = 1000
         self.set_task_factory(self._task)
@@ -103,16 +104,12 @@ class SimulatedLoop(base_events.BaseEventLoop):
 
     def _run_once(self) -> None:
         """One callback. Timers that are due at the same time come in the order in which they were set."""
-        ready, scheduled = self._ready, self._scheduled  # type: ignore[attr-defined]
-        while scheduled and (scheduled[0]._cancelled or not ready or scheduled[0]._when <= self._now):
-            if scheduled[0]._cancelled:
-                heapq.heappop(scheduled)._scheduled = False
-                continue
-            if not ready:
-                self._now = max(self._now, scheduled[0]._when)
-            handle = heapq.heappop(scheduled)
-            handle._scheduled = False
-            ready.append(handle)
+        ready, timers = self._ready, self._timers  # type: ignore[attr-defined]
+        while timers and (not ready or timers[0][0] <= self._now):
+            when, _, timer = heapq.heappop(timers)
+            if not timer._cancelled:
+                self._now = max(self._now, when)
+                ready.append(timer)
         if not ready:
             raise Deadlock(f"nothing left to do at {self._now:.3f} s")
         handle = ready.popleft()
@@ -122,7 +119,7 @@ class SimulatedLoop(base_events.BaseEventLoop):
         if life is not None:
             if not life.alive:
                 return
-            if life.paused:
+            if life.paused_at is not None:
                 life.held.append(handle)
                 return
         self.turns += 1
@@ -131,10 +128,8 @@ class SimulatedLoop(base_events.BaseEventLoop):
     def call_at(
         self, when: float, callback: Callable[..., Any], *args: Any, context: Any = None
     ) -> asyncio.TimerHandle:
-        timer = _Timer(when, callback, args, self, context)
-        timer.order = next(self._order)
-        heapq.heappush(self._scheduled, timer)  # type: ignore[attr-defined]
-        timer._scheduled = True
+        timer = asyncio.TimerHandle(when, callback, args, self, context)
+        heapq.heappush(self._timers, (when, next(self._order), timer))
         return timer
 
     def call_later(
@@ -156,10 +151,10 @@ class SimulatedLoop(base_events.BaseEventLoop):
         life.held.clear()
 
     def pause(self, life: Life) -> None:
-        life.paused = True
+        life.paused_at = self._now
 
     def resume(self, life: Life) -> None:
-        life.paused = False
+        life.paused_at = None
         self._ready.extend(life.held)  # type: ignore[attr-defined]
         life.held.clear()
 
@@ -214,16 +209,8 @@ class SimulatedLoop(base_events.BaseEventLoop):
             events._set_running_loop(None)
         self._kept.clear()
         self._ready.clear()  # type: ignore[attr-defined]
-        self._scheduled.clear()  # type: ignore[attr-defined]
+        self._timers.clear()
         self.close()
-
-
-class _Timer(asyncio.TimerHandle):
-    __slots__ = ("order",)
-    order: int
-
-    def __lt__(self, other: _Timer) -> bool:  # type: ignore[override]
-        return (self._when, self.order) < (other._when, other.order)  # type: ignore[attr-defined]
 
 
 @contextmanager

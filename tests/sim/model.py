@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 import orjson
@@ -35,8 +36,9 @@ class Runtime(NamedTuple):
 class ModelShard:
     """See `quidditch_kernel.Shard`. Made by :meth:`open`."""
 
-    def __init__(self, folder: Folder, config: dict[str, Any]) -> None:
+    def __init__(self, folder: Folder, config: dict[str, Any], assigned: Callable[[Record], None]) -> None:
         self.folder = folder
+        self._assigned = assigned
         self._config = config
         self.documents: dict[str, Record] = {}
         self._beyond: set[int] = set()
@@ -53,14 +55,15 @@ class ModelShard:
         del mapping
         told = orjson.loads(config)
         disk = runtime.disk
-        if path not in disk.folders:
+        folder = disk.folder(path)
+        if folder is None:
             if told.get("existing"):
                 raise KernelError("corruption_exception", f"there is no shard in [{path}]", 500, b"{}")
-            disk.folders[path] = Folder(disk.mint(), commits=[Commit(-1, -1, {})])
-        folder = disk.folders[path]
+            folder = Folder(disk.mint(), commits=[Commit(-1, -1, {})])
+            disk.put(path, folder)
         folder.primary_term = max(folder.primary_term, told["primary_term"])
         folder.sync()
-        shard = ModelShard(folder, told)
+        shard = ModelShard(folder, told, partial(disk.assigned, path))
         if told.get("role", "primary") == "replica":
             shard._open_replica(told.get("recover_to"))
         else:
@@ -93,7 +96,7 @@ class ModelShard:
             self._process(record)
         for seq_no in range(self._checkpoint + 1, self._max_seq_no):
             if not self._has(seq_no):
-                self._write(Record(seq_no, self.term, "noop"))
+                self._make(Record(seq_no, self.term, "noop"))
         self.sync()
 
     # --- operations -------------------------------------------------------------------------------------------------
@@ -121,6 +124,11 @@ class ModelShard:
     def _write(self, record: Record) -> None:
         self.folder.log.append(record)
         self._process(record)
+
+    def _make(self, record: Record) -> None:
+        """An operation that this copy, the primary, gives its number."""
+        self._assigned(record)
+        self._write(record)
 
     def _settle(self) -> None:
         self.folder.sync()
@@ -158,7 +166,7 @@ class ModelShard:
         kind = "delete" if deletes else "index"
         source = "" if deletes else item["source"]
         record = Record(self._max_seq_no + 1, self.term, kind, item["id"], version, source)
-        self._write(record)
+        self._make(record)
         written.append(record)
         if deletes:
             outcome, status = ("deleted", 200) if live else ("not_found", 404)

@@ -60,7 +60,7 @@ class Restore:
         earlier = disk.attempts.get(path, {})
         self._parts = {name: data for name, data in earlier.items() if name in wanted}
         disk.attempts[path] = self._parts
-        folder = disk.folders.get(path)
+        folder = disk.folder(path)
         here = {name: data for commit in folder.commits for name, data in commit.files.items()} if folder else {}
         self._here = {name: here[name] for name, each in wanted.items() if name in here and _fits(here[name], each)}
 
@@ -90,18 +90,18 @@ class Restore:
                 raise KernelError("corruption_exception", f"[{name}] is not as it was sent", 500, b"{}")
             files[name] = data
         numbers = self._manifest["local_checkpoint"], self._manifest["max_seq_no"]
-        before = self._disk.folders.get(self._path)
+        before = self._disk.folder(self._path)
         folder = Folder(self._manifest["history_uuid"], before.primary_term if before else 0)
         folder.commits.append(Commit(*numbers, files))
         folder.log.append(Told(numbers[1]))
         folder.sync()
-        self._disk.folders[self._path] = folder
+        self._disk.put(self._path, folder)
         self._disk.attempts.pop(self._path, None)
 
 
 def inspect_shard(disk: Disk, path: str) -> bytes | None:
     """See `quidditch_kernel.inspect_shard`."""
-    folder = disk.folders.get(path)
+    folder = disk.folder(path)
     if folder is None:
         return None
     newest = folder.commits[-1]

@@ -73,11 +73,11 @@ class Network:
             if call.source == node_id:
                 del self._calls[number]
             elif call.target == node_id and not silent:
-                self.loop.call_later(self._latency(), self._break, number, f"node [{node_id}] reset the connection")
+                self.loop.call_later(self.latency(), self._break, number, f"node [{node_id}] reset the connection")
 
     # --- passing ----------------------------------------------------------------------------------------------------
 
-    def _latency(self) -> float:
+    def latency(self) -> float:
         base = self.delay * 0.3 + self.chance.expovariate(1 / (self.delay * 0.7))
         return base if self.chance.random() >= self.slow else base + self.chance.expovariate(1 / (40 * self.delay))
 
@@ -104,14 +104,14 @@ class Network:
         """One message on its way."""
         if self.chance.random() < self.drop:
             if self.chance.random() < 0.7:
-                self.loop.call_later(self._latency(), self._break, number, "the connection was reset")
+                self.loop.call_later(self.latency(), self._break, number, "the connection was reset")
             return
 
         def come() -> None:
             if (source, target) not in self._cut:
                 arrive()
 
-        self.loop.call_later(self._latency(), come)
+        self.loop.call_later(self.latency(), come)
 
     def _arrive(self, number: int, target: str, action: str, payload: bytes, copy: int) -> None:
         call = self._calls.get(number)
@@ -156,12 +156,19 @@ class Network:
         since = [at for at in (self._cut.get((one, other)), self._cut.get((other, one))) if at is not None]
         return self.loop.time() - min(since) if since else 0.0
 
+    def silence(self, one: str, other: str) -> float:
+        """See :meth:`quidditch.transport.api.Transport.silence`."""
+        there = self._nodes.get(other)
+        since = there.life.paused_at if there is not None else None
+        hanging = self.loop.time() - since if since is not None else 0.0
+        return max(self.broken_for(one, other), hanging)
+
     def _look(self) -> None:
         """Ends calls on connections that have been dead for long enough."""
         now = self.loop.time()
         for number, call in list(self._calls.items()):
             target = self._nodes.get(call.target)
-            dead = self.broken(call.source, call.target) or target is None or target.life.paused
+            dead = self.broken(call.source, call.target) or target is None or target.life.paused_at is not None
             if not dead:
                 call.quiet_since = None
                 continue
@@ -249,6 +256,9 @@ class SimulatedTransport:
             answer(outcome)
 
         self._serving.start(work())
+
+    def silence(self, node: str) -> float:
+        return self.network.silence(self._node_id, node)
 
     async def close(self) -> None:
         await self._serving.close()
