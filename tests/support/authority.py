@@ -24,6 +24,11 @@ class Authority:
         made.private_key_pem.write_to_path(key)
         return cert, key
 
+    def http_settings(self, name: str, *subjects: str) -> dict[str, str]:
+        """What a node that answers by TLS has in its configuration."""
+        cert, key = self.pair(name, *subjects)
+        return {"http.tls.cert": str(cert), "http.tls.key": str(key)}
+
     def settings(self, name: str, *subjects: str) -> dict[str, str]:
         """What a node with a certificate for these addresses has in its configuration."""
         cert, key = self.pair(name, *subjects)

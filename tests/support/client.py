@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import base64
 import http.client
 import json
+import ssl
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -20,18 +23,41 @@ class Answer:
         return json.loads(self.data)
 
 
+def basic(login: str) -> str:
+    """The header `Authorization` of name:password."""
+    return f"Basic {base64.b64encode(login.encode()).decode()}"
+
+
 class Client:
     """Opens a new connection when the server has closed the old one."""
 
-    def __init__(self, url: str, timeout: float = 60.0) -> None:
+    def __init__(
+        self,
+        url: str,
+        timeout: float = 60.0,
+        ca: Path | None = None,
+        login: str = "",
+        certificate: tuple[Path, Path] | None = None,
+    ) -> None:
+        """`ca`: whose certificates are trusted where the URL says https; `login`: name:password; `certificate`: files of it and its key."""
         parts = urlsplit(url)
         self._connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=timeout)
+        if parts.scheme == "https":
+            context = ssl.create_default_context(cafile=ca)
+            if certificate is not None:
+                context.load_cert_chain(*certificate)
+            self._connection = http.client.HTTPSConnection(
+                parts.hostname or "", parts.port, timeout=timeout, context=context
+            )
+        self.login = login
 
     def call(
         self, method: str, path: str, body: Any = None, headers: dict[str, str] | None = None, repeat: bool = True
     ) -> Answer:
         """`body`: bytes go out as they are, a list as lines of JSON, anything else as JSON."""
         sent = dict(headers or {})
+        if self.login:
+            sent.setdefault("Authorization", basic(self.login))
         if isinstance(body, list):
             body = b"".join(json.dumps(line).encode() + b"\n" for line in body)
             sent.setdefault("Content-Type", "application/x-ndjson")

@@ -16,6 +16,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 
+from tests.support.client import Client
+
 
 def free_port() -> int:
     with socket.socket() as probe:
@@ -27,28 +29,43 @@ class Node:
     """One `quidditch run` on a data folder; may be killed and started again on the same folder and port."""
 
     def __init__(
-        self, data: Path, port: int | None = None, args: Sequence[str] = (), env: dict[str, str] | None = None
+        self,
+        data: Path,
+        port: int | None = None,
+        args: Sequence[str] = (),
+        env: dict[str, str] | None = None,
+        ca: Path | None = None,
+        login: str = "",
     ) -> None:
+        """`ca`, `login`: how it is asked where it has TLS and users."""
         self.data = data
         self.port = port or free_port()
         self.args = list(args)
+        self.ca, self.login = ca, login
+        self.client_certificate: tuple[Path, Path] | None = None
         self.env = {**os.environ, **(env or {})}
         self.process: subprocess.Popen[bytes] | None = None
         self.log = data / "test-node.log"
 
     @classmethod
     @contextlib.contextmanager
-    def temporary(cls, args: Sequence[str] = (), env: dict[str, str] | None = None) -> Iterator[Node]:
+    def temporary(
+        cls, args: Sequence[str] = (), env: dict[str, str] | None = None, ca: Path | None = None, login: str = ""
+    ) -> Iterator[Node]:
         folder = Path(tempfile.mkdtemp(prefix="quidditch-test-"))
         try:
-            with cls(folder, args=args, env=env) as node:
+            with cls(folder, args=args, env=env, ca=ca, login=login) as node:
                 yield node
         finally:
             shutil.rmtree(folder, ignore_errors=True)
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
+        return f"http{'s' if self.ca else ''}://127.0.0.1:{self.port}"
+
+    def client(self, login: str | None = None, timeout: float = 60.0) -> Client:
+        """A client that is logged in, unless another login (or none, by "") is given."""
+        return Client(self.url, timeout, self.ca, self.login if login is None else login, self.client_certificate)
 
     @property
     def pid(self) -> int:
@@ -70,12 +87,9 @@ class Node:
             assert self.process is not None
             if self.process.poll() is not None:
                 raise RuntimeError(f"the node ended with {self.process.returncode}: {self.tail()}")
-            with contextlib.suppress(OSError, http.client.HTTPException):
-                connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=5)
-                with contextlib.closing(connection):
-                    connection.request("GET", "/")
-                    if connection.getresponse().status == 200:
-                        return
+            with contextlib.suppress(OSError, http.client.HTTPException), self.client(timeout=5) as client:
+                if client.call("GET", "/", repeat=False).status == 200:
+                    return
             time.sleep(0.02)
         self.kill()
         raise RuntimeError(f"the node did not answer within {timeout} s: {self.tail()}")

@@ -37,6 +37,19 @@ SETTINGS: dict[str, Setting] = {
     "path.data": Setting("data", "folder of all data"),
     "http.host": Setting("127.0.0.1", "address to listen on"),
     "http.port": Setting("9200-9300", "port, or a range of which the first free one is taken"),
+    "http.publish_host": Setting(
+        "",
+        "address that clients and other nodes are told; empty for transport.publish_host, or else where http.host is",
+    ),
+    "http.tls.enabled": Setting("", "TLS for requests: empty for true where its files are named"),
+    "http.tls.cert": Setting("", "this node's certificate for clients, a PEM file"),
+    "http.tls.key": Setting("", "the key of that certificate, a PEM file"),
+    "http.tls.client_ca": Setting(
+        "", "the authority of clients' certificates, a PEM file; where it is named, a client must show one"
+    ),
+    "http.users_file": Setting(
+        "", "who may send requests, a file that `quidditch users add` makes; without it everybody who reaches the node"
+    ),
     "http.max_content_length": Setting("100mb", "largest request body"),
     "controlPlane.mode": Setting(
         "auto", "where the cluster's state lives: embedded, raft, or auto: raft where other nodes are named"
@@ -101,6 +114,11 @@ class Config:
 
     def __getitem__(self, name: str) -> str:
         return self.values[name]
+
+    @property
+    def shown(self) -> dict[str, str]:
+        """What a node tells of its settings: all but secrets."""
+        return {name: value for name, value in self.values.items() if name not in SETTINGS or not SETTINGS[name].secret}
 
     def number(self, name: str) -> int:
         try:

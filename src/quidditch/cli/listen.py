@@ -5,28 +5,37 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
-import ipaddress
 import signal
 import socket
+import ssl
 from collections.abc import Iterator
 
 from uvicorn.config import Config as ServerConfig
 from uvicorn.server import Server
 
+from quidditch.cli import transport
+from quidditch.cli.addresses import family, is_any, is_loopback, joined, leaves_by
 from quidditch.cli.config import Config, ConfigError
+from quidditch.cli.guard import missing
 from quidditch.rest.protocol import Protocol
 from quidditch.rest.server import App
+
+_HOST = "http.host"
+_OTHERS = "transport.host"
+_OUTSIDE = {socket.AF_INET: "192.0.2.1", socket.AF_INET6: "2001:db8::1"}
+"""Addresses of nobody, of the ranges kept for documentation."""
 
 
 def bind(config: Config) -> socket.socket:
     """A socket on the first free port of the configured range. Raises :class:`ConfigError`."""
-    host = config["http.host"]
-    _check_loopback(host)
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    host = config[_HOST]
+    _check_reach(config)
     ports = config.ports()
     for port in ports:
-        listener = socket.socket(family, socket.SOCK_STREAM)
+        listener = socket.socket(family(host), socket.SOCK_STREAM)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if host == "::":  # IPv4 as well, whatever the system's default is
+            listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
         try:
             listener.bind((host, port))
             listener.listen(1024)
@@ -43,19 +52,47 @@ def bind(config: Config) -> socket.socket:
     raise AssertionError("a range has at least one port")
 
 
-def _check_loopback(host: str) -> None:
-    """Without TLS and users only this machine may talk to the node."""
-    if host == "localhost":
+def _check_reach(config: Config) -> None:
+    """Without TLS and users only this machine may talk to the node. Raises :class:`ConfigError`."""
+    host = config[_HOST]
+    if is_loopback(_HOST, host):
         return
-    try:
-        address = ipaddress.ip_address(host)
-    except ValueError:
-        raise ConfigError(f"[http.host] must be an IP address or localhost, not [{host}]") from None
-    if not address.is_loopback:
+    lacking = missing(config)
+    if lacking:
         raise ConfigError(
-            f"[http.host] is {host}, which other machines can reach, but HTTP has no TLS and no users yet; "
-            "without them a node answers requests on loopback addresses only"
+            f"[{_HOST}] is {host}, which other machines can reach: requests then need TLS and users; missing: {', '.join(lacking)}"
         )
+
+
+def published(config: Config, listener: socket.socket) -> str:
+    """The address and port that clients and other nodes are told. Raises :class:`ConfigError`."""
+    host = publish_host(config)
+    bound, port = listener.getsockname()[:2]
+    return joined(bound if host == config[_HOST] else host, port)
+
+
+def publish_host(config: Config) -> str:
+    """The address that clients and other nodes are told: the one named, that of the transport, the one listened on, or that of the
+    interface towards the others. Raises :class:`ConfigError` where none is one that can be dialled.
+    """
+    named, host = config["http.publish_host"], config[_HOST]
+    if named:
+        if is_any("http.publish_host", named):
+            raise ConfigError(f"[http.publish_host] is {named}, which nobody can dial")
+        return named
+    if is_loopback(_HOST, host):
+        return host
+    if config["transport.publish_host"] or (is_any(_HOST, host) and not is_loopback(_OTHERS, config[_OTHERS])):
+        return transport.publish_host(config)
+    if not is_any(_HOST, host):
+        return host
+    found = leaves_by(_OUTSIDE[family(host)], 9, family(host))
+    if found is None:
+        raise ConfigError(
+            f"[{_HOST}] is {host}, which nobody can dial, and no route leads out of this machine that shows its address: "
+            "set [http.publish_host] to the address that clients reach this node by"
+        )
+    return found
 
 
 class HttpServer(Server):
@@ -73,7 +110,7 @@ class HttpServer(Server):
                 loop.remove_signal_handler(number)
 
 
-def server(app: App) -> HttpServer:
+def server(app: App, tls: ssl.SSLContext | None = None) -> HttpServer:
     """The server of an application, not yet started."""
     config = ServerConfig(
         app,
@@ -89,4 +126,6 @@ def server(app: App) -> HttpServer:
         timeout_graceful_shutdown=30,
         backlog=1024,
     )
+    config.load()
+    config.ssl = tls
     return HttpServer(config)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from quidditch.cli import cluster, options, state
+from quidditch.cli import cluster, options, state, users
 from quidditch.cli.options import Flags, fail, takes
 
 STARTED = time.monotonic()
@@ -20,6 +20,7 @@ app = typer.Typer(
 )
 app.add_typer(cluster.app, name="cluster")
 app.add_typer(state.app, name="state")
+app.add_typer(users.app, name="users")
 
 
 @app.command()

@@ -54,6 +54,7 @@ MASTER = (
     Option("--join", "raft.join", "Etcd of the running masters to be added to, host:client-port,…"),
     Option("--await-restore", "raft.await_restore", "Found no cluster: wait for `state restore`", switch=True),
 )
+USERS = (Option("--users-file", "http.users_file", "The file of users"),)
 STATE = (
     DATA_DIR,
     Option("--endpoints", "raft.endpoints", "The masters' etcd, host:client-port,…"),

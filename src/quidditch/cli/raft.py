@@ -9,12 +9,13 @@ from dataclasses import dataclass
 
 import structlog
 
+from quidditch.cli.addresses import joined
 from quidditch.cli.compose import CHECKS, Parts, assemble, node_spec
 from quidditch.cli.config import Config, ConfigError
 from quidditch.cli.etcd_member import EtcdMember, Plan, find_binary, parse_peers
 from quidditch.cli.membership import Membership, admit, promote
 from quidditch.cli.stores import QUORUM_SECONDS, open_etcd, open_members, own_endpoint, tls_files
-from quidditch.cli.transport import host, joined, listen, open_transport, publish_host
+from quidditch.cli.transport import host, listen, open_transport, publish_host, renewed_tls
 from quidditch.controlplane import telemetry
 from quidditch.controlplane.core import voting
 from quidditch.controlplane.leader import Leader
@@ -51,7 +52,10 @@ async def open_raft(config: Config, folder: DataFolder, http_address: str) -> Pa
     def state() -> ClusterState:
         return control.state if control is not None else ClusterState()
 
-    transport = open_transport(config, folder.node_id, lambda: folder.cluster_uuid, address_of)
+    tls = renewed_tls(config)
+    transport = open_transport(folder.node_id, lambda: folder.cluster_uuid, address_of, tls)
+    if tls is not None:
+        tls.start()
     address = await listen(config, transport)
     master = None
     if "cluster_manager" in config.roles:
@@ -79,7 +83,7 @@ async def open_raft(config: Config, folder: DataFolder, http_address: str) -> Pa
         await node.data.settled(JOIN_SECONDS)
     endings: list[Callable[[], Awaitable[None]]] = [gauge.stop, node.data.close, control.stop]
     endings += master.endings() if master is not None else []
-    return Parts(node, [*endings, transport.close])
+    return Parts(node, [*endings, transport.close, *([tls.stop] if tls is not None else [])])
 
 
 @dataclass(slots=True)

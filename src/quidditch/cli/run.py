@@ -16,12 +16,17 @@ import uvloop
 
 from quidditch import __version__
 from quidditch.cli import listen
+from quidditch.cli.addresses import joined
 from quidditch.cli.compose import open_embedded
 from quidditch.cli.config import Config, ConfigError
+from quidditch.cli.guard import Guard, guard
 from quidditch.datanode.folder import DataFolder
 from quidditch.lib.logging import configure
 from quidditch.model.codec import FormatError
+from quidditch.rest.logins import Logins
+from quidditch.rest.node import Node
 from quidditch.rest.registry import all_routes
+from quidditch.rest.secured import SecuredApp
 from quidditch.rest.server import App
 from quidditch.store.api import StoreError
 
@@ -37,12 +42,13 @@ def serve(config: Config, ready: Ready | None = None, started: float | None = No
     _log_to_stderr(config["logger.level"])
     started = time.monotonic() if started is None else started
     mode(config)
+    guarded = guard(config)
     listener = listen.bind(config)
     try:
         folder = DataFolder(config.data_path)
         try:
             with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-                runner.run(_serve(config, folder, listener, ready, started))
+                runner.run(_serve(config, folder, listener, guarded, ready, started))
         except (StoreError, FormatError) as error:
             raise ConfigError(f"the cluster's state in {folder.path} cannot be used: {error}") from None
         finally:
@@ -65,28 +71,37 @@ def mode(config: Config) -> Literal["embedded", "raft"]:
 
 
 async def _serve(
-    config: Config, folder: DataFolder, listener: socket.socket, ready: Ready | None, started: float
+    config: Config, folder: DataFolder, listener: socket.socket, guarded: Guard, ready: Ready | None, started: float
 ) -> None:
-    host, port = listener.getsockname()[:2]
-    address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    address = listen.published(config, listener)
+    url = f"{guarded.scheme}://{address}"
     if mode(config) == "raft":
         from quidditch.cli.raft import open_raft
 
         parts = await open_raft(config, folder, address)
     else:
         parts = await open_embedded(config, folder, address)
+    parts.node.extra["http_bound"] = joined(*listener.getsockname()[:2])
     try:
-        app = App(parts.node, all_routes(), config.size("http.max_content_length"))
-        server = listen.server(app)
-        _announce(config, folder, f"http://{address}", started)
+        guarded.start()
+        app = _app(parts.node, config, guarded.logins)
+        server = listen.server(app, guarded.context)
+        _announce(config, folder, url, started)
         gc.collect()
         gc.freeze()
         if ready is not None:
             loop = asyncio.get_running_loop()
-            ready(f"http://{address}", lambda: _end(loop, server))
+            ready(url, lambda: _end(loop, server))
         await server.serve([listener])
     finally:
+        await guarded.stop()
         await parts.close()
+
+
+def _app(node: Node, config: Config, logins: Logins | None) -> App:
+    """The application, which knows users where there are some."""
+    routes, largest = all_routes(), config.size("http.max_content_length")
+    return App(node, routes, largest) if logins is None else SecuredApp(node, routes, largest, logins=logins)
 
 
 def _end(loop: asyncio.AbstractEventLoop, server: listen.HttpServer) -> None:
@@ -101,7 +116,9 @@ def _announce(config: Config, folder: DataFolder, url: str, started: float) -> N
     print(f"quidditch {__version__}, node {config.node_name} of cluster {config['cluster.name']}, pid {os.getpid()}")
     print(f"data in {folder.path}")
     print(f"listening on {url} (after {took:.2f} s); try:")
-    print(f"  curl '{url}/?pretty'", flush=True)
+    cacert = "--cacert CA.pem " if url.startswith("https") else ""
+    user = "-u NAME " if config["http.users_file"] else ""
+    print(f"  curl {cacert}{user}'{url}/?pretty'", flush=True)
 
 
 def _log_to_stderr(level: str) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import sys
 import time
 import uuid
@@ -38,13 +37,15 @@ def export(
     output: Annotated[Path | None, typer.Option("--output", "-o", help="File; otherwise standard output.")] = None,
 ) -> None:
     """Print all objects as YAML, at one version."""
+    from quidditch.cli.files import write_private
+
     with _problems():
         effective = _config(flags)
         text = _yaml(_with_progress("reading", lambda _done: _reading(effective, _all)))
         if output is None:
             sys.stdout.write(text)
         else:
-            _write(output, text.encode())
+            write_private(output, text.encode())
 
 
 @app.command()
@@ -55,6 +56,7 @@ def backup(
 ) -> None:
     """Keep the state in a file, at one version; the cluster may run."""
     from quidditch.cli.config import ConfigError
+    from quidditch.cli.files import write_private
     from quidditch.store.backup import dump, take
 
     with _problems():
@@ -62,7 +64,7 @@ def backup(
             raise ConfigError(f"{file} is there already")
         effective = _config(flags)
         taken = _with_progress("reading", lambda _done: _reading(effective, take))
-        _write(file, dump(taken))
+        write_private(file, dump(taken))
     print(f"{file}: {_about(taken)}")
 
 
@@ -169,24 +171,6 @@ def _yaml(objects: Sequence[Object]) -> str:
     dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
     trees = [msgspec.to_builtins(obj) for obj in objects]
     return str(yaml.dump_all(trees, Dumper=dumper, sort_keys=False, allow_unicode=True, explicit_start=True))
-
-
-def _write(file: Path, data: bytes) -> None:
-    """Writes a file whole or not at all, for its owner only. Raises :class:`ConfigError`."""
-    from quidditch.cli.config import ConfigError
-    from quidditch.lib.durable import sync_folder
-
-    temporary = file.with_name(f".{file.name}.{os.getpid()}")
-    try:
-        with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as out:
-            out.write(data)
-            out.flush()
-            os.fsync(out.fileno())
-        temporary.replace(file)
-        sync_folder(file.absolute().parent)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise ConfigError(f"{file} cannot be written: {error.strerror}") from None
 
 
 def _with_progress(what: str, work: Callable[[Progress], Awaitable[T]], total: int | None = None) -> T:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from quidditch.cli import transport
+from quidditch.cli.addresses import joined
 from quidditch.cli.config import Config, ConfigError
 from quidditch.datanode.folder import DataFolder, FolderError
 from quidditch.lib.metrics import Metrics
@@ -35,7 +36,7 @@ def tls_files(config: Config) -> dict[str, str]:
 
 def own_endpoint(config: Config) -> str:
     """Where the etcd of a master with this configuration is reached by clients. Raises :class:`ConfigError`."""
-    client = transport.joined(transport.publish_host(config), config.number("raft.client_port"))
+    client = joined(transport.publish_host(config), config.number("raft.client_port"))
     return f"https://{client}" if tls_files(config) else client
 
 

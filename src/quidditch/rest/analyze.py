@@ -92,4 +92,8 @@ def _request(body: dict[str, Any], max_tokens: int) -> bytes:
     return orjson.dumps({**body, "max_token_count": max_tokens})
 
 
-ROUTES = [Route(method, path, analyze) for method in ("GET", "POST") for path in ("/_analyze", "/{index}/_analyze")]
+ROUTES = [
+    Route(method, path, analyze, reads=True)
+    for method in ("GET", "POST")
+    for path in ("/_analyze", "/{index}/_analyze")
+]

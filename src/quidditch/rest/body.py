@@ -55,6 +55,18 @@ async def read(receive: Receive, declared: bytes | None, limit: int, pressure: P
     return body, taken
 
 
+async def pass_over(receive: Receive, limit: int) -> bool:
+    """Reads a body and keeps nothing of it, as many clients hear an answer only when they have sent all; whether it ended within the
+    limit.
+    """
+    more = True
+    while more and limit >= 0:
+        message = await receive()
+        limit -= len(message.get("body", b""))
+        more = bool(message.get("more_body")) and message["type"] != "http.disconnect"
+    return not more
+
+
 def unpack(body: bytes, encoding: bytes, limit: int) -> bytes:
     """The body without its Content-Encoding."""
     name = encoding.strip().lower()

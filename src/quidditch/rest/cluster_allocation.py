@@ -141,8 +141,8 @@ def _bad_command(type: str, reason: str) -> ApiError:
 
 _EXPLAIN = (*common.MANAGER, "include_yes_decisions", "include_disk_info")
 ROUTES = [
-    Route("GET", "/_cluster/allocation/explain", explain, _EXPLAIN),
-    Route("POST", "/_cluster/allocation/explain", explain, _EXPLAIN),
+    Route("GET", "/_cluster/allocation/explain", explain, _EXPLAIN, reads=True),
+    Route("POST", "/_cluster/allocation/explain", explain, _EXPLAIN, reads=True),
     Route("POST", "/_cluster/reroute", reroute, (*common.CHANGE, "dry_run", "explain", "retry_failed", "metric")),
     Route("GET", "/_internal/desired_balance", desired_balance, common.MANAGER),
 ]

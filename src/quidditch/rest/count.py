@@ -19,7 +19,7 @@ async def count(request: Request, node: Node) -> Response:
 
 
 ROUTES = [
-    Route(method, path, count, _PARAMS, load="search", action="indices:data/read/search")
+    Route(method, path, count, _PARAMS, load="search", action="indices:data/read/search", reads=True)
     for method in ("GET", "POST")
     for path in ("/_count", "/{index}/_count")
 ]

@@ -56,6 +56,6 @@ async def close_pit(request: Request, node: Node) -> Response:
 
 ROUTES = [
     Route("GET", "/_license", licence, ("local", "accept_enterprise"), body=False),
-    Route("POST", "/{index}/_pit", open_pit, pit.PARAMS, load="search"),
-    Route("DELETE", "/_pit", close_pit),
+    Route("POST", "/{index}/_pit", open_pit, pit.PARAMS, load="search", reads=True),
+    Route("DELETE", "/_pit", close_pit, reads=True),
 ]

@@ -22,6 +22,14 @@ async def explain(request: Request, node: Node) -> Response:
 
 
 ROUTES = [
-    Route(method, "/{index}/_explain/{id}", explain, _PARAMS, load="search", action="indices:data/read/explain")
+    Route(
+        method,
+        "/{index}/_explain/{id}",
+        explain,
+        _PARAMS,
+        load="search",
+        action="indices:data/read/explain",
+        reads=True,
+    )
     for method in ("GET", "POST")
 ]

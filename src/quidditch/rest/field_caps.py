@@ -31,7 +31,7 @@ async def field_caps(request: Request, node: Node) -> Response:
 
 
 ROUTES = [
-    Route(method, path, field_caps, _PARAMS)
+    Route(method, path, field_caps, _PARAMS, reads=True)
     for method in ("GET", "POST")
     for path in ("/_field_caps", "/{index}/_field_caps")
 ]

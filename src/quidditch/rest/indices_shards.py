@@ -95,11 +95,15 @@ _MERGE = (
 _CLEAR = (*common.EXPAND, "fielddata", "fields", "query", "request", "file")
 ROUTES = [
     *(
-        Route(method, path, refresh, common.EXPAND)
+        Route(method, path, refresh, common.EXPAND, reads=False)
         for method in ("GET", "POST")
         for path in ("/_refresh", "/{index}/_refresh")
     ),
-    *(Route(method, path, flush, _FLUSH) for method in ("GET", "POST") for path in ("/_flush", "/{index}/_flush")),
+    *(
+        Route(method, path, flush, _FLUSH, reads=False)
+        for method in ("GET", "POST")
+        for path in ("/_flush", "/{index}/_flush")
+    ),
     *(Route("POST", path, force_merge, _MERGE) for path in ("/_forcemerge", "/{index}/_forcemerge")),
     *(Route("POST", path, clear_cache, _CLEAR) for path in ("/_cache/clear", "/{index}/_cache/clear")),
 ]

@@ -115,4 +115,8 @@ def _item(
     return index, id, routing, options
 
 
-ROUTES = [Route(method, path, mget, _PARAMS) for method in ("GET", "POST") for path in ("/_mget", "/{index}/_mget")]
+ROUTES = [
+    Route(method, path, mget, _PARAMS, reads=True)
+    for method in ("GET", "POST")
+    for path in ("/_mget", "/{index}/_mget")
+]

@@ -136,7 +136,7 @@ async def _run(asks: list[Ask], node: Node, limit: int) -> list[bytes]:
 
 
 ROUTES = [
-    Route(method, path, msearch, _PARAMS, stream=True, load="search", action="indices:data/read/msearch")
+    Route(method, path, msearch, _PARAMS, stream=True, load="search", action="indices:data/read/msearch", reads=True)
     for method in ("GET", "POST")
     for path in ("/_msearch", "/{index}/_msearch")
 ]

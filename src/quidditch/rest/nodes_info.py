@@ -96,7 +96,7 @@ def _settings(view: View, node: Node, known: ClusterNode) -> dict[str, Any]:
         "transport.type": transport_type(node),
         **{f"node.attr.{name}": value for name, value in known.spec.attributes.items()},
     }
-    values = getattr(node.config, "values", None)
+    values = getattr(node.config, "shown", None)
     if isinstance(values, Mapping):
         flat.update({key: value for key, value in values.items() if isinstance(value, str)})
         flat["cluster.name"], flat["node.name"] = node.control.state.cluster_name, known.name
@@ -176,7 +176,8 @@ def _http(_view: View, node: Node, known: ClusterNode) -> dict[str, Any]:
         most = int(node.config.size("http.max_content_length"))
     except (AttributeError, KeyError):
         most = 104_857_600
-    return {"bound_address": [address], "publish_address": address, "max_content_length_in_bytes": most}
+    bound = node.extra.get("http_bound", address)
+    return {"bound_address": [bound], "publish_address": address, "max_content_length_in_bytes": most}
 
 
 def _aggregations(_view: View, _node: Node, _known: ClusterNode) -> dict[str, Any]:

@@ -45,8 +45,8 @@ async def list_all(_request: Request, node: Node) -> Response:
 
 
 ROUTES = [
-    Route("POST", "/{index}/_search/point_in_time", create, PARAMS, load="search"),
-    Route("DELETE", "/_search/point_in_time", delete),
-    Route("DELETE", "/_search/point_in_time/_all", delete_all),
+    Route("POST", "/{index}/_search/point_in_time", create, PARAMS, load="search", reads=True),
+    Route("DELETE", "/_search/point_in_time", delete, reads=True),
+    Route("DELETE", "/_search/point_in_time/_all", delete_all, reads=True),
     Route("GET", "/_search/point_in_time/_all", list_all),
 ]

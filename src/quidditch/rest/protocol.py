@@ -77,7 +77,7 @@ class Protocol(HttpToolsProtocol):
         self._application.traffic.connected()
         self._waiting: deque[_Request] = deque()
         self._pieces: list[bytes] = []
-        self._client = Client(patient=True)
+        self._client = Client(patient=True, address=self.client[0] if self.client else "")
         self._quiet_since = self.loop.time()
         self._watch_idleness(self.timeout_keep_alive)
 

@@ -28,9 +28,23 @@ class Route:
     (requests in flight) or none; `text` marks endpoints (`_cat`) that answer plain text unless asked otherwise. `action` is OpenSearch's
     name of the work; with it the request is a task while it runs. `at_once` gives the JSON that answers parameters of the path, of
     the query and a body where that takes no time, otherwise None. `alone`: answers also while the node has no state of a cluster.
+    `reads`: changes nothing, so that everybody who is known may ask for it; of itself true of GET and HEAD only.
     """
 
-    __slots__ = ("action", "alone", "at_once", "body", "handler", "load", "method", "params", "path", "stream", "text")
+    __slots__ = (
+        "action",
+        "alone",
+        "at_once",
+        "body",
+        "handler",
+        "load",
+        "method",
+        "params",
+        "path",
+        "reads",
+        "stream",
+        "text",
+    )
 
     def __init__(
         self,
@@ -46,6 +60,7 @@ class Route:
         action: str = "",
         at_once: AtOnce | None = None,
         alone: bool = False,
+        reads: bool | None = None,
     ) -> None:
         if method not in METHODS:
             raise ValueError(f"unknown method [{method}] of route [{path}]")
@@ -61,6 +76,7 @@ class Route:
         self.action = action
         self.at_once = at_once
         self.alone = alone
+        self.reads = method in ("GET", "HEAD") if reads is None else reads
 
     def __repr__(self) -> str:
         return f"Route({self.method} {self.path})"

@@ -61,7 +61,7 @@ def unknown(key: str, value: Any) -> Exception:
 _PATHS = ("/_search/scroll", "/_search/scroll/{scroll_id}")
 _PARAMS = ("scroll", "scroll_id", "rest_total_hits_as_int")
 ROUTES = [
-    Route(method, path, scroll, _PARAMS, load="search", action="indices:data/read/scroll")
+    Route(method, path, scroll, _PARAMS, load="search", action="indices:data/read/scroll", reads=True)
     for method in ("GET", "POST")
     for path in _PATHS
-] + [Route("DELETE", path, clear, ("scroll_id",)) for path in _PATHS]
+] + [Route("DELETE", path, clear, ("scroll_id",), reads=True) for path in _PATHS]

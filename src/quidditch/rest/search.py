@@ -31,11 +31,20 @@ async def search_shards(request: Request, node: Node) -> Response:
 
 _SHARD_PARAMS = ("preference", "routing", "local", "ignore_unavailable", "allow_no_indices", "expand_wildcards")
 ROUTES = [
-    Route(method, path, search, SEARCH_PARAMS, load="search", action="indices:data/read/search", at_once=search_at_once)
+    Route(
+        method,
+        path,
+        search,
+        SEARCH_PARAMS,
+        load="search",
+        action="indices:data/read/search",
+        at_once=search_at_once,
+        reads=True,
+    )
     for method in ("GET", "POST")
     for path in ("/_search", "/{index}/_search")
 ] + [
-    Route(method, path, search_shards, _SHARD_PARAMS)
+    Route(method, path, search_shards, _SHARD_PARAMS, reads=True)
     for method in ("GET", "POST")
     for path in ("/_search_shards", "/{index}/_search_shards")
 ]

@@ -48,10 +48,11 @@ class Client:
     `patient`: tells by :meth:`App.waits` when his answer takes time; what is answered at once is no task, as nobody could see it.
     """
 
-    __slots__ = ("patient", "request", "task")
+    __slots__ = ("address", "patient", "request", "task")
 
-    def __init__(self, patient: bool = False) -> None:
+    def __init__(self, patient: bool = False, address: str = "") -> None:
         self.patient = patient
+        self.address = address
         self.request: Request | None = None
         self.task: Task | None = None
 
@@ -98,15 +99,14 @@ class App:
         finally:
             self._pressure.give_body(taken)
         if reply is None:
-            client = Client()
+            client = Client(address=client_address(scope))
             watching = asyncio.create_task(_watch(receive, client))
             try:
                 path, query = scope["raw_path"], scope["query_string"]
                 reply = await self.respond(scope["method"], path, query, headers, content, client)
             finally:
                 watching.cancel()
-        await send({"type": "http.response.start", "status": reply[0], "headers": reply[1]})
-        await send({"type": "http.response.body", "body": reply[2]})
+        await send_reply(send, reply)
 
     def _refuse(self, error: Exception, headers: dict[bytes, bytes]) -> Reply:
         """What is refused before its body was read: the connection cannot go on."""
@@ -336,6 +336,16 @@ class App:
         if response.headers:
             out.extend(response.headers)
         return response.status, out, body
+
+
+def client_address(scope: Scope) -> str:
+    """The IP address of who asks."""
+    return scope["client"][0] if scope.get("client") else ""
+
+
+async def send_reply(send: Send, reply: Reply) -> None:
+    await send({"type": "http.response.start", "status": reply[0], "headers": reply[1]})
+    await send({"type": "http.response.body", "body": reply[2]})
 
 
 @lru_cache(maxsize=64)

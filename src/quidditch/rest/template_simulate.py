@@ -85,7 +85,7 @@ async def simulate(request: Request, node: Node) -> Response:
 
 _PARAMS = ("cause", "create", *common.MANAGER)
 ROUTES = [
-    Route("POST", "/_index_template/_simulate_index/{name}", simulate_index, _PARAMS),
-    Route("POST", "/_index_template/_simulate", simulate, _PARAMS),
-    Route("POST", "/_index_template/_simulate/{name}", simulate, _PARAMS),
+    Route("POST", "/_index_template/_simulate_index/{name}", simulate_index, _PARAMS, reads=True),
+    Route("POST", "/_index_template/_simulate", simulate, _PARAMS, reads=True),
+    Route("POST", "/_index_template/_simulate/{name}", simulate, _PARAMS, reads=True),
 ]

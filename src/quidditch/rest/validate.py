@@ -19,7 +19,7 @@ async def validate(request: Request, node: Node) -> Response:
 
 
 ROUTES = [
-    Route(method, path, validate, _PARAMS, load="search")
+    Route(method, path, validate, _PARAMS, load="search", reads=True)
     for method in ("GET", "POST")
     for path in ("/_validate/query", "/{index}/_validate/query")
 ]

@@ -11,6 +11,7 @@ from tests.support.authority import Authority
 
 from quidditch.cli import stores, transport
 from quidditch.cli.config import Config, ConfigError, load
+from quidditch.cli.tls import RenewedContext
 from quidditch.transport.tcp import TcpTransport
 
 PLAIN = {"transport.tls.enabled": "false"}
@@ -21,7 +22,7 @@ def configured(**settings: str) -> Config:
 
 
 def opened(config: Config) -> TcpTransport:
-    return transport.open_transport(config, "node", str, lambda _node: None)
+    return transport.open_transport("node", str, lambda _node: None, transport.renewed_tls(config))
 
 
 def test_loopback_needs_nothing() -> None:
@@ -60,8 +61,8 @@ def test_tls_is_on_where_its_files_are_named(tmp_path: Path) -> None:
     assert list(transport.tls_files(configured(**files))) == ["ca", "cert", "key"]
     assert transport.tls_files(configured(**{**files, **PLAIN})) == {}
     context = opened(configured(**files))._client_tls
-    assert context is not None
-    assert context.minimum_version == ssl.TLSVersion.TLSv1_2
+    assert isinstance(context, RenewedContext)
+    assert context.newest.minimum_version == ssl.TLSVersion.TLSv1_2
     for part in files:
         with pytest.raises(ConfigError, match=rf"\[{part}\] is missing"):
             transport.tls_files(configured(**{**files, part: ""}))
