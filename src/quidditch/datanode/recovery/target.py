@@ -1,0 +1,326 @@
+"""The target's side of a recovery: makes a copy here what the primary is, and tells how far that is.
+
+By operations alone where the history that lies here goes on in the primary's; else by files first, of which only those are carried over
+that are not here already. What was received before a failure is not asked for again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Callable
+from typing import Protocol, TypeVar
+
+import msgspec
+
+from quidditch.datanode.recovery.throttle import Throttle
+from quidditch.datanode.replication.engine import Engine, Peers, Run
+from quidditch.lib.clock import Clock
+from quidditch.model.errors import ApiError
+from quidditch.reconcile.backoff import Backoff
+from quidditch.transport import recovery as wire
+from quidditch.transport.api import TransportError
+from quidditch.transport.errors import MISSING
+
+log = logging.getLogger("quidditch.recovery")
+_AGAIN = (wire.DELAY, wire.UNKNOWN, MISSING, "already_closed_exception", "rejected_execution_exception")
+"""Errors of a source that is not ready or has changed: another attempt may succeed."""
+_TRACKED_SECONDS = 60.0
+T = TypeVar("T")
+
+
+class Restore(Protocol):
+    """The kernel's `Restore`: a shard folder that is being received."""
+
+    def needed(self) -> list[tuple[str, int, int]]: ...
+    def reused(self) -> tuple[int, int]: ...
+    def write(self, name: str, offset: int, data: bytes) -> None: ...
+    def finish(self) -> None: ...
+
+
+class TargetCopy(Protocol):
+    """The copy that is being built, as its node has it."""
+
+    async def open(self) -> Engine | None:
+        """Opens what lies here, as a replica that nobody sends anything yet; None if nothing does, or nothing that can be opened."""
+
+    async def close(self) -> None:
+        """Closes it again, if it is open, and takes no operations for it."""
+
+    async def restore(self, manifest: bytes) -> Restore:
+        """Begins to receive files. What lies here is nobody's copy from now on."""
+
+    async def serve(self, primary_term: int) -> Engine:
+        """The opened copy takes operations of the primary from now on."""
+
+    async def mapped(self, version: int) -> None:
+        """Returns once the mapping here has that version."""
+
+    async def keep(self) -> None:
+        """The data is that of this copy from now on; durable on return."""
+
+    async def take_over(self, told: wire.HandedOver) -> None:
+        """Makes the copy ready to be the primary; it takes no writes yet."""
+
+    async def began(self) -> None:
+        """The source has left its place: the copy is the primary."""
+
+
+class Settings(msgspec.Struct, frozen=True):
+    """`action` and `activity`: seconds for one call, and without any progress. `chunk`: bytes. `chunks`: how many are in flight."""
+
+    action: float = 900.0
+    activity: float = 1800.0
+    chunk: int = 512 << 10
+    chunks: int = 2
+
+
+class Failed(Exception):
+    """The recovery does not succeed; the message says why."""
+
+
+class Target:
+    """One recovery. `source` answers the node of the primary, None while there is none; `moves`: the copy takes the place of the
+    primary. `progress` is kept up to date.
+    """
+
+    def __init__(
+        self,
+        copy: TargetCopy,
+        start: wire.Start,
+        *,
+        source: Callable[[], str | None],
+        moves: bool,
+        run: Run,
+        peers: Peers,
+        clock: Clock,
+        throttle: Throttle,
+        settings: Callable[[], Settings],
+        progress: wire.Progress,
+        backoff: Backoff | None = None,
+        attempts: int = 5,
+    ) -> None:
+        self.progress = progress
+        self._copy = copy
+        self._start = start
+        self._source = source
+        self._moves = moves
+        self._run = run
+        self._peers = peers
+        self._clock = clock
+        self._throttle = throttle
+        self._settings = settings
+        self._backoff = backoff or Backoff(0.1, 5.0)
+        self._attempts = attempts
+        self._node = ""
+        self._recovery = ""
+        self._moved = clock.monotonic()
+        """When there was progress last."""
+
+    async def recover(self) -> None:
+        """Returns when the copy is in sync (and, where it moves, the primary). Raises :class:`Failed`; ended by cancellation, it leaves
+        the copy closed.
+        """
+        self.progress.started = self._clock.now_ms()
+        failures = 0
+        try:
+            while True:
+                before = self._moved
+                try:
+                    await self._attempt()
+                    break
+                except (ApiError, TransportError) as error:
+                    failures = self._count(error, failures if self._moved == before else 0)
+                    log.info("[%s] recovers anew: %s", self._start.allocation_id, error)
+                await self._give_back()
+                self.progress.retries += 1
+                await asyncio.sleep(self._backoff.failed("attempt"))
+        except BaseException:
+            await self._give_back()
+            raise
+        self.progress.stage = "DONE"
+        self.progress.stopped = self._clock.now_ms()
+        await self._end()
+
+    def _count(self, error: Exception, failures: int) -> int:
+        """Raises :class:`Failed` where another attempt makes no sense."""
+        if isinstance(error, ApiError) and error.type not in _AGAIN:
+            raise Failed(f"{error.type}: {error.reason}") from error
+        waits = isinstance(error, ApiError) and error.type == wire.DELAY
+        failures += not waits
+        if failures >= self._attempts or self._clock.monotonic() - self._moved > self._settings().activity:
+            raise Failed(f"no progress in recovery: {error}") from error
+        return failures
+
+    async def _give_back(self) -> None:
+        await self._copy.close()
+        await self._end()
+
+    async def _end(self) -> None:
+        """The source need not hold anything any more. That it does not hear it does no harm: it gives up by itself."""
+        if self._recovery:
+            message, self._recovery = wire.Recovery(self._recovery), ""
+            try:
+                await self._peers.call(self._node, wire.END, message, type(None), 1.0)
+            except (ApiError, TransportError) as error:
+                log.debug("the source does not hear of the end: %s", error)
+
+    async def _ask(self, action: str, message: object, answer: type[T], seconds: float = _TRACKED_SECONDS) -> T:
+        return await self._peers.call(self._node, action, message, answer, min(seconds, self._settings().action))
+
+    # --- one attempt ------------------------------------------------------------------------------------------------------
+
+    async def _attempt(self) -> None:
+        progress = self.progress
+        progress.stage = "INIT"
+        node = self._source()
+        if node is None:
+            raise ApiError(503, wire.DELAY, "the shard has no started primary")
+        self._node = progress.source = node
+        plan = await self._begin()
+        if plan.manifest:
+            await self._copy.close()
+            await self._files(plan)
+            if await self._copy.open() is None:
+                raise Failed("the files that were received cannot be opened")
+        await self._follow_operations(plan)
+        if self._moves:
+            await self._take_over()
+
+    async def _begin(self) -> wire.Plan:
+        """What lies here decides what is asked for."""
+        engine = await self._copy.open()
+        history, first = "", 0
+        if engine is not None:
+            history, first = engine.history_uuid(), engine.checkpoints()[2] + 1
+        start = msgspec.structs.replace(self._start, history_uuid=history, from_seq_no=first)
+        plan = await self._ask(wire.START, start, wire.Plan, self._settings().action)
+        self._recovery = plan.recovery
+        return plan
+
+    # --- files ------------------------------------------------------------------------------------------------------------
+
+    async def _files(self, plan: wire.Plan) -> None:
+        progress = self.progress
+        progress.stage = "INDEX"
+        began = self._clock.monotonic()
+        restore = await self._copy.restore(plan.manifest)
+        needed = await self._run(restore.needed)
+        self._list(plan.manifest, needed, *await self._run(restore.reused))
+        details = {file.name: file for file in progress.details}
+        for name, offset, length in needed:
+            await self._file(restore, details[name], offset, length)
+            progress.files.recovered += 1
+        progress.index_millis += int((self._clock.monotonic() - began) * 1000)
+        progress.stage = "VERIFY_INDEX"
+        began = self._clock.monotonic()
+        await self._run(restore.finish)
+        progress.verify_millis += int((self._clock.monotonic() - began) * 1000)
+        self._moved = self._clock.monotonic()
+
+    def _list(self, manifest: bytes, needed: list[tuple[str, int, int]], reused: int, reused_bytes: int) -> None:
+        files = msgspec.json.decode(manifest)["files"]
+        missing = {name: length for name, _, length in needed}
+        details = [wire.File(each["name"], each["length"], each["name"] not in missing) for each in files]
+        for file in details:
+            file.recovered = 0 if file.reused else file.length - missing[file.name]
+        total, earlier = sum(file.length for file in details), sum(file.recovered for file in details)
+        whole = len(files) - len(needed) - reused
+        self.progress.details = details
+        self.progress.files = wire.Counts(len(files), reused, whole)
+        self.progress.bytes = wire.Counts(
+            total, reused_bytes, total - reused_bytes - sum(missing.values()) if whole else earlier
+        )
+
+    async def _file(self, restore: Restore, file: wire.File, offset: int, length: int) -> None:
+        """Several chunks are asked for at once, and written in order."""
+        settings = self._settings()
+        end = offset + length
+        coming: deque[tuple[int, asyncio.Task[bytes]]] = deque()
+        try:
+            while offset < end or coming:
+                while offset < end and len(coming) < settings.chunks:
+                    size = min(settings.chunk, end - offset)
+                    coming.append((offset, asyncio.ensure_future(self._chunk(file.name, offset, size))))
+                    offset += size
+                at, task = coming.popleft()
+                data = await task
+                await self._run(restore.write, file.name, at, data)
+                file.recovered += len(data)
+                self.progress.bytes.recovered += len(data)
+                self._moved = self._clock.monotonic()
+        finally:
+            for _, task in coming:
+                task.cancel()
+
+    async def _chunk(self, name: str, offset: int, size: int) -> bytes:
+        waited = await self._throttle.take(size)
+        message = wire.Read(self._recovery, name, offset, size)
+        chunk = await self._ask(wire.READ, message, wire.Chunk, self._settings().action)
+        if len(chunk.data) != size:
+            raise Failed(f"the source has {len(chunk.data)} bytes of [{name}] from {offset} on, not {size}")
+        self.progress.target_throttled += int(waited * 1000)
+        self.progress.source_throttled += chunk.waited
+        return chunk.data
+
+    # --- operations -------------------------------------------------------------------------------------------------------
+
+    async def _follow_operations(self, plan: wire.Plan) -> None:
+        """From here on the primary sends new operations by itself; those before are asked for."""
+        progress = self.progress
+        progress.stage = "TRANSLOG"
+        began = self._clock.monotonic()
+        engine = await self._copy.serve(plan.primary_term)
+        prepared = await self._ask(wire.PREPARE, wire.Recovery(self._recovery), wire.Prepared)
+        await self._run(engine.trim_above, prepared.max_seq_no)
+        tracked = await self._ask(wire.TRACK, wire.Recovery(self._recovery), wire.Tracked)
+        progress.operations, progress.operations_recovered = tracked.operations, 0
+        await self._replay(engine, plan.primary_term, tracked.operations)
+        progress.translog_millis += int((self._clock.monotonic() - began) * 1000)
+        progress.stage = "FINALIZE"
+        await self._run(engine.sync)
+        await self._run(engine.refresh)
+        message = wire.Finish(self._recovery, engine.checkpoints()[2])
+        finished = await self._ask(wire.FINISH, message, wire.Finished, self._settings().action)
+        engine.set_global_checkpoint(finished.global_checkpoint)
+        await self._run(engine.sync)
+        await self._copy.keep()
+
+    async def _replay(self, engine: Engine, term: int, total: int) -> None:
+        """While one chunk is applied the next is on its way."""
+        number = 0
+        coming = asyncio.ensure_future(self._records(number))
+        try:
+            while (records := await coming).records:
+                number += 1
+                coming = asyncio.ensure_future(self._records(number))
+                await self._copy.mapped(records.mapping_version)
+                await self._run(engine.apply, records.records, term, False)
+                self.progress.operations_recovered = total - records.left
+                self._moved = self._clock.monotonic()
+            self.progress.operations_recovered = total
+        finally:
+            coming.cancel()
+
+    async def _records(self, chunk: int) -> wire.Records:
+        return await self._ask(wire.OPERATIONS, wire.Next(self._recovery, chunk), wire.Records)
+
+    # --- a primary that moves -----------------------------------------------------------------------------------------------
+
+    async def _take_over(self) -> None:
+        """Once the source has been told that this copy takes over, it must not be asked to go on: then there is no way back."""
+        message = wire.Recovery(self._recovery)
+        told = await self._ask(wire.HAND_OVER, message, wire.HandedOver)
+        await self._copy.take_over(told)
+        for attempt in range(self._attempts):
+            try:
+                await self._ask(wire.HANDED, message, type(None), 3.0)
+                break
+            except TransportError as error:
+                if attempt == self._attempts - 1:
+                    raise Failed(f"the source does not say whether it has left its place: {error}") from error
+                await asyncio.sleep(0.05 * 2**attempt)
+            except ApiError as error:
+                raise Failed(f"the source stays the primary: {error.reason}") from error
+        await self._copy.began()
