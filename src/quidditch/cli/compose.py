@@ -36,6 +36,7 @@ from quidditch.datanode.pools import Pool
 from quidditch.lib.clock import SystemClock
 from quidditch.lib.ids import RandomIds
 from quidditch.lib.metrics import Metrics
+from quidditch.lib.units import share_of
 from quidditch.mapping.dynamic import UnknownField, grow
 from quidditch.mapping.root import RootMapping
 from quidditch.mapping.settings import nested_for_kernel
@@ -48,8 +49,10 @@ from quidditch.rest.node import Node
 from quidditch.rest.pressure import Pressure
 from quidditch.store.sqlite import SqliteStore
 from quidditch.transport.api import Transport
+from quidditch.transport.breakers import Breakers
 from quidditch.transport.errors import from_kernel
 from quidditch.transport.memory import Network
+from quidditch.transport.pressure import IndexingPressure
 from quidditch.transport.searches import Searches
 from quidditch_kernel import KernelError, Runtime
 
@@ -110,7 +113,8 @@ def assemble(
     data = DataNode(folder, _runtime(config), mappings.kernel, control, _write_pool(config), _search_pool(config))
     control.subscribe(data.apply)
     data.apply(data.state, control.state)
-    service.serve(data, transport, clock)
+    pressure = _pressure(config, lambda name: control.state.settings.get(name))
+    service.serve(data, transport, clock, pressure.indexing)
     nodes = Nodes(transport)
     searches = Searches(transport)
     choice = CopyChoice(control, data.id, clock, transport.silence)
@@ -128,8 +132,10 @@ def assemble(
         mappings=mappings,
         write=Writer(control, shards, mappings, decide_growth),
         get=getter,
-        search=SearchService(control, data, mappings, getter, searches, nodes, choice, clock),
-        pressure=_pressure(config),
+        search=SearchService(
+            control, data, mappings, getter, searches, nodes, choice, pressure.breakers.request, clock
+        ),
+        pressure=pressure,
         tasks=Tasks(clock),
         http_address=http_address,
         started_ms=clock.now_ms(),
@@ -158,14 +164,21 @@ def _search_pool(config: Config) -> Pool:
     return Pool("search", threads, config.number("thread_pool.search.queue_size"), nice=_SEARCHES_STAND_BACK)
 
 
-def _pressure(config: Config) -> Pressure:
+def _pressure(config: Config, setting: Callable[[str], Any]) -> Pressure:
+    """`setting` answers cluster settings, by which limits of breakers may change."""
     memory = memory_bytes()
     largest = config.size("http.max_content_length")
-    return Pressure(
-        max_body_bytes=max(memory // 4, 2 * largest),
-        max_write_bytes=max(memory // 10, largest),
-        max_searches=config.number("thread_pool.search.queue_size"),
+
+    def limit(name: str, default: str) -> Callable[[], int]:
+        return lambda: share_of(str(setting(name) or default), memory)
+
+    breakers = Breakers(
+        limit("indices.breaker.request.limit", "60%"),
+        lambda: max(memory // 4, 2 * largest),
+        limit("indices.breaker.total.limit", "95%"),
     )
+    indexing = IndexingPressure(max(config.size("indexing_pressure.memory.limit"), largest))
+    return Pressure(breakers, indexing, config.number("thread_pool.search.queue_size"))
 
 
 def node_spec(config: Config, node_id: str, http_address: str, transport_address: str) -> NodeSpec:

@@ -93,6 +93,7 @@ SETTINGS: dict[str, Setting] = {
     ),
     "raft.password": Setting("", "that user's password; the environment or the file is the place for it", secret=True),
     "indices.memory.index_buffer_size": Setting("10%", "memory for documents not yet in segments"),
+    "indexing_pressure.memory.limit": Setting("10%", "bytes of writes in work before new ones are refused"),
     "thread_pool.write.size": Setting("0", "threads for writes; 0 for one more than there are cores"),
     "thread_pool.search.size": Setting("0", "threads for searches; 0 for one more than 1.5 times the cores"),
     "thread_pool.write.queue_size": Setting("10000", "writes that wait for a thread before new ones are refused"),

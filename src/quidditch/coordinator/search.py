@@ -30,6 +30,7 @@ from quidditch.query.errors import ShardError
 from quidditch.query.plan import read_search
 from quidditch.query.request import SearchRequest
 from quidditch.query.uri import flag
+from quidditch.transport.breakers import Breaker
 from quidditch.transport.errors import CallFailed, from_kernel
 from quidditch.transport.searches import INLINE_COST, Answered, Explain, Searches, Wanted
 from quidditch.transport.shards import ShardMissing
@@ -69,6 +70,7 @@ class Searcher:
         getter: Getter,
         searches: Searches,
         choice: CopyChoice,
+        memory: Breaker,
     ) -> None:
         self.control = control
         self.local = local
@@ -77,7 +79,7 @@ class Searcher:
         self.plans = Plans(mappings)
         self.searches = searches
         self.choice = choice
-        self.scatter = Scatter(searches, local, choice)
+        self.scatter = Scatter(searches, local, choice, memory)
 
     @property
     def state(self) -> ClusterState:

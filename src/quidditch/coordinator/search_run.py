@@ -15,6 +15,7 @@ from quidditch.coordinator.search_stop import Stop
 from quidditch.model.errors import ApiError
 from quidditch.model.objects import Index
 from quidditch.transport import errors
+from quidditch.transport.breakers import Breaker
 from quidditch.transport.searches import Part, Query, Wanted
 
 CANCELLED = "task_cancelled_exception"
@@ -49,6 +50,10 @@ class Run:
     asked: set[str] = field(default_factory=set)
     spent_ms: float = 0.0
     """What threads took for all shards together."""
+    memory: Breaker | None = None
+    held: int = 0
+    refused: ApiError | None = None
+    """Why there is no memory for what the shards answered."""
 
     @property
     def fetches(self) -> bool:
@@ -56,7 +61,7 @@ class Run:
 
     def again(self) -> Run:
         """The search from its beginning, with what is known of copies that do not answer."""
-        return replace(self, blocks={}, sources={}, errors={}, unfetched=set(), spent_ms=0.0)
+        return replace(self, blocks={}, sources={}, errors={}, unfetched=set(), spent_ms=0.0, held=0)
 
     def plan_of(self, at: int) -> CompiledPlan:
         return self.plan if self.prepared.plans is None else self.prepared.plans[at]
@@ -116,8 +121,24 @@ class Run:
             if part.error is not None:
                 self.fail(at, errors.decode(part.error))
             else:
-                self.errors.pop(at, None)
-                self.blocks[at] = part.data
+                self.add(at, part.data)
+
+    def add(self, at: int, block: bytes) -> None:
+        """What the shard answered, as long as there is memory for it."""
+        self.errors.pop(at, None)
+        self.blocks[at] = block
+        if self.memory is not None:
+            try:
+                self.memory.take(len(block), "<reduce_aggs>")
+                self.held += len(block)
+            except ApiError as error:
+                self.refused = error
+
+    def release(self) -> None:
+        """What was answered is not held any more."""
+        if self.memory is not None:
+            self.memory.give(self.held)
+        self.held = 0
 
     def fail(self, at: int, error: ApiError) -> None:
         """The shard did not answer."""

@@ -25,7 +25,8 @@ from quidditch.coordinator.search_run import CANCELLED, Run, Source
 from quidditch.lib.spread import Spent, spread
 from quidditch.model.errors import ApiError
 from quidditch.transport import errors
-from quidditch.transport.errors import CallFailed, from_kernel
+from quidditch.transport.breakers import Breaker
+from quidditch.transport.errors import from_kernel
 from quidditch.transport.searches import Answered, Fetch, Part, Query, Searches, Wanted
 from quidditch.transport.shards import ShardMissing
 from quidditch_kernel import KernelError
@@ -45,10 +46,11 @@ _Ask = Callable[[Run, str, Sequence[int]], Awaitable[None]]
 class Scatter:
     """Runs searches and counts over shards of this and other nodes."""
 
-    def __init__(self, searches: Searches, local: LocalShards, choice: CopyChoice) -> None:
+    def __init__(self, searches: Searches, local: LocalShards, choice: CopyChoice, memory: Breaker) -> None:
         self._searches = searches
         self._local = local
         self._choice = choice
+        self._memory = memory
         self._numbers = count(1)
         self._telling: set[Task[None]] = set()
 
@@ -61,12 +63,15 @@ class Scatter:
         kept that long where they are, and those of `prepared` name them.
         """
         stop = None if prepared.cancel is None else prepared.cancel()
-        run = Run(prepared, plan, cursor, hold_ms, stop)
+        run = Run(prepared, plan, cursor, hold_ms, stop, memory=self._memory)
         if stop is not None:
             run.task = f"{self._local.id}:{next(self._numbers)}"
         with nullcontext() if stop is None else stop.telling(lambda: self._cancel(run)):
             for attempt in range(1, _ATTEMPTS + 1):
-                found = await self._attempt(run, last=attempt == _ATTEMPTS)
+                try:
+                    found = await self._attempt(run, last=attempt == _ATTEMPTS)
+                finally:
+                    run.release()
                 if found is not None:
                     return found
                 run = run.again()
@@ -81,6 +86,8 @@ class Scatter:
         await self._ask_all(run, self._query)
         if run.cursor is None and not run.errors:
             plan.pace.note(run.spent_ms / 1000)
+        if run.refused is not None:
+            raise phase_failed([ShardFailure(*reader[:3], run.refused) for reader in prepared.readers])
         if not run.blocks or any(error.type == CANCELLED for error in run.errors.values()):
             raise phase_failed([*prepared.failures, *run.failures()])
         if run.hold_ms:
@@ -128,14 +135,11 @@ class Scatter:
             found = await self._call(run, node, places, self._searches.whole(node, run.message(places)))
         except ShardMissing:
             return None
-        except CallFailed as error:
+        except ApiError as error:
             for at in places:
                 run.tried[at].add(node)
                 run.fail(at, error)
             return None
-        except ApiError as error:
-            every = [ShardFailure(*reader[:3], error) for reader in run.prepared.readers]
-            raise phase_failed([*run.prepared.failures, *every]) from None
         self._answered(run, node, found.queue, found.service_ms, started, len(places))
         if run.cursor is None:
             run.plan.pace.note(run.spent_ms / 1000)
@@ -186,7 +190,7 @@ class Scatter:
 
     async def _ask_all(self, run: Run, ask: _Ask) -> None:
         """Asks for every shard, and for those that fail again where their other copies are."""
-        if run.errors:  # all were asked of one node, which is gone
+        if run.errors:  # all were asked of one node, which failed
             await self._ask_others(run, ask, list(run.errors))
         else:
             groups = run.groups()
@@ -258,8 +262,7 @@ class Scatter:
             if isinstance(block, KernelError):
                 run.fail(at, from_kernel(block))
             else:
-                run.errors.pop(at, None)
-                run.blocks[at] = block
+                run.add(at, block)
                 run.sources[at] = Source("")
         mean_ms = service.millis / len(places)
         self._answered(run, self._local.id, self._local.queued, mean_ms, started, len(places))

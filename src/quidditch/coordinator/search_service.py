@@ -27,6 +27,7 @@ from quidditch.model import expressions
 from quidditch.model.objects import Index
 from quidditch.query.plan import compile_query
 from quidditch.query.uri import flag
+from quidditch.transport.breakers import Breaker
 from quidditch.transport.searches import Searches
 
 
@@ -42,10 +43,11 @@ class SearchService:
         searches: Searches,
         nodes: Nodes,
         choice: CopyChoice,
+        memory: Breaker,
         clock: Clock | None = None,
     ) -> None:
         clock = clock or SystemClock()
-        self.searcher = Searcher(control, local, mappings, getter, searches, choice)
+        self.searcher = Searcher(control, local, mappings, getter, searches, choice, memory)
         self.scrolls = Scrolls(self.searcher, clock, nodes)
         self.points = PointsInTime(self.searcher, clock, nodes)
         self.queries = Queries(self.searcher)

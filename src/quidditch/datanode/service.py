@@ -13,15 +13,18 @@ from quidditch.lib.clock import Clock
 from quidditch.transport import searches as search_wire
 from quidditch.transport import shards as wire
 from quidditch.transport.api import Transport
+from quidditch.transport.pressure import IndexingPressure
 from quidditch_kernel import Slice, SliceResult
 
 M = TypeVar("M")
 _encode = msgspec.msgpack.Encoder().encode
 
 
-def serve(data: DataNode, transport: Transport, clock: Clock) -> None:
-    """Answers calls for the shards of this node from now on. Errors travel as `transport.errors` writes them."""
-    _serve_shards(data, transport)
+def serve(data: DataNode, transport: Transport, clock: Clock, pressure: IndexingPressure) -> None:
+    """Answers calls for the shards of this node from now on. Errors travel as `transport.errors` writes them. `pressure` bounds the
+    writes of other nodes that are in work.
+    """
+    _serve_shards(data, transport, pressure)
     searches = ShardSearches(data, clock)
     _on(transport, search_wire.OPEN, search_wire.Query, searches.open)
     _on(transport, search_wire.QUERY, search_wire.Query, searches.query)
@@ -42,7 +45,7 @@ def _on(transport: Transport, action: str, kind: type[M], handler: Callable[[M],
     transport.serve(action, handle)
 
 
-def _serve_shards(data: DataNode, transport: Transport) -> None:
+def _serve_shards(data: DataNode, transport: Transport, pressure: IndexingPressure) -> None:
     async def get(message: wire.Get) -> wire.Found:
         return wire.Found(await data.get(message.shard.uuid, message.shard.number, message.request))
 
@@ -62,8 +65,8 @@ def _serve_shards(data: DataNode, transport: Transport) -> None:
     async def describe(message: wire.Describe) -> list[wire.Description | None]:
         return await data.describe(message.shards, message.segments)
 
-    transport.serve(wire.WRITE, _writing(data))
-    transport.serve(wire.RETRY, _retrying(data))
+    transport.serve(wire.WRITE, _writing(data, pressure))
+    transport.serve(wire.RETRY, _retrying(data, pressure))
     _on(transport, wire.GET, wire.Get, get)
     _on(transport, wire.REFRESH, wire.OneShard, refresh)
     _on(transport, wire.REFRESHED, wire.Refreshed, refreshed)
@@ -72,25 +75,27 @@ def _serve_shards(data: DataNode, transport: Transport) -> None:
     _on(transport, wire.DESCRIBE, wire.Describe, describe)
 
 
-def _writing(data: DataNode) -> Callable[[bytes], Awaitable[bytes]]:
+def _writing(data: DataNode, pressure: IndexingPressure) -> Callable[[bytes], Awaitable[bytes]]:
     decode = msgspec.msgpack.Decoder(wire.Write).decode
 
     async def write(payload: bytes) -> bytes:
-        message = decode(payload)
-        result = await data.write(message.shard.uuid, message.shard.number, Slice.from_bytes(message.slice))
-        return result.to_bytes()
+        with pressure.held("primary", len(payload)):
+            message = decode(payload)
+            result = await data.write(message.shard.uuid, message.shard.number, Slice.from_bytes(message.slice))
+            return result.to_bytes()
 
     return write
 
 
-def _retrying(data: DataNode) -> Callable[[bytes], Awaitable[bytes]]:
+def _retrying(data: DataNode, pressure: IndexingPressure) -> Callable[[bytes], Awaitable[bytes]]:
     decode = msgspec.msgpack.Decoder(wire.Retry).decode
 
     async def retry(payload: bytes) -> bytes:
-        message = decode(payload)
-        slice = Slice.from_bytes(message.slice)
-        result = SliceResult.from_bytes(message.result, slice)
-        shard = message.shard
-        return (await data.retry(shard.uuid, shard.number, slice, result, message.mapping_version)).to_bytes()
+        with pressure.held("primary", len(payload)):
+            message = decode(payload)
+            slice = Slice.from_bytes(message.slice)
+            result = SliceResult.from_bytes(message.result, slice)
+            shard = message.shard
+            return (await data.retry(shard.uuid, shard.number, slice, result, message.mapping_version)).to_bytes()
 
     return retry

@@ -34,6 +34,17 @@ def parse_bytes(text: str) -> int:
     return int(float(match[1]) * 1024 ** _POWER[match[2][0].lower()])
 
 
+def share_of(text: str, whole: int) -> int:
+    """Bytes of a size, or of a share of the whole such as `60%` or `0.6`. Raises ValueError."""
+    value = text.strip()
+    if value.endswith("%"):
+        return int(whole * float(value[:-1]) / 100)
+    try:
+        return int(whole * float(value))
+    except ValueError:
+        return parse_bytes(value)
+
+
 def format_bytes(count: int) -> str:
     """`1.5gb`, as OpenSearch prints sizes."""
     for unit, name in ((1 << 50, "pb"), (1 << 40, "tb"), (1 << 30, "gb"), (1 << 20, "mb"), (1 << 10, "kb")):

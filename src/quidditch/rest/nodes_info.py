@@ -156,7 +156,6 @@ def thread_pools(node: Node) -> dict[str, dict[str, int]]:
             "rejected": pool.rejected, "largest": pool.largest, "completed": pool.completed,
         }  # fmt: skip
     found["search"]["rejected"] += node.pressure.rejected_searches
-    found["write"]["rejected"] += node.pressure.rejected_writes
     return dict(sorted(found.items()))
 
 

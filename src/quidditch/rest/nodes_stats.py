@@ -90,20 +90,21 @@ def _thread_pool(node: Node) -> dict[str, Any]:
 
 
 def _breakers(node: Node) -> dict[str, Any]:
-    pressure = node.pressure
-    used = {"in_flight_requests": pressure.body_bytes, "parent": pressure.body_bytes}
-    limits = {"in_flight_requests": pressure.max_body_bytes, "parent": pressure.max_body_bytes}
-    most = machine_stats.heap_max()
+    shown = {
+        breaker.name: _breaker(breaker.limit(), breaker.used, breaker.tripped)
+        for breaker in node.pressure.breakers.all()
+    }
+    return {**shown, "fielddata": _breaker(machine_stats.heap_max(), 0, 0)}
+
+
+def _breaker(limit: int, used: int, tripped: int) -> dict[str, Any]:
     return {
-        name: {
-            "limit_size_in_bytes": limits.get(name, most),
-            "limit_size": format_bytes(limits.get(name, most)),
-            "estimated_size_in_bytes": used.get(name, 0),
-            "estimated_size": format_bytes(used.get(name, 0)),
-            "overhead": 1.0,
-            "tripped": pressure.tripped if name == "in_flight_requests" else 0,
-        }
-        for name in ("request", "fielddata", "in_flight_requests", "parent")
+        "limit_size_in_bytes": limit,
+        "limit_size": format_bytes(limit),
+        "estimated_size_in_bytes": used,
+        "estimated_size": format_bytes(used),
+        "overhead": 1.0,
+        "tripped": tripped,
     }
 
 
@@ -114,32 +115,6 @@ def _discovery(node: Node) -> dict[str, Any]:
         "cluster_state_stats": {
             "overall": {"update_count": node.control.state.version, "total_time_in_millis": 0, "failed_count": 0}
         },
-    }
-
-
-def _indexing_pressure(node: Node) -> dict[str, Any]:
-    pressure = node.pressure
-
-    def bytes_of(coordinating: int) -> dict[str, int]:
-        return {
-            "combined_coordinating_and_primary_in_bytes": coordinating,
-            "coordinating_in_bytes": coordinating,
-            "primary_in_bytes": 0,
-            "replica_in_bytes": 0,
-            "all_in_bytes": coordinating,
-        }
-
-    rejections = {
-        "coordinating_rejections": pressure.rejected_writes,
-        "primary_rejections": 0,
-        "replica_rejections": 0,
-    }
-    return {
-        "memory": {
-            "current": bytes_of(pressure.write_bytes),
-            "total": bytes_of(pressure.total_write_bytes) | rejections,
-            "limit_in_bytes": pressure.max_write_bytes,
-        }
     }
 
 
@@ -176,7 +151,7 @@ SECTIONS: Mapping[str, Section] = {
     },
     "adaptive_selection": lambda node: node.search.searcher.choice.ranks.section(),
     "script_cache": lambda _: {"sum": {"compilations": 0, "cache_evictions": 0, "compilation_limit_triggered": 0}},
-    "indexing_pressure": _indexing_pressure,
+    "indexing_pressure": lambda node: node.pressure.indexing.section(),
 }
 """The metrics besides `indices`, in the order in which they are shown."""
 _ABSENT = (

@@ -97,14 +97,17 @@ def pressure(node: Node) -> Iterable[Metric]:
     """What is in flight, its bounds, and what was refused over them."""
     now = node.pressure
     used = "bytes of bodies of requests in flight", "bytes of writes in flight"
-    yield gauge("http_request_body_bytes", used[0], now.body_bytes)
-    yield gauge("http_request_body_limit_bytes", f"bound of the {used[0]}", now.max_body_bytes)
-    yield gauge("indexing_pressure_bytes", used[1], now.write_bytes)
-    yield gauge("indexing_pressure_limit_bytes", f"bound of the {used[1]}", now.max_write_bytes)
-    yield counter("indexing_pressure_taken_bytes", "bytes of writes since the start", now.total_write_bytes)
+    bodies, writes = now.breakers.in_flight, now.indexing
+    yield gauge("http_request_body_bytes", used[0], bodies.used)
+    yield gauge("http_request_body_limit_bytes", f"bound of the {used[0]}", bodies.limit())
+    yield gauge("indexing_pressure_bytes", used[1], writes.everything)
+    yield gauge("indexing_pressure_limit_bytes", f"bound of the {used[1]}", writes.limit)
+    taken = sum(writes.total.values())
+    yield counter("indexing_pressure_taken_bytes", "bytes of writes since the start", taken)
     yield gauge("searches_in_flight", "search requests in flight", now.searches)
     yield gauge("searches_in_flight_limit", "bound of the search requests in flight", now.max_searches)
-    refused = {"body": now.tripped, "write": now.rejected_writes, "search": now.rejected_searches}
+    searches, pool = node.data.searches.rejected + now.rejected_searches, node.data.writes.rejected
+    refused = {"body": bodies.tripped, "write": sum(writes.rejections.values()) + pool, "search": searches}
     samples: Sequence[Sample] = [({"kind": kind}, count) for kind, count in refused.items()]
     yield counter("rejected_requests", "requests answered with 429, by what was full", *samples)
 

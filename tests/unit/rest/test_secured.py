@@ -10,11 +10,11 @@ import orjson
 import pytest
 from tests.support.asgi import scope
 from tests.support.client import basic
+from tests.support.pressure import pressure_of
 from tests.unit.rest.test_logins import PASSWORD, READER, ROOT
 
 from quidditch.rest.logins import Logins
 from quidditch.rest.node import Node
-from quidditch.rest.pressure import Pressure
 from quidditch.rest.registry import all_routes
 from quidditch.rest.request import Request
 from quidditch.rest.response import Response
@@ -34,7 +34,7 @@ class Control:
 
 def node() -> Node:
     made = Node.__new__(Node)
-    made.pressure = Pressure(1 << 20, 1 << 20, 10)
+    made.pressure = pressure_of(1 << 20, 1 << 20)
     made.traffic = Traffic()
     made.control = cast("Any", Control)
     return made
@@ -209,7 +209,7 @@ def test_no_body_is_kept_before_it_is_known_who_sends_it() -> None:
             assert status == expected
             assert b"connection" not in headers
             assert received > 0
-        assert asked._pressure.body_bytes == 0
+        assert asked._pressure.breakers.in_flight.used == 0
         status, headers, received = await converse(asked, "POST", "/_bulk", None, b"x" * 300, endless=True)
         assert (status, headers[b"connection"], received) == (401, b"close", 4)
         status, headers, received = await converse(asked, "POST", "/_bulk", None, b"x", expect=True)

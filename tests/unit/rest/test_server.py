@@ -9,6 +9,7 @@ import orjson
 import pytest
 import yaml
 from tests.support.asgi import scope
+from tests.support.pressure import pressure_of
 
 from quidditch.controlplane.api import ControlPlane
 from quidditch.model.errors import ApiError
@@ -71,7 +72,7 @@ ROUTES = [
 
 def _app(pressure: Pressure | None = None, version: int = 1) -> App:
     node = Node.__new__(Node)
-    node.pressure = pressure or Pressure(1 << 20, 1 << 20, 10)
+    node.pressure = pressure or pressure_of(1 << 20, 1 << 20)
     node.traffic = Traffic()
     node.control = cast("ControlPlane", SimpleNamespace(state=SimpleNamespace(version=version)))
     return App(node, ROUTES, max_body_bytes=1000)
@@ -205,17 +206,17 @@ def test_bad_compression() -> None:
 
 @pytest.mark.parametrize("chunks", [1, 4])
 def test_too_large_a_body(chunks: int) -> None:
-    pressure = Pressure(1 << 20, 1 << 20, 10)
+    pressure = pressure_of(1 << 20, 1 << 20)
     answer = call("POST", "/_echo/1", b"x" * 1001, JSON, _app(pressure), chunks)
     assert answer.status == 413
     assert answer.headers["connection"] == "close"
-    assert pressure.body_bytes == 0
+    assert pressure.breakers.in_flight.used == 0
 
 
 def test_pressure() -> None:
-    busy = call("POST", "/_lines", b'{"a":1}', JSON, _app(Pressure(1 << 20, 3, 10)))
+    busy = call("POST", "/_lines", b'{"a":1}', JSON, _app(pressure_of(1 << 20, 3)))
     assert (busy.status, busy.json["error"]["type"]) == (429, "rejected_execution_exception")
-    full = call("POST", "/_lines", b'{"a":1}', JSON, _app(Pressure(3, 1 << 20, 10)))
+    full = call("POST", "/_lines", b'{"a":1}', JSON, _app(pressure_of(3, 1 << 20)))
     assert (full.status, full.json["error"]["type"]) == (429, "circuit_breaking_exception")
     assert full.json["error"]["durability"] == "TRANSIENT"
 
