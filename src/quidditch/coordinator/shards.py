@@ -219,20 +219,23 @@ class Shards:
             answer["failures"] = failures
         return answer
 
-    async def describe(self, indices: Iterable[Index], segments: bool = False, only: str | None = None) -> list[Place]:
+    async def describe(
+        self, indices: Iterable[Index], segments: bool = False, only: str | None = None, targets: bool = False
+    ) -> list[Place]:
         """All copies of the indices in order, with what their nodes tell; one call for each node. `segments`: with those.
-        `only`: the copies of this node.
+        `only`: the copies of this node. `targets`: with those that copies move to.
         """
         places: list[tuple[Index, int, Copy]] = []
         asked: dict[str, list[int]] = {}
         for index in indices:
             for number in range(index.number_of_shards):
                 for copy in copies.of(self._control.state, index, number):
-                    if only is not None and copy.node != only:
-                        continue
-                    if copy.node is not None:
-                        asked.setdefault(copy.node, []).append(len(places))
-                    places.append((index, number, copy))
+                    for each in (copy, copy.target) if targets else (copy,):
+                        if each is None or only not in (None, each.node):
+                            continue
+                        if each.node is not None:
+                            asked.setdefault(each.node, []).append(len(places))
+                        places.append((index, number, each))
         told: dict[int, Description | None] = {}
 
         async def ask(node: str, wanted: list[int]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from quidditch.model.objects import Index
+from quidditch.transport.recovery import Kind, Progress
 from quidditch_kernel import Mapping, Shard
 
 
@@ -19,9 +20,14 @@ class LocalShard:
     allocation_id: str
     primary_term: int
     kernel: Shard
-    recovery: str = "EXISTING_STORE"
+    recovery: Kind = "EXISTING_STORE"
     opened_at_ms: int = 0
     opening_ms: int = 0
+
+    @property
+    def progress(self) -> Progress:
+        """How it came to be open, as far as it was here already."""
+        return Progress(self.recovery, "DONE", self.opened_at_ms, self.opened_at_ms + self.opening_ms)
 
 
 @dataclass(slots=True)

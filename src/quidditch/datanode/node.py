@@ -375,7 +375,7 @@ class DataNode:
         folder = self.folder.shard(uuid, number)
         if local is None or found is None:
             on_disk = _count_folders(folder / "segments")
-            return Description(None, None, b"{}", 0, str(folder), on_disk, "", 0, 0) if folder.is_dir() else None
+            return Description(None, None, b"{}", 0, str(folder), on_disk) if folder.is_dir() else None
         try:
             stats = found.kernel.stats()
             parts = found.kernel.segments() if segments else None
@@ -383,9 +383,7 @@ class DataNode:
         except KernelError:
             return None
         searches = orjson.dumps(self.counts.of(local.index.name, number).section())
-        return Description(
-            stats, parts, searches, visible, str(folder), 0, found.recovery, found.opened_at_ms, found.opening_ms
-        )
+        return Description(stats, parts, searches, visible, str(folder), 0, found.progress)
 
     @property
     def queued(self) -> int:

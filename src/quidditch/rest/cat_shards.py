@@ -8,11 +8,12 @@ from typing import Any
 import orjson
 
 from quidditch.controlplane.core.blocks import blocked
+from quidditch.coordinator.shards import Place
 from quidditch.lib import machine
 from quidditch.model import expressions
 from quidditch.model.expressions import STRICT_EXPAND_HIDDEN, STRICT_EXPAND_OPEN, STRICT_EXPAND_OPEN_FORBID_CLOSED
 from quidditch.model.objects import Copy, Index
-from quidditch.rest import shard_stats
+from quidditch.rest import recovery_progress, shard_stats
 from quidditch.rest.cat_columns import ALLOCATION, RECOVERY, SEGMENTS
 from quidditch.rest.cat_columns_stats import SHARDS
 from quidditch.rest.cat_indices import iso_time
@@ -22,6 +23,7 @@ from quidditch.rest.request import Request
 from quidditch.rest.route import Route
 from quidditch.rest.shard_stats import ShardStats
 from quidditch.rest.stats_cells import fill
+from quidditch.transport.recovery import Progress
 
 DISK = "nodes/disk"
 
@@ -71,7 +73,11 @@ def _place(node: Node, copy: Copy) -> Row:
     known = node.control.state.nodes.get(copy.node or "")
     if known is None:
         return {}
-    return {"ip": known.spec.ip, "id": known.id, "node": known.name}
+    place: Row = {"ip": known.spec.ip, "id": known.id, "node": known.name}
+    target = node.control.state.nodes.get(copy.relocating_node or "")
+    if copy.state == "RELOCATING" and target is not None:
+        place["node"] = f"{known.name} -> {target.spec.ip} {target.id} {target.name}"
+    return place
 
 
 async def segments(request: Request, node: Node) -> list[Row]:
@@ -152,41 +158,45 @@ def _disk(usage: dict[str, int] | None) -> Row:
 
 
 async def recovery(request: Request, node: Node) -> list[Row]:
-    """The recovery of each copy that is on a node. Local recoveries move no files."""
+    """The recovery of each copy that is on a node or on its way to one."""
     rows = []
-    for each in await shard_stats.collect(node, _found(request, node, STRICT_EXPAND_OPEN)):
-        if each.copy.assigned and not (request.flag("active_only") and each.copy.active):
-            rows.append(_recovery_row(node, each))
+    for place in await node.shards.describe(_found(request, node, STRICT_EXPAND_OPEN), targets=True):
+        progress = recovery_progress.of(place)
+        if place.copy.assigned and not (request.flag("active_only") and progress.stage == "DONE"):
+            rows.append(_recovery_row(node, place, progress))
     return rows
 
 
-def _recovery_row(node: Node, each: ShardStats) -> Row:
-    known = node.control.state.nodes.get(each.copy.node or "")
-    routing = node.control.state.routing[each.index.name]
-    existing = not each.index.open or routing.spec.shards[each.number].primary_term > 1
+def _recovery_row(node: Node, place: Place, progress: Progress) -> Row:
+    nodes, files, size = node.control.state.nodes, progress.files, progress.bytes
+    source, target = nodes.get(progress.source), nodes.get(place.copy.node or "")
     return {
-        "index": each.index.name,
-        "shard": each.number,
-        "time": Millis(0),
-        "type": "existing_store" if existing else "empty_store",
-        "stage": "done" if each.copy.active else "translog",
-        "source_host": "n/a",
-        "source_node": "n/a",
-        "target_host": known.spec.host if known else "n/a",
-        "target_node": known.name if known else "n/a",
+        "index": place.index.name,
+        "shard": place.number,
+        "start_time": iso_time(progress.started),
+        "start_time_millis": progress.started,
+        "stop_time": iso_time(progress.stopped) if progress.stopped else None,
+        "stop_time_millis": progress.stopped or None,
+        "time": Millis(recovery_progress.millis(progress, node.clock.now_ms())),
+        "type": progress.kind.lower(),
+        "stage": progress.stage.lower(),
+        "source_host": source.spec.host if source else "n/a",
+        "source_node": source.name if source else "n/a",
+        "target_host": target.spec.host if target else "n/a",
+        "target_node": target.name if target else "n/a",
         "repository": "n/a",
         "snapshot": "n/a",
-        "files": 0,
-        "files_recovered": 0,
-        "files_percent": "0.0%",
-        "files_total": 0,
-        "bytes": Bytes(0),
-        "bytes_recovered": Bytes(0),
-        "bytes_percent": "0.0%",
-        "bytes_total": Bytes(0),
-        "translog_ops": 0,
-        "translog_ops_recovered": 0,
-        "translog_ops_percent": "100.0%",
+        "files": recovery_progress.to_recover(files),
+        "files_recovered": files.recovered,
+        "files_percent": recovery_progress.carried(files),
+        "files_total": files.total,
+        "bytes": Bytes(recovery_progress.to_recover(size)),
+        "bytes_recovered": Bytes(size.recovered),
+        "bytes_percent": recovery_progress.carried(size),
+        "bytes_total": Bytes(size.total),
+        "translog_ops": progress.operations,
+        "translog_ops_recovered": progress.operations_recovered,
+        "translog_ops_percent": recovery_progress.replayed(progress),
     }
 
 

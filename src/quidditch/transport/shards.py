@@ -9,6 +9,7 @@ from typing import Protocol
 
 import msgspec
 
+from quidditch.transport.recovery import Progress
 from quidditch_kernel import Slice, SliceResult
 
 WRITE = "shard/write"
@@ -85,8 +86,7 @@ class Describe(_Message, frozen=True):
 class Description(_Message, frozen=True):
     """What a node tells of a copy that it holds. `stats` and `segments` are the kernel's JSON (None: the shard is not open, or
     that was not asked for), `searches` how often it was searched (JSON), `visible` the documents that searches see, `path` the
-    folder, `on_disk` the segments there; `recovery` says where the data came from, `opened_at_ms` and `opening_ms` when and how
-    long that took.
+    folder, `on_disk` the segments there; `progress` says how it came to be here.
     """
 
     stats: bytes | None
@@ -95,9 +95,7 @@ class Description(_Message, frozen=True):
     visible: int
     path: str
     on_disk: int
-    recovery: str
-    opened_at_ms: int
-    opening_ms: int
+    progress: Progress | None = None
 
 
 class ShardCalls(Protocol):

@@ -82,8 +82,8 @@ class Giver:
         del uuid
         return 0
 
-    def relocated(self, uuid: str, number: int) -> None:
-        del uuid, number
+    def relocated(self, uuid: str, number: int, target: str) -> None:
+        del uuid, number, target
         assert self.shard.primary is not None
         self.shard.primary.close(ShardMissing("moved"))
 

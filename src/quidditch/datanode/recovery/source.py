@@ -53,7 +53,7 @@ class SourceNode(Protocol):
     def mapping_version(self, uuid: str) -> int:
         """Which mapping operations need that are here now."""
 
-    def relocated(self, uuid: str, number: int) -> None:
+    def relocated(self, uuid: str, number: int, target: str) -> None:
         """The target has taken over: the primary here refuses all operations from now on, so that they are tried there."""
 
 
@@ -118,6 +118,7 @@ class Source:
         self._limits = limits
         self._sessions: dict[str, _Session] = {}
         self._ending: dict[asyncio.Task[None], None] = {}
+        self._timer: asyncio.TimerHandle | None = None
 
     def count(self, uuid: str, number: int) -> int:
         """The recoveries under way from a shard here."""
@@ -145,6 +146,7 @@ class Source:
             shard.tracker.retain(message.node, session.from_seq_no, self._clock.monotonic())
         session.used = self._clock.monotonic()
         self._sessions[session.id] = session
+        self._watch()
         return plan
 
     def _routed(self, session: _Session) -> bool:
@@ -291,7 +293,7 @@ class Source:
         if not session.handed:
             session.handed = True
             session.over.set()
-            self._node.relocated(session.start.uuid, session.start.number)
+            self._node.relocated(session.start.uuid, session.start.number, session.target)
             await session.held.aclose()
 
     async def end(self, message: wire.Recovery) -> None:
@@ -307,6 +309,15 @@ class Source:
             raise _unknown(id)
         session.used = self._clock.monotonic()
         return session
+
+    def _watch(self) -> None:
+        if self._timer is None and self._sessions:
+            self._timer = asyncio.get_running_loop().call_later(self._limits.idle / 4, self._again)
+
+    def _again(self) -> None:
+        self._timer = None
+        self.look()
+        self._watch()
 
     def look(self) -> None:
         """Ends recoveries whose target is no longer in the routing, whose primary is none any more, or that nobody goes on with."""
@@ -337,6 +348,8 @@ class Source:
         task.add_done_callback(lambda done: self._ending.pop(done, None))
 
     async def close(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
         for session in list(self._sessions.values()):
             await self._close(session)
         for task in list(self._ending):

@@ -76,7 +76,7 @@ class Settings(msgspec.Struct, frozen=True):
     chunks: int = 2
 
 
-class Failed(Exception):
+class Failed(ValueError):
     """The recovery does not succeed; the message says why."""
 
 
