@@ -11,8 +11,12 @@ from pathlib import Path
 
 import pytest
 from tests.support import etcd
+from tests.support.authority import Authority
 from tests.support.client import Client
 from tests.support.cluster import until
+
+from quidditch.cli.config import environment_name
+from quidditch.rest.users import User, dump, hashed
 
 Command = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -30,6 +34,22 @@ def cluster(tmp_path: Path) -> Iterator[Command]:
     yield run
     if (folder / "cluster.json").exists():
         assert run("down").returncode == 0
+
+
+def test_a_cluster_with_tls_and_users(cluster: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    authority = Authority(tmp_path)
+    users = tmp_path / "users.yml"
+    users.write_bytes(dump([User("root", "admin", hashed("root's secret"))]))
+    for name, value in {**authority.http_settings("node", "127.0.0.1"), "http.users_file": str(users)}.items():
+        monkeypatch.setenv(environment_name(name), value)
+    up = ("up", "--masters", "1", "--data", "0", "--first-port", str(random.randrange(12_000, 30_000, 2)))
+    assert "certificate of master-1 is not trusted" in refused(cluster(*up))
+    monkeypatch.setenv("QUIDDITCH_CACERT", str(authority.ca))
+    assert "missing authentication credentials" in refused(cluster("up"))
+    for name, value in (("QUIDDITCH_USER", "root"), ("QUIDDITCH_PASSWORD", "root's secret")):
+        monkeypatch.setenv(name, value)
+    assert "https://127.0.0.1" in cluster("up").stdout
+    assert "nothing to wait for" in cluster("status", "--once").stdout
 
 
 def refused(result: subprocess.CompletedProcess[str]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import http.client
 import signal
 import socket
 import ssl
@@ -20,6 +21,7 @@ from tests.support.cluster import Running, until
 from tests.support.node import free_port
 
 from quidditch.cli.config import environment_name
+from quidditch.rest.users import User, dump, hashed
 from quidditch.transport import frames
 
 pytestmark = pytest.mark.timeout(300)
@@ -118,6 +120,8 @@ def test_three_machines_and_a_data_node_form_a_cluster(tmp_path: Path) -> None:
     """As the README says it: each node on a machine of its own, known to the others by that machine's address."""
     etcd.required()
     authority = Authority(tmp_path)
+    users = tmp_path / "users.yml"
+    users.write_bytes(dump([User("root", "admin", hashed("root's secret"))]))
     try:
         with netns.Networks.temporary("10.9.0") as networks, contextlib.ExitStack() as stack:
             addresses = {name: networks.plug(name) for name in (*MACHINES, "vm4")}
@@ -126,7 +130,8 @@ def test_three_machines_and_a_data_node_form_a_cluster(tmp_path: Path) -> None:
             for name, address in addresses.items():
                 # One says where it is, the others listen everywhere and find out.
                 settings = {"transport.host": address if name == "vm1" else "0.0.0.0"}
-                settings |= authority.settings(name, address)
+                settings |= authority.settings(name, address) | authority.http_settings(name, address)
+                settings |= {"http.host": settings["transport.host"], "http.users_file": str(users)}
                 file = tmp_path / f"{name}.yml"
                 file.write_text(shared + "".join(f"{key}: {value}\n" for key, value in settings.items()))
                 command = ["master" if name in MACHINES else "data", "--config", str(file), "--name", name]
@@ -135,7 +140,9 @@ def test_three_machines_and_a_data_node_form_a_cluster(tmp_path: Path) -> None:
                     stack.enter_context(process(tmp_path / f"{name}.log", *command))
 
             def ask(name: str, method: str, path: str, body: Any = None) -> Any:
-                with networks.inside(name), Client("http://127.0.0.1:9200") as client:
+                """From a machine beside them."""
+                url = f"https://{addresses[name]}:9200"
+                with networks.inside(), Client(url, ca=authority.ca, login="root:root's secret") as client:
                     try:
                         return client.call(method, path, body).json
                     except OSError:
@@ -146,11 +153,27 @@ def test_three_machines_and_a_data_node_form_a_cluster(tmp_path: Path) -> None:
             for name in addresses:
                 assert ask(name, "GET", "/books/_search?q=title:ages")["hits"]["total"]["value"] == 1
             nodes = ask("vm2", "GET", "/_nodes")["nodes"].values()
-            assert {node["name"]: node["transport_address"] for node in nodes} == {
-                name: f"{address}:9300" for name, address in addresses.items()
+            for port, section in ((9300, "transport"), (9200, "http")):
+                assert {node["name"]: node[section]["publish_address"] for node in nodes} == {
+                    name: f"{address}:{port}" for name, address in addresses.items()
+                }
+            rows = ask("vm3", "GET", "/_cat/nodes?format=json&h=name,http")
+            assert {row["name"]: row["http"] for row in rows} == {
+                name: f"{each}:9200" for name, each in addresses.items()
             }
+            with networks.inside():
+                _without_a_login(f"https://{addresses['vm1']}:9200", authority)
     except netns.Missing as missing:
         pytest.skip(str(missing))
+
+
+def _without_a_login(url: str, authority: Authority) -> None:
+    """Neither who says nothing nor who says something wrong is answered, nor who talks no TLS."""
+    for login in ("", "root:wrong one"):
+        with Client(url, ca=authority.ca, login=login) as client:
+            assert client.call("GET", "/_cat/nodes").status == 401
+    with Client(url.replace("https", "http")) as plain, pytest.raises((OSError, http.client.HTTPException)):
+        plain.call("GET", "/")
 
 
 def test_a_node_that_others_could_reach_says_what_it_needs(tmp_path: Path) -> None:

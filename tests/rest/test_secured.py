@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import importlib
+import os
 import re
 import shutil
 import socket
@@ -111,6 +112,43 @@ def test_curl(node: Node) -> None:
         run = subprocess.run([*command, *arguments, node.url], capture_output=True, text=True, check=True)
         assert run.stdout == printed
     assert subprocess.run(["curl", "-s", node.url], capture_output=True, check=False).returncode == 60
+
+
+def command(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """A `quidditch` command."""
+    line = [sys.executable, "-m", "quidditch.cli.main", *arguments]
+    variables = {**os.environ, **environment}
+    return subprocess.run(
+        line, env=variables, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120, check=False
+    )
+
+
+def test_commands_reach_it_as_clients_do(node: Node, folder: Path) -> None:
+    name, _, word = ROOT.partition(":")
+    status = ("cluster", "status", "--once", "--url", node.url)
+    source = folder / "lines.ndjson"
+    source.write_text('{"n": 1}\n{"n": 2}\n')
+    load = ("import", str(source), "--index", "imported", "--url", node.url)
+    trust, login = ("--cacert", str(node.ca)), ("--user", name, "--password", word)
+    for said in (status, load):
+        assert command(*said, *trust, *login).returncode == 0
+        assert (
+            command(*said, QUIDDITCH_USER=name, QUIDDITCH_PASSWORD=word, QUIDDITCH_CACERT=str(node.ca)).returncode == 0
+        )
+        for options, problem in (
+            (trust, "missing authentication credentials"),
+            ((*trust, "--user", name, "--password", "wrong one"), "unable to authenticate user"),
+            (login, "is not trusted"),
+            ((*login, "--cacert", str(folder / "no.pem")), "no.pem cannot be used: No such file"),
+            ((*trust, "--cert", str(node.ca)), "no certificate with its key in PEM"),
+        ):
+            result = command(*said, *options)
+            told = " ".join((result.stdout + result.stderr).split())
+            assert (result.returncode, problem in told, word in told) == (1, True, False), told
+    with node.client() as client:
+        client.call("POST", "/imported/_refresh")
+        assert client.call("GET", "/imported/_count").json["count"] == 2  # the same documents twice
+        client.call("DELETE", "/imported")
 
 
 def test_what_the_node_tells_of_itself(node: Node) -> None:

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from quidditch.cli.options import fail
+from quidditch.cli.access import Access
+from quidditch.cli.options import fail, reaches
 
 if TYPE_CHECKING:
     from quidditch.cli.local_cluster import LocalCluster, Member
@@ -43,17 +44,23 @@ def _load(folder: Path) -> LocalCluster:
 
 
 @app.command()
+@reaches
 def up(
+    access: Access,
     masters: Annotated[int | None, typer.Option("--masters", min=1, help="1, 3 or 5; 3 if not given.")] = None,
     data: Annotated[int | None, typer.Option("--data", min=0, help="3 if not given.")] = None,
     coordinators: Annotated[int | None, typer.Option("--coordinators", min=0, help="None if not given.")] = None,
     first_port: Annotated[int, typer.Option("--first-port", help="A new cluster takes ports from here on.")] = 9200,
     folder: Dir = _DIR,
 ) -> None:
-    """Start a cluster and print where its nodes listen. One that is in the folder already goes on where it was."""
+    """Start a cluster and print where its nodes listen. One that is in the folder already goes on where it was.
+
+    Its nodes take their other settings from the environment, such as QUIDDITCH_HTTP_TLS_CERT, QUIDDITCH_HTTP_TLS_KEY and
+    QUIDDITCH_HTTP_USERS_FILE; with these the options say who asks whether they answer.
+    """
     with _problems():
         cluster = _opened(folder, {"master": masters, "data": data, "coordinator": coordinators}, first_port)
-        _start(cluster, cluster.members)
+        _start(cluster, cluster.members, access)
 
 
 def _opened(folder: Path, counts: Mapping[str, int | None], first_port: int) -> LocalCluster:
@@ -70,7 +77,7 @@ def _opened(folder: Path, counts: Mapping[str, int | None], first_port: int) -> 
     return LocalCluster.create(folder.absolute(), masters, data, coordinators, first_port)
 
 
-def _start(cluster: LocalCluster, members: Sequence[Member]) -> None:
+def _start(cluster: LocalCluster, members: Sequence[Member], access: Access) -> None:
     """Starts the nodes that do not run, waits for all, prints them. Raises :class:`ClusterProblem`."""
     from rich.console import Console
     from rich.progress import Progress
@@ -79,7 +86,7 @@ def _start(cluster: LocalCluster, members: Sequence[Member]) -> None:
         cluster.start(member)
     with Progress(transient=True, console=Console(stderr=True)) as progress:
         task = progress.add_task("starting", total=len(members))
-        for _ in cluster.wait(members):
+        for _ in cluster.wait(members, access=access):
             progress.advance(task)
     for member in members:
         print(f"{member.name:16} {member.url}  pid {member.pid}")
@@ -109,21 +116,25 @@ def kill(
 
 
 @app.command()
-def start(node: NodeName, folder: Dir = _DIR) -> None:
+@reaches
+def start(node: NodeName, access: Access, folder: Dir = _DIR) -> None:
     """Start a node again, on its old data and ports."""
     with _problems():
         cluster = _load(folder)
-        _start(cluster, [cluster[node]])
+        _start(cluster, [cluster[node]], access)
 
 
 @app.command()
+@reaches
 def add(
-    role: Annotated[str, typer.Argument(metavar="ROLE", help="master, data or coordinator")], folder: Dir = _DIR
+    role: Annotated[str, typer.Argument(metavar="ROLE", help="master, data or coordinator")],
+    access: Access,
+    folder: Dir = _DIR,
 ) -> None:
     """Start one more node, which joins the running cluster; a master becomes one of those that vote."""
     with _problems():
         cluster = _load(folder)
-        _start(cluster, [cluster.add(role)])
+        _start(cluster, [cluster.add(role)], access)
 
 
 @app.command()
@@ -154,8 +165,13 @@ def ps(as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = 
 
 
 @app.command()
+@reaches
 def status(
-    url: Annotated[str | None, typer.Option("--url", help="Any node; otherwise one of the local cluster.")] = None,
+    access: Access,
+    url: Annotated[
+        str | None,
+        typer.Option("--url", envvar="QUIDDITCH_URL", help="Any node; otherwise one of the local cluster."),
+    ] = None,
     watch: Annotated[bool, typer.Option("--watch/--once", help="Refresh until Ctrl-C.")] = sys.stdout.isatty(),
     folder: Dir = _DIR,
 ) -> None:
@@ -166,4 +182,4 @@ def status(
         members = [] if url else _load(folder).members
     option = "" if folder == _DIR else f" --dir {folder}"
     local = cluster_status.Local(members, option)
-    cluster_status.show([url] if url else [member.url for member in members], local, watch)
+    cluster_status.show([url] if url else [member.url for member in members], local, access, watch)

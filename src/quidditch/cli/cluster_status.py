@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import http.client
 import json
+import ssl
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Mapping, Sequence
 from typing import Any
+from urllib.parse import urlsplit
 
 import typer
 from msgspec import Struct
@@ -18,6 +19,8 @@ from rich.markup import escape
 from rich.table import Table
 
 from quidditch.cli import local_cluster
+from quidditch.cli.access import Access
+from quidditch.cli.config import ConfigError
 from quidditch.cli.local_cluster import Member
 
 _REFRESH_SECONDS = 1.0
@@ -25,6 +28,13 @@ _ANSWER_SECONDS = 3.0
 _SHOWN = 10
 _COLORS = {"green": "green", "yellow": "yellow", "red": "red"}
 Json = Mapping[str, Any]
+
+
+class _Refused(Exception):
+    """A node answered, but not what was asked for."""
+
+
+_FAILURES = (OSError, ValueError, http.client.HTTPException, ConfigError, _Refused)
 
 
 class Answers(Struct):
@@ -45,66 +55,78 @@ class Local(Struct, frozen=True):
     option: str = ""
 
 
-def show(urls: Sequence[str], local: Local, watch: bool) -> None:
+def show(urls: Sequence[str], local: Local, access: Access, watch: bool) -> None:
     """Prints the table once, or refreshes it until Ctrl-C. Once and no node answers: ends with status 1."""
     if not watch:
-        found = ask(urls)
+        found = ask(urls, access)
         Console().print(table(found, local), soft_wrap=True)
         if not found.health:
             raise typer.Exit(1)
         return
     with contextlib.suppress(KeyboardInterrupt), Live(auto_refresh=False) as live:
         while True:
-            live.update(table(ask(urls), local), refresh=True)
+            live.update(table(ask(urls, access), local), refresh=True)
             time.sleep(_REFRESH_SECONDS)
 
 
 # --- asking ---------------------------------------------------------------------------------------------------------
 
 
-def ask(urls: Sequence[str]) -> Answers:
+def ask(urls: Sequence[str], access: Access) -> Answers:
     """What the first node that answers says."""
     problems = []
     for url in urls:
         found = Answers(url)
         try:
-            found.health = _get(url, "/_cluster/health?local=true&master_timeout=1s")
-            found.nodes = _get(url, "/_cat/nodes?format=json&h=name,node.roles,cluster_manager,disk.used_percent")
-            found.shards = _get(url, "/_cat/shards?format=json&h=index,shard,prirep,state,node,unassigned.reason")
+            found.health = _get(access, url, "/_cluster/health?local=true&master_timeout=1s")
+            found.nodes = _get(
+                access, url, "/_cat/nodes?format=json&h=name,node.roles,cluster_manager,disk.used_percent"
+            )
+            found.shards = _get(
+                access, url, "/_cat/shards?format=json&h=index,shard,prirep,state,node,unassigned.reason"
+            )
             if any(shard["state"] == "UNASSIGNED" for shard in found.shards):
-                found.why = _explanation(url)
+                found.why = _explanation(access, url)
             return found
-        except (OSError, ValueError) as error:
-            found.problem = f"{url}: {_reason(error)}"
+        except _FAILURES as error:
+            found.problem = escape(f"{url}: {_reason(error)}")
             problems.append(found)
     best = next((found for found in problems if found.health), None)
     return best or Answers("", problem="\n".join(found.problem for found in problems) or "there are no nodes")
 
 
-def _explanation(url: str) -> Json:
+def _explanation(access: Access, url: str) -> Json:
     """Nothing while nobody leads, or where meanwhile nothing is unassigned."""
-    with contextlib.suppress(OSError, ValueError):
-        told: Json = _get(url, "/_cluster/allocation/explain")
+    with contextlib.suppress(*_FAILURES):
+        told: Json = _get(access, url, "/_cluster/allocation/explain")
         return told
     return {}
 
 
-def _get(url: str, path: str) -> Any:
-    with urllib.request.urlopen(url + path, timeout=_ANSWER_SECONDS) as answer:
-        return json.loads(answer.read())
+def _get(access: Access, url: str, path: str) -> Any:
+    with contextlib.closing(access.connection(url, _ANSWER_SECONDS)) as connection:
+        connection.request("GET", urlsplit(url).path.rstrip("/") + path, headers=access.headers)
+        response = connection.getresponse()
+        data = response.read()
+    if response.status >= 300:
+        raise _Refused(_told(response.status, data))
+    return json.loads(data)
+
+
+def _told(status: int, data: bytes) -> str:
+    """Why a request was refused: in the words of the node, where it has some."""
+    with contextlib.suppress(ValueError, KeyError, TypeError):
+        error = json.loads(data)["error"]
+        return str(error["reason"] or error["type"]) + (" (--user, --password)" if status == 401 else "")
+    return f"HTTP status {status}"
 
 
 def _reason(error: Exception) -> str:
-    """In the words of the node, where it has some."""
-    if isinstance(error, urllib.error.HTTPError):
-        with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
-            told = json.loads(error.read())["error"]
-            return str(told["reason"] or told["type"])
-        return f"HTTP status {error.code}"
-    cause = error.reason if isinstance(error, urllib.error.URLError) else error
-    if isinstance(cause, TimeoutError):
+    if isinstance(error, TimeoutError):
         return f"no answer within {_ANSWER_SECONDS:g} s"
-    return cause.strerror or str(cause) if isinstance(cause, OSError) else str(cause)
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"its certificate is not trusted: {error.verify_message} (--cacert)"
+    return error.strerror or str(error) if isinstance(error, OSError) else str(error) or type(error).__name__
 
 
 # --- showing --------------------------------------------------------------------------------------------------------

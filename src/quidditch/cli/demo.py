@@ -17,6 +17,7 @@ import orjson
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from quidditch.cli.access import Access
 from quidditch.cli.config import Config, ConfigError
 from quidditch.cli.run import serve
 
@@ -56,7 +57,7 @@ AGGREGATIONS: list[tuple[str, dict[str, Any]]] = [
 ]
 
 
-def demonstrate(config: Config, temporary: bool, stop: bool) -> None:
+def demonstrate(config: Config, temporary: bool, stop: bool, access: Access | None = None) -> None:
     """Runs a node and the demonstration against it; returns when the node has ended."""
     with tempfile.TemporaryDirectory(prefix="quidditch-demo-") as folder:
         if temporary:
@@ -65,17 +66,18 @@ def demonstrate(config: Config, temporary: bool, stop: bool) -> None:
         problems: list[str] = []
 
         def ready(url: str, end: Any) -> None:
-            threading.Thread(target=_run, args=(url, stop, end, problems), name="demo", daemon=True).start()
+            threading.Thread(
+                target=_run, args=(_Client(url, access or Access()), url, stop, end, problems), name="demo", daemon=True
+            ).start()
 
         serve(config, ready)
         if problems:
             raise ConfigError(problems[0])
 
 
-def _run(url: str, stop: bool, end: Any, problems: list[str]) -> None:
+def _run(client: _Client, url: str, stop: bool, end: Any, problems: list[str]) -> None:
     console = Console()
     try:
-        client = _Client(url)
         _index(client, console)
         _search(client, console)
         console.print(f"\nThe node stays up at {url}. Try:")
@@ -89,12 +91,13 @@ def _run(url: str, stop: bool, end: Any, problems: list[str]) -> None:
 
 
 class _Client:
-    def __init__(self, url: str) -> None:
-        self._connection = http.client.HTTPConnection(url.removeprefix("http://"), timeout=120)
+    def __init__(self, url: str, access: Access) -> None:
+        self._connection = access.connection(url, timeout=120)
+        self._headers = {"Content-Type": "application/json", **access.headers}
 
     def call(self, method: str, path: str, body: Any = None) -> dict[str, Any]:
         data = body if isinstance(body, bytes) else None if body is None else orjson.dumps(body)
-        self._connection.request(method, path, data, {"Content-Type": "application/json"})
+        self._connection.request(method, path, data, self._headers)
         response = self._connection.getresponse()
         answer: dict[str, Any] = orjson.loads(response.read() or b"{}")
         if response.status >= 300 and response.status != 404:

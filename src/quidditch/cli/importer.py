@@ -11,6 +11,7 @@ import csv
 import gzip
 import http.client
 import io
+import ssl
 import sys
 import time
 import zlib
@@ -23,6 +24,9 @@ from urllib.parse import quote, urlsplit
 import orjson
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TransferSpeedColumn
+
+from quidditch.cli.access import Access
+from quidditch.cli.config import ConfigError
 
 _RETRIES = 8
 _SHOWN_ERRORS = 5
@@ -50,7 +54,14 @@ class _Counting(io.RawIOBase):
 
 
 def run_import(
-    file: str, index: str, url: str, kind: str | None, id_field: str | None, batch: int, restart: bool
+    file: str,
+    index: str,
+    url: str,
+    kind: str | None,
+    id_field: str | None,
+    batch: int,
+    restart: bool,
+    access: Access | None = None,
 ) -> None:
     """Imports a file and reports. Raises :class:`ImportProblem`."""
     kind = kind or _kind(file)
@@ -60,7 +71,7 @@ def run_import(
     done = 0 if restart or place is None else _done(place, index)
     source = _Counting(_open(file))
     size = None if file == "-" else Path(file).stat().st_size
-    target = _Target(url, index)
+    target = _Target(url, index, access or Access())
     console = Console(stderr=True)
     if done:
         console.print(f"going on after {done:,} documents")
@@ -240,26 +251,28 @@ class _Failures:
 class _Target:
     """The node that takes the bulks; waits and tries again while it is overloaded or away."""
 
-    def __init__(self, url: str, index: str) -> None:
-        parts = urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise ImportProblem(f"[{url}] is no URL of a node")
-        kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
-        self._connection = kind(parts.hostname, parts.port or 9200, timeout=300)
-        self._path = f"{parts.path.rstrip('/')}/{quote(index, safe='')}/_bulk"
+    def __init__(self, url: str, index: str, access: Access) -> None:
+        try:
+            self._connection = access.connection(url, timeout=300)
+        except ConfigError as error:
+            raise ImportProblem(str(error)) from None
+        self._headers = {"Content-Type": "application/x-ndjson", **access.headers}
+        self._path = f"{urlsplit(url).path.rstrip('/')}/{quote(index, safe='')}/_bulk"
         self._url = url
         self.index = index
 
     def bulk(self, body: bytes) -> dict[str, Any]:
-        headers = {"Content-Type": "application/x-ndjson"}
         problem = ""
         for attempt in range(_RETRIES):
             if attempt:
                 time.sleep(min(0.25 * 2**attempt, 10))
             try:
-                self._connection.request("POST", self._path, body, headers)
+                self._connection.request("POST", self._path, body, self._headers)
                 response = self._connection.getresponse()
                 data = response.read()
+            except ssl.SSLCertVerificationError as error:
+                problem = f"the certificate of {self._url} is not trusted: {error.verify_message} (--cacert)"
+                raise ImportProblem(problem) from None
             except (OSError, http.client.HTTPException) as error:
                 self._connection.close()
                 problem = str(error) or type(error).__name__

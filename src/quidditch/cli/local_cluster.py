@@ -11,11 +11,16 @@ import json
 import os
 import signal
 import socket
+import ssl
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+
+from quidditch.cli.access import Access
+from quidditch.cli.config import ConfigError, load
+from quidditch.cli.guard import tls_files
 
 HOST = "127.0.0.1"
 ROLES = ("master", "data", "coordinator")
@@ -43,10 +48,11 @@ class Member:
     pid: int = 0
     joins: bool = False
     host: str = HOST
+    tls: bool = False
 
     @property
     def url(self) -> str:
-        return f"http://{self.host}:{self.http}"
+        return f"{'https' if self.tls else 'http'}://{self.host}:{self.http}"
 
 
 class LocalCluster:
@@ -151,19 +157,22 @@ class LocalCluster:
             else:
                 first = [each for each in masters if not each.joins]
                 command += ["--peers", ",".join(f"{each.name}={each.host}:{each.etcd + 1}" for each in first)]
+        member.tls = _answers_by_tls()
         member.pid = _spawn(command, self.log(member))
         self.save()
 
     def log(self, member: Member) -> Path:
         return self.folder / f"{member.name}.log"
 
-    def wait(self, members: Sequence[Member], timeout: float = _START_SECONDS) -> Iterator[Member]:
+    def wait(
+        self, members: Sequence[Member], timeout: float = _START_SECONDS, access: Access | None = None
+    ) -> Iterator[Member]:
         """Each node once it answers and has joined. Raises :class:`ClusterProblem` for one that ended or takes too long."""
         deadline = time.monotonic() + timeout
         left = list(members)
         while left:
             for member in list(left):
-                if joined(member):
+                if joined(member, access):
                     left.remove(member)
                     yield member
                 elif (now := state(member)) != "running":
@@ -246,16 +255,32 @@ def send(member: Member, number: int) -> None:
     os.kill(member.pid, number)
 
 
-def joined(member: Member) -> bool:
-    """Whether the node answers and belongs to a cluster."""
-    connection = http.client.HTTPConnection(member.host, member.http, timeout=5)
+def joined(member: Member, access: Access | None = None) -> bool:
+    """Whether the node answers and belongs to a cluster. Raises :class:`ClusterProblem` where it does not let in who asks, or where
+    he does not trust it.
+    """
+    access = access or Access()
     try:
-        with contextlib.closing(connection):
-            connection.request("GET", "/")
-            body = json.loads(connection.getresponse().read())
+        with contextlib.closing(access.connection(member.url, timeout=5)) as connection:
+            connection.request("GET", "/", headers=access.headers)
+            response = connection.getresponse()
+            body = json.loads(response.read())
+            if response.status in (401, 429):
+                raise ClusterProblem(f"{member.name}: {body['error']['reason']} (--user, --password)")
             return bool(body["cluster_uuid"] != "_na_")
+    except ssl.SSLCertVerificationError as error:
+        problem = f"the certificate of {member.name} is not trusted: {error.verify_message} (--cacert)"
+        raise ClusterProblem(problem) from None
     except (OSError, http.client.HTTPException, ValueError, KeyError):
         return False
+
+
+def _answers_by_tls() -> bool:
+    """Whether nodes with the settings of this environment do. Raises :class:`ClusterProblem`."""
+    try:
+        return bool(tls_files(load(None, os.environ, {})))
+    except ConfigError as error:
+        raise ClusterProblem(str(error)) from None
 
 
 def parse_signal(text: str) -> int:

@@ -8,7 +8,8 @@ from typing import Annotated
 import typer
 
 from quidditch.cli import cluster, options, state, users
-from quidditch.cli.options import Flags, fail, takes
+from quidditch.cli.access import Access
+from quidditch.cli.options import Flags, fail, reaches, takes
 
 STARTED = time.monotonic()
 app = typer.Typer(
@@ -69,8 +70,10 @@ def _serve(flags: Flags) -> None:
 
 @app.command()
 @takes(options.NODE)
+@reaches
 def demo(
     flags: Flags,
+    access: Access,
     stop: Annotated[bool, typer.Option("--stop", help="End when the demonstration is over.")] = False,
 ) -> None:
     """Index the documentation of this Python installation and search it; the node stays up afterwards."""
@@ -79,16 +82,18 @@ def demo(
     from quidditch.datanode.folder import FolderError
 
     try:
-        demonstrate(flags.load(), temporary=flags.settings["path.data"] is None, stop=stop)
+        demonstrate(flags.load(), temporary=flags.settings["path.data"] is None, stop=stop, access=access)
     except (ConfigError, FolderError) as error:
         raise fail(error) from None
 
 
 @app.command(name="import")
+@reaches
 def import_file(
     file: Annotated[str, typer.Argument(help="NDJSON or CSV, may be gzipped; - for standard input.")],
     index: Annotated[str, typer.Option("--index", "-i", help="Index to write to; created if it is missing.")],
-    url: Annotated[str, typer.Option("--url", help="The node.")] = "http://127.0.0.1:9200",
+    access: Access,
+    url: Annotated[str, typer.Option("--url", envvar="QUIDDITCH_URL", help="The node.")] = "http://127.0.0.1:9200",
     kind: Annotated[str | None, typer.Option("--format", help="ndjson or csv; otherwise told by the name.")] = None,
     id_field: Annotated[str | None, typer.Option("--id-field", help="Field that gives the document's id.")] = None,
     batch: Annotated[int, typer.Option("--batch", min=1, help="Documents in one request.")] = 2000,
@@ -100,7 +105,7 @@ def import_file(
     from quidditch.cli.importer import ImportProblem, run_import
 
     try:
-        run_import(file, index, url, kind, id_field, batch, restart)
+        run_import(file, index, url, kind, id_field, batch, restart, access)
     except ImportProblem as error:
         raise fail(error) from None
     except KeyboardInterrupt:

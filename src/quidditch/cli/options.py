@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from quidditch.cli.access import Access
+
 if TYPE_CHECKING:
     from quidditch.cli.config import Config
 
@@ -67,6 +69,18 @@ STATE = (
 _FILE = Annotated[Path | None, typer.Option("--config", help="Configuration in YAML.")]
 _SETS = Annotated[list[str] | None, typer.Option("--set", "-E", metavar="NAME=VALUE", help="Any other setting.")]
 
+_ACCESS: dict[str, Any] = {
+    name: Annotated[str, typer.Option(f"--{name}", envvar=f"QUIDDITCH_{name.upper()}", help=meaning)]
+    for name, meaning in (
+        ("user", "Name of the user, where the node has users."),
+        ("password", "That user's password, best given in the environment; asked for if it is missing."),
+        ("cacert", "Authority of the node's certificate where that is none of the system's, a PEM file."),
+        ("cert", "Own certificate, where the node asks for one, a PEM file."),
+        ("key", "Key of that certificate, a PEM file."),
+    )
+}
+_Decorator = Callable[[Callable[..., None]], Callable[..., None]]
+
 
 @dataclass(frozen=True)
 class Flags:
@@ -86,28 +100,57 @@ class Flags:
         return load(self.file, os.environ, self.settings)
 
 
-def takes(options: Sequence[Option]) -> Callable[[Callable[..., None]], Callable[..., None]]:
+def takes(options: Sequence[Option]) -> _Decorator:
     """Gives a command these options, `--config` and `--set`; it gets them as its argument `flags`."""
+    shared = [
+        *(_parameter(option.parameter, option.type, False if option.switch else None) for option in options),
+        _parameter("config", _FILE, None),
+        _parameter("sets", _SETS, None),
+    ]
+    return lambda command: _extended(command, "flags", shared, lambda given: _flags(options, given))
 
-    def decorate(command: Callable[..., None]) -> Callable[..., None]:
-        @functools.wraps(command)
-        def with_options(**given: Any) -> None:
-            command(flags=_flags(options, given), **given)
 
-        own = inspect.signature(command, eval_str=True).parameters.values()
-        shared = [
-            *(_parameter(option.parameter, option.type, False if option.switch else None) for option in options),
-            _parameter("config", _FILE, None),
-            _parameter("sets", _SETS, None),
-        ]
-        first = [parameter for parameter in own if parameter.default is parameter.empty and parameter.name != "flags"]
-        last = [parameter for parameter in own if parameter.default is not parameter.empty]
-        parameters = [parameter.replace(kind=parameter.KEYWORD_ONLY) for parameter in (*first, *shared, *last)]
-        with_options.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
-        with_options.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
-        return with_options
+def reaches(command: Callable[..., None]) -> Callable[..., None]:
+    """Gives a command the options of who asks a node by HTTP; it gets them as its argument `access`."""
+    return _extended(command, "access", [_parameter(name, type, "") for name, type in _ACCESS.items()], _access)
 
-    return decorate
+
+def _extended(
+    command: Callable[..., None],
+    argument: str,
+    shared: Sequence[inspect.Parameter],
+    made: Callable[[dict[str, Any]], Any],
+) -> Callable[..., None]:
+    """The command with shared options, of which one argument is made. `made` takes them out of what is given."""
+
+    @functools.wraps(command)
+    def with_options(**given: Any) -> None:
+        value = made(given)
+        command(**{argument: value}, **given)
+
+    own = inspect.signature(command, eval_str=True).parameters.values()
+    first = [parameter for parameter in own if parameter.default is parameter.empty and parameter.name != argument]
+    last = [parameter for parameter in own if parameter.default is not parameter.empty]
+    parameters = [parameter.replace(kind=parameter.KEYWORD_ONLY) for parameter in (*first, *shared, *last)]
+    with_options.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    with_options.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+    return with_options
+
+
+def _access(given: dict[str, Any]) -> Access:
+    """Takes what the options say of who asks out of `given`; a password that is missing is asked for at a terminal."""
+    from quidditch.cli.config import ConfigError
+
+    said = {name: str(given.pop(name)) for name in _ACCESS}
+    if said["user"] and not said["password"] and sys.stdin.isatty():
+        said["password"] = typer.prompt(f"password of {said['user']}", hide_input=True)
+    access = Access(**said)
+    try:
+        if said["cacert"] or said["cert"]:
+            assert access.tls
+    except ConfigError as error:
+        raise fail(error) from None
+    return access
 
 
 def _parameter(name: str, type: Any, default: Any) -> inspect.Parameter:
