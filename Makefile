@@ -12,7 +12,7 @@ ARGS ?=
 
 .DEFAULT_GOAL := help
 KUBE := etcd etcdctl etcdutl kube-apiserver kube-controller-manager kube-scheduler kubectl helm
-.PHONY: help run demo test test-rust test-python lint fmt compat bench bench-control chaos test-sim lock protos clean system etcd-if-possible $(KUBE)
+.PHONY: help run demo test test-rust test-python lint fmt compat bench bench-control bench-fanout chaos test-sim lock protos clean system etcd-if-possible $(KUBE)
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -52,6 +52,9 @@ bench: $(VENV)/.dev ## figures as ratios in one run; writes docs/benchmarks.md
 
 bench-control: $(VENV)/.dev etcd-if-possible ## the control plane beside bare etcd in one run; writes docs/benchmarks-control.md
 	$(BIN)/python -m benchmarks.control $(ARGS)
+
+bench-fanout: $(VENV)/.dev etcd-if-possible ## searches over several shards on two nodes beside one shard; writes docs/benchmarks-fanout.md
+	$(BIN)/python -m benchmarks.fanout $(ARGS)
 
 chaos: $(VENV)/.dev etcd-if-possible ## kill, pause and cut off nodes under load, by chance (ARGS='--minutes 30 --seed 7')
 	$(BIN)/python -m tests.chaos $(ARGS)

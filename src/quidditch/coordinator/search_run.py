@@ -80,14 +80,17 @@ class Run:
         return None if indices is None or self.cursor is not None else indices.get(self.prepared.readers[at][0])
 
     def groups(self) -> dict[tuple[str, str], list[int]]:
-        """The places by node and context; those of this node's own readers have no context."""
+        """The places by node and context; those of this node's own readers have no context, and come last: others are to work
+        meanwhile.
+        """
         found: dict[tuple[str, str], list[int]] = defaultdict(list)
+        own: list[int] = []
         for at, (_, _, node, reader) in enumerate(self.prepared.readers):
             if not isinstance(reader, Elsewhere):
-                found[node, ""].append(at)
+                own.append(at)
             elif not reader.gone:
                 found[node, reader.context].append(at)
-        return found
+        return {**found, **({(self.prepared.readers[own[0]][2], ""): own} if own else {})}
 
     def message(self, places: Sequence[int]) -> Query:
         """The query of these shards, which are all on one node and in one context there."""

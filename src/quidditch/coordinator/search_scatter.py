@@ -27,7 +27,7 @@ from quidditch.model.errors import ApiError
 from quidditch.transport import errors
 from quidditch.transport.breakers import Breaker
 from quidditch.transport.errors import from_kernel
-from quidditch.transport.searches import Answered, Fetch, Part, Query, Searches, Wanted
+from quidditch.transport.searches import INLINE_COST, Answered, Fetch, Part, Query, Searches, Wanted
 from quidditch.transport.shards import ShardMissing
 from quidditch_kernel import KernelError
 
@@ -140,14 +140,14 @@ class Scatter:
                 run.tried[at].add(node)
                 run.fail(at, error)
             return None
-        self._answered(run, node, found.queue, found.service_ms, started, len(places))
+        run.spent_ms += found.service_ms * len(places)
+        self._answered(node, found.queue, found.service_ms, started, len(places))
         if run.cursor is None:
             run.plan.pace.note(run.spent_ms / 1000)
         run.keep(places, node, found.held)
         return found
 
-    def _answered(self, run: Run, node: str, queue: int, service_ms: float, started: float, shards: int) -> None:
-        run.spent_ms += service_ms * shards
+    def _answered(self, node: str, queue: int, service_ms: float, started: float, shards: int) -> None:
         self._choice.answered(node, queue, service_ms, (time.perf_counter() - started) * 1000 / shards)
 
     async def _call(self, run: Run, node: str, places: Sequence[int], call: Coroutine[Any, Any, T]) -> T:
@@ -235,7 +235,8 @@ class Scatter:
             for at in places:
                 run.fail(at, _no_context(context))
             return
-        self._answered(run, node, answer.queue, answer.service_ms, started, len(places))
+        run.spent_ms += answer.service_ms * len(places)
+        self._answered(node, answer.queue, answer.service_ms, started, len(places))
         run.keep(places, node, answer.held)
         if answer.context:
             run.unfetched.add((node, answer.context))
@@ -253,7 +254,8 @@ class Scatter:
                 return _caught(run, at)
 
         try:
-            found = await spread(self._local.call, _width(run), places, one)
+            quick = _is_quick(run, places)
+            found = [one(at) for at in places] if quick else await spread(self._local.call, _width(run), places, one)
         except ApiError as error:
             for at in places:
                 run.fail(at, error)
@@ -264,8 +266,9 @@ class Scatter:
             else:
                 run.add(at, block)
                 run.sources[at] = Source("")
-        mean_ms = service.millis / len(places)
-        self._answered(run, self._local.id, self._local.queued, mean_ms, started, len(places))
+        run.spent_ms += service.millis
+        if not quick:
+            self._answered(self._local.id, self._local.queued, service.millis / len(places), started, len(places))
         millis = (time.perf_counter() - started) * 1000
         self._local.searched([(readers[at][0], readers[at][1]) for at in places], millis, run.plan.groups)
 
@@ -303,6 +306,8 @@ class Scatter:
             except KernelError as error:
                 return from_kernel(error)
 
+        if _is_quick(run, [at for at, _ in wanted]):
+            return [one(at, refs) for at, refs in wanted]
         try:
             return await self._local.call(lambda: [one(at, refs) for at, refs in wanted])
         except ApiError as error:
@@ -381,6 +386,8 @@ class Scatter:
             except KernelError as error:
                 return Part(error=errors.encode(error))
 
+        if _is_quick(run, places):
+            return [one(at) for at in places]
         try:
             return await spread(self._local.call, _width(run), places, one)
         except ApiError as error:
@@ -418,6 +425,16 @@ def kept_elsewhere(readers: Iterable[ShardReader]) -> set[tuple[str, str]]:
     return {
         (node, reader.context) for _, _, node, reader in readers if isinstance(reader, Elsewhere) and reader.context
     }
+
+
+def _is_quick(run: Run, places: Sequence[int]) -> bool:
+    """Whether the work on these shards of this node is done before a thread could begin with it."""
+    cost = 0
+    for at in places:
+        reader = run.prepared.readers[at][3]
+        assert not isinstance(reader, Elsewhere)
+        cost += run.plan_of(at).kernel.cost([reader])
+    return cost < INLINE_COST
 
 
 def _width(run: Run) -> int:

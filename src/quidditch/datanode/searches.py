@@ -41,6 +41,8 @@ class ReaderContext:
     readers: Sequence[tuple[Wanted, Reader | None, Plan | None]]
     keep_alive_ms: float
     groups: Sequence[str] = ()
+    quick: bool = False
+    """What the query costs so little that its hits need no thread either."""
     expires_ms: float = 0
 
 
@@ -192,7 +194,7 @@ class ShardSearches:
                 (wanted, None if isinstance(reader, Exception) else reader, plans[wanted.plan])
                 for wanted, reader in zip(query.shards, readers, strict=True)
             ]
-            context = self._keep(ReaderContext(kept, FETCH_MS, query.groups))
+            context = self._keep(ReaderContext(kept, FETCH_MS, query.groups, _cost(chosen) < INLINE_COST))
         return wire.Queried(blocks, context, held, self._data.queued, service.millis / max(1, len(chosen)))
 
     async def fetch(self, fetch: wire.Fetch) -> list[Part]:
@@ -211,7 +213,11 @@ class ShardSearches:
             return _part(lambda: work(wanted.index, wanted.number, reader, plan, refs, node), cancel)
 
         with self._stoppable(fetch.task) as cancel:
-            parts = await self._data.call(lambda: [one(at, refs, cancel) for at, refs in fetch.shards])
+
+            def work() -> list[Part]:
+                return [one(at, refs, cancel) for at, refs in fetch.shards]
+
+            parts = work() if context.quick else await self._data.call(work)
         names = [(context.readers[at][0].index, context.readers[at][0].number) for at, _ in fetch.shards]
         self._data.counts.add(names, (time.perf_counter() - started) * 1000, context.groups, queried=False)
         return parts
