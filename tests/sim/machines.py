@@ -22,6 +22,7 @@ from quidditch.lib.ids import CountedIds
 from quidditch.model.objects import NodeSpec, Object
 from quidditch.store import api
 from quidditch.store.memory import MemoryStore
+from quidditch.transport.pressure import IndexingPressure
 from tests.sim.disk import Disk
 from tests.sim.loop import Life, SimulatedLoop
 from tests.sim.model import Runtime
@@ -65,7 +66,13 @@ class Machine:
         self.life = Life(self.name)
         self.transport = self.net.join(self.name, self.life)
         self.net.trace.note(self.name, "starts")
-        self.loop.spawn(self.life, self.run(self.transport))
+        self.loop.spawn(self.life, self._run(self.transport))
+
+    async def _run(self, transport: SimulatedTransport) -> None:
+        try:
+            await self.run(transport)
+        except Exception as error:
+            self.loop.faults.append({"message": f"{self.name} does not start", "exception": error})
 
     async def run(self, transport: SimulatedTransport) -> None:
         raise NotImplementedError
@@ -163,7 +170,7 @@ class Data(Machine):
         node = self.node = DataNode(folder, Runtime(self.disk), _no_mapping, control, pool, pool)  # type: ignore[arg-type]
         control.subscribe(node.apply)
         node.apply(node.state, control.state)
-        service.serve(node, transport, self.loop)
+        service.serve(node, transport, self.loop, IndexingPressure(1 << 30))
         await control.start()
 
     def crash(self, chance: random.Random, silent: bool) -> None:

@@ -6,10 +6,15 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
+from quidditch.model.objects import ShardRouting
 from tests.sim.machines import Machine
 
 if TYPE_CHECKING:
     from tests.sim.world import World
+
+
+def _nodes(shard: ShardRouting) -> list[str | None]:
+    return [node for copy in shard.copies for node in (copy.node, copy.relocating_node)]
 
 
 class Nemesis:
@@ -36,6 +41,7 @@ class Nemesis:
             (0.4, self._blackout),
             (0.7, self._fail_shard),
             (3, self._flush),
+            (0, self._move),
         ]
         end = world.loop.time() + seconds
         while world.loop.time() < end and world.violation is None:
@@ -148,6 +154,20 @@ class Nemesis:
             name, shard, _, engine = self._chance.choice(engines)
             self._world.trace.note(name, shard, "has a fault")
             engine.fail("a fault of the disk")
+
+    async def _move(self) -> None:
+        """A copy is told to go to a node that has none of its shard."""
+        placed = [
+            (number, copy.node, [data.name for data in self._world.data if data.name not in _nodes(shard)])
+            for (_, number), shard in self._world.shards()
+            for copy in shard.copies
+            if copy.state == "STARTED"
+        ]
+        free = [(number, node, others) for number, node, others in placed if others]
+        if not free:
+            return
+        number, node, others = self._chance.choice(free)
+        await self._world.move(number, str(node), self._chance.choice(others))
 
     async def _flush(self) -> None:
         """A copy writes a commit, as it does when its log has grown."""

@@ -13,7 +13,7 @@ from typing import Any
 
 import orjson
 
-from quidditch.controlplane.core.commands import CreateIndex
+from quidditch.controlplane.core.commands import AllocationCommand, CreateIndex, Reroute
 from quidditch.coordinator.options import WriteOptions
 from quidditch.model.errors import ApiError
 from quidditch.model.objects import Copy, Index, ShardRouting
@@ -144,13 +144,17 @@ class World:
     async def _until(self, what: str, holds: Callable[[], bool], seconds: float) -> None:
         deadline = self.loop.time() + seconds
         while not holds():
-            if self.violation is not None:
-                raise self.violation
+            self._check()
             if self.loop.time() > deadline:
                 raise Violation(f"within {seconds:g} s it did not come about that {what}: {self._describe()}")
-            await asyncio.sleep(0.1)
+            await asyncio.sleep(0.2)
+        self._check()
+
+    def _check(self) -> None:
         if self.violation is not None:
             raise self.violation
+        if self.loop.faults:
+            raise Violation(str(self.loop.faults[0]))
 
     def _control(self) -> Any:
         return self.coordinator.remote if self.coordinator.remote is not None else _NoControl()
@@ -169,6 +173,15 @@ class World:
 
     def _waiting(self) -> int:
         return sum(write.ended == float("inf") for write in self.ledger.writes)
+
+    async def move(self, number: int, node: str, to_node: str) -> None:
+        command = AllocationCommand(kind="move", index=INDEX, shard=number, node=node, to_node=to_node)
+        self.trace.note("move", number, node, "->", to_node)
+        self.loop.spawn(self.coordinator.life, self._tell(Reroute(commands=(command,))))
+
+    async def _tell(self, command: Any) -> None:
+        with contextlib.suppress(ApiError, TransportError):
+            await self._control().submit(command, 5)
 
     # --- clients ----------------------------------------------------------------------------------------------------
 
@@ -289,17 +302,23 @@ class World:
     def _look(self) -> None:
         """Checkpoints while the cluster runs. A copy whose node is down counts with what lies on its disk."""
         known: dict[ShardId, dict[str, int]] = {}
+        stored: dict[tuple[str, ShardId], int] = {}
         for name, shard, allocation_id, engine in self.engines():
             self.owners[name, shard] = allocation_id
-            known.setdefault(shard, {})[name] = engine.checkpoints()[3]
+            _, _, stored[name, shard], known.setdefault(shard, {})[name] = engine.checkpoints()
         for shard, routing in self.shards():
-            stored = {}
+            in_sync = {}
             for machine in self.data:
-                allocation_id = self.owners.get((machine.name, shard), "")
-                folder = machine.disk.folder(str(machine.path / "nodes/0/indices" / shard[0] / str(shard[1])))
-                if folder is not None and allocation_id in routing.in_sync:
-                    stored[machine.name] = durable_checkpoint(folder)
-            checkers.check_checkpoints(shard, known.get(shard, {}), stored)
+                key = (machine.name, shard)
+                if self.owners.get(key) in routing.in_sync:
+                    at = stored[key] if key in stored else self._on_disk(machine, shard)
+                    if at is not None:
+                        in_sync[machine.name] = at
+            checkers.check_checkpoints(shard, known.get(shard, {}), in_sync)
+
+    def _on_disk(self, machine: Data, shard: ShardId) -> int | None:
+        folder = machine.disk.folder(f"{machine.name}/nodes/0/indices/{shard[0]}/{shard[1]}")
+        return durable_checkpoint(folder) if folder is not None else None
 
     def _judge(self) -> None:
         self._look()
@@ -312,9 +331,7 @@ class World:
                 history = engine.folder.records()
                 copies.append(CopyAtRest(str(copy.node), engine.documents, max_seq_no, local, known, history))
             checkers.check_rest(shard, self.ledger, copies)
-        faults = [each for each in self.loop.faults if isinstance(each.get("exception"), AssertionError)]
-        if faults:
-            raise Violation(str(faults[0]))
+        self._check()
 
 
 class _NoControl:

@@ -225,7 +225,11 @@ class RemoteControl:
             except TransportError as error:
                 _log.debug("no answer to join", by=target, error=str(error))
                 continue
-            self._follows(wire.decode(answer, wire.Joined))
+            joined = wire.decode(answer, wire.Joined)
+            if joined.epoch < self._epoch:
+                _log.info("join answered by a leader whose time is over", by=target, epoch=joined.epoch)
+                continue
+            self._follows(joined)
             return True
         return False
 

@@ -320,3 +320,29 @@ def test_pending_tasks_are_asked_of_the_next_leader_when_the_first_has_lost_the_
         assert node.leader_id != first
 
     run(test)
+
+
+def test_who_still_takes_itself_for_the_leader_is_not_joined() -> None:
+    """Nodes that did so beat in vain and joined again, without a pause, until it knew better."""
+
+    async def test(cluster: Cluster) -> None:
+        def master(name: str, epoch: int) -> None:
+            async def join(_: bytes) -> bytes:
+                return wire.encode(wire.Joined("c", name, name, epoch, 0.02))
+
+            async def beat(payload: bytes) -> bytes:
+                return wire.encode(wire.Heard(wire.decode(payload, wire.Beat).epoch == epoch, epoch))
+
+            transport = cluster.transports[name] = cluster.network.join(name)
+            transport.serve(wire.JOIN, join)
+            transport.serve(wire.BEAT, beat)
+
+        node = await cluster.node("n1", wait=False)
+        newer = wire.encode(wire.Publish(2, "m2", []))
+        await cluster.network.join("x").call("n1", wire.PUBLISH, newer, 1)
+        master("m1", 1)
+        master("m2", 2)
+        await asyncio.wait_for(node._found.wait(), 10)
+        assert node.leader_id == "m2"
+
+    run(test)
