@@ -1,4 +1,4 @@
-"""`_stats`: the numbers of indices, by metric and level; `_segments`; `_shard_stores`."""
+"""`_stats`: the numbers of indices, by metric and level; `_segments`."""
 
 from __future__ import annotations
 
@@ -170,52 +170,6 @@ async def segments(request: Request, node: Node) -> Response:
     return Response.json(human.with_units(answer) if request.flag("human") else answer)
 
 
-# --- _shard_stores --------------------------------------------------------------------------------------------------
-
-_STATUSES = ("green", "yellow", "red", "all")
-
-
-async def shard_stores(request: Request, node: Node) -> Response:
-    """Where copies of shards are on disk; without `status` only of indices that lack copies."""
-    wanted = common.names(request, "status") or ("yellow", "red")
-    for status in wanted:
-        if status not in _STATUSES:
-            raise illegal_argument(f"unknown cluster health status [{status}]")
-    shown: dict[str, Any] = {}
-    for index in common.resolve(request, node, STRICT_EXPAND_OPEN):
-        routing = node.control.state.routing.get(index.name)
-        numbers = {}
-        for number, shard in enumerate(routing.spec.shards if routing else ()):
-            if "all" in wanted or _status(shard.copies) in wanted:
-                numbers[str(number)] = {"stores": [_store(node, copy) for copy in shard.copies if copy.node]}
-        if numbers:
-            shown[index.name] = {"shards": numbers}
-    return Response.json({"indices": shown})
-
-
-def _status(copies: Sequence[Copy]) -> str:
-    if not any(copy.primary and copy.active for copy in copies):
-        return "red"
-    return "green" if all(copy.active for copy in copies) else "yellow"
-
-
-def _store(node: Node, copy: Copy) -> dict[str, Any]:
-    holder = node.control.state.nodes.get(str(copy.node))
-    about: dict[str, Any] = {}
-    if holder is not None:
-        about = {
-            "name": holder.name,
-            "ephemeral_id": holder.spec.ephemeral_id,
-            "transport_address": holder.spec.transport_address,
-            "attributes": dict(holder.spec.attributes),
-        }
-    return {
-        str(copy.node): about,
-        "allocation_id": copy.allocation_id,
-        "allocation": "primary" if copy.primary else "replica",
-    }
-
-
 _STATS = (
     *common.EXPAND,
     "completion_fields",
@@ -234,8 +188,4 @@ ROUTES = [
         for path in ("/_stats", "/_stats/{metric}", "/{index}/_stats", "/{index}/_stats/{metric}")
     ),
     *(Route("GET", path, segments, (*common.EXPAND, "verbose")) for path in ("/_segments", "/{index}/_segments")),
-    *(
-        Route("GET", path, shard_stores, (*common.EXPAND, "status"))
-        for path in ("/_shard_stores", "/{index}/_shard_stores")
-    ),
 ]

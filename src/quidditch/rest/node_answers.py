@@ -12,6 +12,7 @@ from quidditch.rest import (
     nodes_info,
     nodes_stats,
     nodes_usage,
+    shard_stores,
     tasks,
 )
 from quidditch.rest.node import Node
@@ -28,6 +29,7 @@ def serve(node: Node) -> None:
         (cat_nodes.CELLS, cat_nodes.tell),
         (cat_nodes.POOLS, cat_nodes.tell_pools),
         (cat_shards.DISK, cat_shards.disk),
+        (shard_stores.STORES, shard_stores.tell),
         (cluster_stats.MACHINE, cluster_stats.tell),
         (tasks.LIST, tasks.tell),
         (tasks.CANCEL, tasks.tell_cancelled),

@@ -19,6 +19,7 @@ FAMILIES = [
     "indices_shards",
     "indices_stats",
     "indices_recovery",
+    "shard_stores",
     "rollover",
     "templates",
     "template_simulate",
