@@ -43,6 +43,8 @@ from quidditch.transport.tcp import TcpTransport
 
 NODES = 20
 CLIENTS = 64
+RATE = 200.0
+"""Index creations a second that the cluster has to keep up with."""
 TIMERS = (100, 1000)
 """etcd's heartbeat and election timeout in ms: those of a master."""
 
@@ -191,6 +193,7 @@ async def changes(cluster: Cluster, count: int, indices: int, figures: Figures) 
             await leader.submit(PutClusterSettings(persistent={"cluster.max_shards_per_node": 100_000}))
             await worker.do("create", count=CLIENTS, clients=CLIENTS)
             figures.creations[many] = await worker.do("create", count=indices, clients=CLIENTS)
+            figures.steady[many] = await worker.do("steadily", count=indices, a_second=RATE)
             figures.alone[many] = await worker.do("create", count=100, clients=1)
             if number:
                 figures.applied_ms = await _applied(leader, worker)

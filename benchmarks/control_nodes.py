@@ -96,13 +96,24 @@ class Nodes:
 
         began = time.perf_counter()
         await asyncio.gather(*(client(self._nodes[number % len(self._nodes)]) for number in range(clients)))
-        seconds = time.perf_counter() - began
-        taken.sort()
-        return {
-            "a_second": count / seconds,
-            "p50": taken[len(taken) // 2] * 1e3,
-            "p99": taken[int(len(taken) * 0.99)] * 1e3,
-        }
+        return _told(count, time.perf_counter() - began, taken)
+
+    async def steadily(self, count: int, a_second: float) -> dict[str, Any]:
+        """So many indices, each asked for when its time has come, however many others are still waited for: p50 and p99 in ms from
+        then on to the answer.
+        """
+        taken: list[float] = []
+        began = time.perf_counter()
+
+        async def one(number: int) -> None:
+            due = began + number / a_second
+            await asyncio.sleep(due - time.perf_counter())
+            node = self._nodes[number % len(self._nodes)]
+            await node.control.submit(CreateIndex(name=f"made-{next(self._names)}", settings=SETTINGS), 120)
+            taken.append(time.perf_counter() - due)
+
+        await asyncio.gather(*(one(number) for number in range(count)))
+        return _told(count, time.perf_counter() - began, taken)
 
     async def applied(self, versions: list[int]) -> list[float]:
         """For each version when the last node had it."""
@@ -141,12 +152,22 @@ class Nodes:
         return count / (time.perf_counter() - began)
 
 
+def _told(count: int, seconds: float, taken: list[float]) -> dict[str, Any]:
+    taken.sort()
+    return {
+        "a_second": count / seconds,
+        "p50": taken[len(taken) // 2] * 1e3,
+        "p99": taken[int(len(taken) * 0.99)] * 1e3,
+    }
+
+
 async def main() -> None:
     configure("error", sys.stderr)
     leader, count = sys.argv[1], int(sys.argv[2])
     nodes = Nodes([await BenchNode.join(number, leader) for number in range(count)])
     tasks: dict[str, Callable[..., Awaitable[Any]]] = {
         "create": nodes.create,
+        "steadily": nodes.steadily,
         "applied": nodes.applied,
         "beats": nodes.beats,
         "lookups": nodes.lookups,

@@ -21,6 +21,8 @@ class Figures:
     etcd_watch_ms: float = 0.0
     #: By the number of indices that were there: a second, p50, p99 with many clients.
     creations: dict[int, dict[str, float]] = field(default_factory=dict)
+    #: The same where 200 a second are asked for, whatever is still waited for.
+    steady: dict[int, dict[str, float]] = field(default_factory=dict)
     #: The same with one client alone.
     alone: dict[int, dict[str, float]] = field(default_factory=dict)
     applied_ms: tuple[float, float] = (0.0, 0.0)
@@ -83,9 +85,13 @@ def _rows(figures: Figures) -> Iterator[Row]:
         at = f"at {existing:,} indices" if existing else "on an empty cluster"
         rate = found["a_second"]
         yield Row(f"index creations/s {at}, 64 clients", f"{rate:,.0f}", puts, "≥ 200", rate >= 200)
-        p99 = found["p99"]
+        yield Row(
+            f"their p50 / p99 {at}, which is 64 divided by the rate", f"{found['p50']:.0f} / {found['p99']:.0f} ms"
+        )
+        steady = figures.steady[existing]
+        p99 = steady["p99"]
         goal = ("≤ 50 ms", p99 <= 50, CAUSES["p99"]) if existing else ("", None, "")
-        yield Row(f"their p50 / p99 {at}", f"{found['p50']:.0f} / {p99:.0f} ms", "", *goal)
+        yield Row(f"p50 / p99 {at}, 200 asked for each second", f"{steady['p50']:.1f} / {p99:.1f} ms", "", *goal)
         alone = figures.alone[existing]
         took = f"{alone['p50']:.1f} / {alone['p99']:.1f} ms"
         yield Row(f"one client alone {at}, p50 / p99", took, f"{figures.etcd_put_ms:.1f} ms a put, p50")

@@ -95,6 +95,7 @@ class _Master:
     leader: Leader
     service: ControlService
     membership: Membership
+    rivals: Rivals
 
     @classmethod
     async def open(
@@ -137,11 +138,18 @@ class _Master:
         members = open_members(config, endpoints) if etcd is not None else None
         membership = Membership(leader, members, etcd, state, folder.node_id)
         membership.start()
-        return cls(etcd, store, leader, service, membership)
+        return cls(etcd, store, leader, service, membership, rivals)
 
     def endings(self) -> list[Callable[[], Awaitable[None]]]:
         stop_etcd = [self.etcd.stop] if self.etcd is not None else []
-        return [self.membership.stop, self.service.stop, self.leader.stop, self.store.close, *stop_etcd]
+        return [
+            self.membership.stop,
+            self.service.stop,
+            self.leader.stop,
+            self.rivals.stop,
+            self.store.close,
+            *stop_etcd,
+        ]
 
 
 async def _etcd(config: Config, folder: DataFolder) -> tuple[EtcdMember | None, list[str]]:

@@ -15,8 +15,8 @@ _log = structlog.get_logger(__name__)
 
 
 class Candidate:
-    """`holder` names this process in the lease, `seconds` is how long others wait for it after it died. `gone` looks whether
-    another leader has died; `may_lead` says whether this one is a candidate at all.
+    """`holder` names this process in the lease, `seconds` is how long others wait for it after it died. `gone` looks for
+    a while whether another leader has died; `may_lead` says whether this one is a candidate at all.
     """
 
     def __init__(
@@ -51,11 +51,11 @@ class Candidate:
         if rival is None:
             await asyncio.sleep(0 if self.may_lead() else self.seconds / 10)
             return
-        if self._gone is not None and rival.holder != self.holder and await self._gone(rival):
+        if self._gone is None or rival.holder == self.holder:
+            await asyncio.sleep(self.seconds / 10)
+        elif await self._gone(rival):
             _log.info("the leader is gone", leader=rival.holder, epoch=rival.epoch)
             await self._store.release(rival)
-        else:
-            await asyncio.sleep(self.seconds / 10)
 
     async def release(self) -> None:
         if self.lease is not None:

@@ -56,6 +56,8 @@ from quidditch.store import api
 _log = structlog.get_logger(__name__)
 _BATCH = 256
 _ATTEMPTS = 5
+_STOP_SECONDS = 1.5
+"""How long a standby that ends waits for the store in all."""
 _LOOK_SECONDS = 0.5
 """How often it is looked whether a disk has passed a watermark."""
 
@@ -65,8 +67,8 @@ class Leader:
 
     `holder` names this process in the lease (`node id`, or `node id@host:port` where others may look after it); `lease_seconds` is
     how long others wait for it after it died. A `standby` is one of several candidates: it starts without the lead and, when it
-    loses it, leaves what is queued to the next leader. `gone` looks whether another leader has died: then nobody waits for its lease
-    to run out. `may_lead` says whether this one is a
+    loses it, leaves what is queued to the next leader. `gone` looks for a while whether another leader has died: then nobody waits for
+    its lease to run out. `may_lead` says whether this one is a
     candidate at all. `copies`: whether nodes can copy shards from each other. `measures` takes what they say of themselves. `aside`
     runs what takes long in a thread; without it everything is decided on the event loop.
     """
@@ -197,14 +199,31 @@ class Leader:
         self._chores.add("measures")
 
     async def stop(self) -> None:
-        """Serves what is queued, then ends; the store stays open."""
+        """Serves what is queued, then ends; the store stays open. A standby does not wait for a store that does not play along (of the
+        last masters of a cluster none has a quorum any more): there are other candidates, and its lease runs out.
+        """
         self._stopping = True
         self._wake.set()
+        patience = _STOP_SECONDS if self._standby else None
         for task in self._tasks:
-            await task
-        await self._chores.stop()
+            patience = await self._ended(task, patience)
+        self._hand_over()
+        patience = await self._ended(self._chores.stop(), patience)
         await self._foreign.ended()
-        await self._candidate.release()
+        await self._ended(self._candidate.release(), patience)
+
+    async def _ended(self, part: Awaitable[None], patience: float | None) -> float | None:
+        """Waits so many seconds (None: as long as it takes) for the part to end, then cancels it; the seconds that are left."""
+        began = self._clock.monotonic()
+        task = asyncio.ensure_future(part)
+        await asyncio.wait([task], timeout=patience)
+        while not task.done():
+            # Again and again, since wait_for can lose a cancellation (before Python 3.12).
+            task.cancel()
+            await asyncio.wait([task], timeout=0.1)
+        if not task.cancelled():
+            task.result()
+        return None if patience is None else max(0.1, patience - (self._clock.monotonic() - began))
 
     async def _lead(self) -> None:
         self._step_down()
@@ -232,7 +251,7 @@ class Leader:
     def _hand_over(self) -> None:
         """A standby that another leads leaves its commands to that one: their senders ask again there."""
         if self._standby:
-            for task in self._queue:
+            for task in self.waiting():
                 task.answer(not_leading(self._candidate.holder, ""))
             self._queue.clear()
 
@@ -381,6 +400,9 @@ class Leader:
             if task.attempts < _ATTEMPTS and isinstance(error, api.Conflict | api.NotFound | api.Fenced | None):
                 task.executing = False
                 again.append(task)
+            elif self._standby and isinstance(error or worst, api.Unavailable):
+                # Whether it is written is not known. The sender asks again: here, once the store plays along, or the next leader.
+                task.answer(not_leading(self._candidate.holder, ""))
             else:
                 task.fail(error or worst)
             worst = error if isinstance(error, api.Fenced) else worst

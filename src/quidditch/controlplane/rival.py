@@ -9,41 +9,77 @@ import asyncio
 
 from quidditch.controlplane import wire
 from quidditch.lib.clock import Clock
+from quidditch.model.errors import ApiError
 from quidditch.store.api import Lease
 from quidditch.transport.api import Transport, TransportError, Unreachable
 
 _INTERVAL = 0.2
 _TIMEOUT = 0.5
+_AGAIN = 0.05
+"""Seconds until a leader is asked again that refused the connection."""
 _ALLOWED = 1.0
 """Seconds without an answer after which a leader counts as gone; one whose address refuses twice is gone at once."""
 _REFUSALS = 2
+_LOOK = 0.5
+"""How long a question waits for the leader to be found gone."""
+_KEPT = 10.0
+"""A leader that nobody has asked about for so long is not looked after any more."""
 
 
 class Rivals:
-    """Looks after one leader at a time, named `node id@host:port` in its lease."""
+    """Looks after one leader at a time, named `node id@host:port` in its lease: from the first question about it on, also while nobody
+    asks. Where a machine is lost, etcd is often without a leader as well; when it has one again it is known already who is gone.
+    """
 
     def __init__(self, transport: Transport, clock: Clock) -> None:
         self._transport = transport
         self._clock = clock
         self._lease: Lease | None = None
-        self._heard = 0.0
-        self._refusals = 0
+        self._asked = 0.0
+        self._found_gone = asyncio.Event()
+        self._watcher: asyncio.Task[None] | None = None
 
     def address(self) -> str:
         """Where the leader was last; empty if there was none."""
         return self._lease.holder.partition("@")[2] if self._lease is not None else ""
 
     async def gone(self, lease: Lease) -> bool:
-        """Asks the holder once. Takes about as long as the time between two questions."""
-        if lease != self._lease:
-            self._lease, self._heard, self._refusals = lease, self._clock.monotonic(), 0
-        before = self._clock.monotonic()
+        """Whether the holder is gone; False after a while in which it was not found to be."""
+        self._asked = self._clock.monotonic()
+        if lease != self._lease or self._watcher is None or self._watcher.done():
+            await self.stop()
+            self._lease = lease
+            self._found_gone.clear()
+            self._watcher = asyncio.ensure_future(self._watch(lease))
         try:
-            answer = await self._transport.call(f"@{self.address()}", wire.ALIVE, b"", _TIMEOUT)
-        except TransportError as error:
-            self._refusals += isinstance(error, Unreachable)
-            return self._refusals >= _REFUSALS or self._clock.monotonic() - self._heard > _ALLOWED
-        finally:
-            await asyncio.sleep(max(0.0, _INTERVAL - (self._clock.monotonic() - before)))
-        self._heard, self._refusals = self._clock.monotonic(), 0
-        return wire.decode(answer, wire.Heard).epoch < lease.epoch  # the process was started anew and knows of no lead
+            await asyncio.wait_for(self._found_gone.wait(), _LOOK)
+        except TimeoutError:
+            return False
+        return True
+
+    async def stop(self) -> None:
+        """Looks after nobody any more."""
+        while self._watcher is not None and not self._watcher.done():
+            # Again and again, since wait_for can lose a cancellation (before Python 3.12).
+            self._watcher.cancel()
+            await asyncio.wait([self._watcher], timeout=0.1)
+
+    async def _watch(self, lease: Lease) -> None:
+        heard, refusals = self._clock.monotonic(), 0
+        while self._clock.monotonic() - self._asked < _KEPT:
+            before = self._clock.monotonic()
+            pause = _INTERVAL
+            try:
+                answer = await self._transport.call(f"@{self.address()}", wire.ALIVE, b"", _TIMEOUT)
+            except (TransportError, ApiError) as error:
+                if isinstance(error, Unreachable):
+                    refusals, pause = refusals + 1, _AGAIN
+                if refusals >= _REFUSALS or self._clock.monotonic() - heard > _ALLOWED:
+                    self._found_gone.set()
+            else:
+                heard, refusals = self._clock.monotonic(), 0
+                if wire.decode(answer, wire.Heard).epoch < lease.epoch:
+                    self._found_gone.set()  # the process was started anew and knows of no lead
+                else:
+                    self._found_gone.clear()
+            await asyncio.sleep(max(0.0, pause - (self._clock.monotonic() - before)))

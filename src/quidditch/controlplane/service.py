@@ -26,6 +26,8 @@ _log = structlog.get_logger(__name__)
 _REPORTS = (RegisterNode, NodeLeft, ShardStarted, ShardFailed)
 """Commands that nobody waits for: they are answered once they are decided."""
 _EVERYWHERE_SECONDS = 30.0
+_AGAIN_SECONDS = 0.05
+"""Until a node is asked again that refused the connection."""
 M = TypeVar("M")
 
 
@@ -56,6 +58,7 @@ class ControlService:
         self._publication: Publication | None = None
         self._epoch = 0
         self.heartbeats = 0
+        self._noticed = asyncio.Event()
         self._watchman: asyncio.Task[None] | None = None
         self._unsubscribe: Callable[[], None] | None = None
 
@@ -123,6 +126,8 @@ class ControlService:
         self._signs = {id: Sign(node.spec.ephemeral_id, now, until) for id, node in state.nodes.items()}
         for node in state.nodes:
             self._publication.add(node)
+            # Often one of them went with the leader before: who asks for a change shall not wait for it.
+            self._ask_whether_there(node)
 
     def _end_publication(self) -> None:
         if self._publication is not None:
@@ -205,7 +210,11 @@ class ControlService:
         pause = self._limits.probe / 4
         while True:
             before = self._clock.monotonic()
-            await asyncio.sleep(pause)
+            try:
+                await asyncio.wait_for(self._noticed.wait(), pause)
+            except TimeoutError:
+                pass
+            self._noticed.clear()
             now = self._clock.monotonic()
             if not self._leader.leading:
                 self._end_publication()
@@ -213,8 +222,7 @@ class ControlService:
             if now - before > 2 * pause:
                 continue
             for node in liveness.silent(self._signs.items(), now, self._limits):
-                if node not in self._probes:
-                    self._probes[node] = asyncio.ensure_future(self._probe(node))
+                self._ask_whether_there(node)
             for node, reason in liveness.gone(self._signs.items(), now, self._limits):
                 try:
                     await self._remove(node, reason)
@@ -234,14 +242,22 @@ class ControlService:
         except ApiError as error:
             _log.warning("health of nodes cannot be noted", error=str(error))
 
-    async def _probe(self, node: str) -> None:
+    def _ask_whether_there(self, node: str) -> None:
+        if node not in self._probes:
+            self._probes[node] = asyncio.ensure_future(self._probe(node, self._signs[node]))
+
+    async def _probe(self, node: str, sign: Sign) -> None:
         """A process that is gone refuses connections: nobody has to wait until its silence is long enough."""
-        sign = self._signs[node]
         try:
-            await self._transport.call(node, wire.HERE, b"", self._limits.suspect)
-            sign.refused = 0
-        except Unreachable:
-            sign.refused += 1
+            while sign.refused < self._limits.refusals:
+                try:
+                    await self._transport.call(node, wire.HERE, b"", self._limits.suspect)
+                    sign.refused = 0
+                    return
+                except Unreachable:
+                    sign.refused += 1
+                await asyncio.sleep(_AGAIN_SECONDS)
+            self._noticed.set()
         except (TransportError, ApiError) as error:
             _log.debug("node does not answer", node=node, error=str(error))
         finally:

@@ -17,7 +17,7 @@ from quidditch.controlplane.service import ControlService
 from quidditch.lib.clock import SystemClock
 from quidditch.lib.ids import RandomIds
 from quidditch.model.errors import ApiError
-from quidditch.model.objects import NodeSpec
+from quidditch.model.objects import Index, NodeSpec, Object
 from quidditch.store import api
 from quidditch.store.memory import MemoryStore
 from quidditch.transport.api import Unreachable
@@ -211,6 +211,63 @@ def test_a_node_that_asks_again_changes_nothing_and_one_that_was_removed_meanwhi
         beat = wire.Beat("n1", spec.ephemeral_id, epoch, 0)
         assert not wire.decode(await call("m1", wire.BEAT, wire.encode(beat), 5), wire.Heard).known
         assert await node.wait_for(lambda state: "n1" in state.nodes, 10), "it joins anew"
+
+    run(test)
+
+
+def test_a_write_that_met_a_store_without_a_leader_is_asked_for_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whether it was done is not known: done or not, the index is there once, and its uuid is the one answered."""
+
+    async def test(cluster: Cluster) -> None:
+        await cluster.master("m1")
+        await cluster.leading()
+        node = await cluster.node("n1")
+        create = MemoryStore.create
+        failures = [False, True]
+
+        async def failing(store: MemoryStore, obj: Object, fence: int | None = None) -> Object:
+            if isinstance(obj, Index) and failures:
+                if failures.pop():
+                    await create(store, obj, fence)
+                raise api.Unavailable("no leader")
+            return await create(store, obj, fence)
+
+        monkeypatch.setattr(MemoryStore, "create", failing)
+        for name in ("done", "not-done"):
+            made = await node.submit(CreateIndex(name=name), 20)
+            assert node.state.indices[name].uuid == made.uuid
+        assert not failures
+        failures += [False] * 100_000
+        with pytest.raises(ApiError) as caught:
+            await node.submit(CreateIndex(name="never"), 0.5)
+        assert (caught.value.status, caught.value.type) == (503, "cluster_manager_not_discovered_exception")
+
+    run(test)
+
+
+def test_a_master_ends_though_the_store_does_not_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What waits goes to the next leader; nothing that it began is left behind."""
+
+    async def test(cluster: Cluster) -> None:
+        leader = await cluster.master("m1")
+        await cluster.leading()
+        node = await cluster.node("n1")
+        asked = asyncio.Event()
+
+        async def never(*_: object, **__: object) -> None:
+            asked.set()
+            await asyncio.Event().wait()
+
+        for name in ("create", "update", "acquire", "release", "leader"):
+            monkeypatch.setattr(MemoryStore, name, never)
+        change = asyncio.ensure_future(node.submit(CreateIndex(name="a"), 60))
+        await asked.wait()
+        await leader.stop()
+        assert all(task.done() for task in leader._tasks)
+        monkeypatch.undo()
+        await cluster.master("m2")
+        await change
+        assert "a" in node.state.indices
 
     run(test)
 
