@@ -15,7 +15,7 @@ from quidditch.cli.config import ConfigError
 _log = structlog.get_logger(__name__)
 INTERVAL_SECONDS = 1.0
 T = TypeVar("T")
-_Stamp = tuple[int, int, int] | None
+_Stamp = tuple[int, int, int, int] | None
 
 
 class Renewed(Generic[T]):
@@ -54,7 +54,7 @@ class Renewed(Generic[T]):
         self._seen = seen
         try:
             self.value = await asyncio.to_thread(self._load)
-        except ConfigError as error:
+        except (ConfigError, OSError) as error:
             _log.error("a changed file cannot be used, what was read before stays in force", problem=str(error))
             return
         self.use(self.value)
@@ -62,7 +62,7 @@ class Renewed(Generic[T]):
 
 
 def _stamps(files: Sequence[str]) -> list[_Stamp]:
-    """Tells whether a file, or what a link leads to, is another than before."""
+    """Tells whether a file, or what a link leads to, is another than before, or may now be read by others."""
     return [_stamp(file) for file in files]
 
 
@@ -71,4 +71,4 @@ def _stamp(file: str) -> _Stamp:
         found = os.stat(file)
     except OSError:
         return None
-    return found.st_ino, found.st_size, found.st_mtime_ns
+    return found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns

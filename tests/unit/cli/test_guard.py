@@ -120,6 +120,8 @@ def test_tls_is_1_2_or_later_and_clients_show_certificates_where_an_authority_is
 
 
 class Harness:
+    """What is `wrong`, or cannot be read, is refused."""
+
     def __init__(self, file: Path) -> None:
         self.file = file
         self.used: list[bytes] = []
@@ -127,10 +129,7 @@ class Harness:
         self.renewed.use = self.used.append
 
     def _load(self) -> bytes:
-        try:
-            data = self.file.read_bytes()
-        except OSError as error:
-            raise ConfigError(str(error)) from None
+        data = self.file.read_bytes()
         if data == b"wrong":
             raise ConfigError("the file is wrong")
         return data

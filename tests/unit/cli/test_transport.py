@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import shutil
 import ssl
 import subprocess
 from pathlib import Path
@@ -12,6 +14,7 @@ from tests.support.authority import Authority
 from quidditch.cli import stores, transport
 from quidditch.cli.config import Config, ConfigError, load
 from quidditch.cli.tls import RenewedContext
+from quidditch.transport.api import TransportError
 from quidditch.transport.tcp import TcpTransport
 
 PLAIN = {"transport.tls.enabled": "false"}
@@ -97,3 +100,43 @@ def test_files_that_are_wrong_are_named(tmp_path: Path) -> None:
     for path, problem in ((other, "is not the key of the certificate"), (locked, "without a password")):
         with pytest.raises(ConfigError, match=rf"\[transport.tls.key\] {path} .*{problem}"):
             opened(configured(**{**files, "transport.tls.key": str(path)}))
+
+
+def test_nodes_take_another_authority_while_they_run(tmp_path: Path) -> None:
+    """Who has a certificate of the new one is let in from then on, who has one of the old one no longer."""
+    for name in ("old", "new"):
+        (tmp_path / name).mkdir()
+    old, new = Authority(tmp_path / "old"), Authority(tmp_path / "new")
+    files = old.settings("node")
+
+    async def scenario() -> None:
+        config = configured(**files)
+        tls = transport.renewed_tls(config)
+        assert tls is not None
+        host = transport.open_transport("host", str, lambda _: None, tls)
+
+        async def echo(payload: bytes) -> bytes:
+            return payload
+
+        host.serve("echo", echo)
+        address = await transport.listen(configured(**{"transport.port": "0"}), host)
+
+        async def heard(authority: Authority) -> bool:
+            guest = transport.open_transport(
+                "guest", str, lambda _: None, transport.renewed_tls(configured(**authority.settings("guest")))
+            )
+            try:
+                return await guest.call(f"@{address}", "echo", b"hello", 20) == b"hello"
+            except TransportError:
+                return False
+            finally:
+                await guest.close()
+
+        assert [await heard(old), await heard(new)] == [True, False]
+        for setting, file in new.settings("node").items():
+            shutil.copy(file, files[setting])
+        await tls.look()
+        assert [await heard(old), await heard(new)] == [False, True]
+        await host.close()
+
+    asyncio.run(scenario())
