@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import gc
 import json
 import statistics
 import subprocess
@@ -138,6 +139,8 @@ class Worker:
 @asynccontextmanager
 async def leading(store: EtcdStore) -> AsyncIterator[tuple[Leader, str]]:
     """A leader as a master has it, and the address at which nodes find it."""
+    gc.collect()
+    gc.freeze()  # as every process of a node does once it serves
     leader = Leader(
         store,
         cluster_name="bench",

@@ -6,6 +6,7 @@ Takes one task a line on stdin, as JSON, and answers with one line on stdout.
 from __future__ import annotations
 
 import asyncio
+import gc
 import itertools
 import json
 import sys
@@ -163,6 +164,8 @@ def _told(count: int, seconds: float, taken: list[float]) -> dict[str, Any]:
 
 async def main() -> None:
     configure("error", sys.stderr)
+    gc.collect()
+    gc.freeze()  # as every process of a node does once it serves
     leader, count = sys.argv[1], int(sys.argv[2])
     nodes = Nodes([await BenchNode.join(number, leader) for number in range(count)])
     tasks: dict[str, Callable[..., Awaitable[Any]]] = {

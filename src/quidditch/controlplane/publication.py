@@ -7,6 +7,8 @@ goes with the next one.
 from __future__ import annotations
 
 import asyncio
+import heapq
+import itertools
 from collections import deque
 from collections.abc import Mapping
 
@@ -37,7 +39,10 @@ class Publication:
         self._diffs: deque[tuple[int, int, bytes]] = deque(maxlen=_KEPT)
         self._full: tuple[int, bytes] | None = None
         self._peers: dict[str, _Peer] = {}
-        self._moved: set[asyncio.Future[None]] = set()
+        self._messages: dict[int, bytes] = {}
+        self._messages_for = -1
+        self._waiting: list[tuple[int, int, asyncio.Future[None]]] = []
+        self._numbers = itertools.count()
         self._closed = False
 
     def publish(self, old: ClusterState, new: ClusterState) -> None:
@@ -64,21 +69,22 @@ class Publication:
             self._tell()
 
     async def applied(self, version: int, timeout: float) -> bool:
-        """Until every node that is fed has applied `version`; False after `timeout` seconds."""
-        deadline = self._clock.monotonic() + timeout
-        while any(peer.version < version for peer in self._peers.values()):
-            left = deadline - self._clock.monotonic()
-            if left <= 0:
-                return False
-            moved: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-            self._moved.add(moved)
-            try:
-                await asyncio.wait_for(moved, left)
-            except TimeoutError:
-                return False
-            finally:
-                self._moved.discard(moved)
+        """Until every node that is fed has applied `version`; False after `timeout` seconds. Who waits is woken once, however many
+        nodes there are.
+        """
+        if self._least() >= version:
+            return True
+        reached: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        heapq.heappush(self._waiting, (version, next(self._numbers), reached))
+        try:
+            await asyncio.wait_for(reached, timeout)
+        except TimeoutError:
+            return False
         return True
+
+    def _least(self) -> float:
+        """The version that every node has."""
+        return min((peer.version for peer in self._peers.values()), default=float("inf"))
 
     def behind(self) -> Mapping[str, int]:
         """The version that each node that is not up to date has."""
@@ -106,8 +112,7 @@ class Publication:
                     await asyncio.sleep(_PAUSE)
 
     async def _send(self, node: str, peer: _Peer) -> None:
-        message = wire.Publish(self._epoch, self._transport.node_id, self._from(peer.version))
-        answer = await self._transport.call(node, wire.PUBLISH, wire.encode(message), _TIMEOUT)
+        answer = await self._transport.call(node, wire.PUBLISH, self._message(peer.version), _TIMEOUT)
         applied = wire.decode(answer, wire.Applied)
         if applied.epoch > self._epoch:
             _log.info("a node follows a later leader", node=node, epoch=applied.epoch)
@@ -117,19 +122,36 @@ class Publication:
         peer.version = applied.version
         self._tell()
 
+    def _message(self, version: int) -> bytes:
+        """What leads from `version` to the newest state, made once for all nodes that are there."""
+        if self._messages_for != self._state.version:
+            self._messages_for = self._state.version
+            self._messages.clear()
+        message = self._messages.get(version)
+        if message is None:
+            publish = wire.Publish(self._epoch, self._transport.node_id, self._from(version))
+            message = self._messages[version] = wire.encode(publish)
+        return message
+
     def _from(self, version: int) -> list[bytes]:
         """The differences that lead from `version` to the newest state."""
-        chain = [(base, data) for base, number, data in self._diffs if number > version]
-        if version and chain and chain[0][0] == version:
-            return [data for _, data in chain]
+        chain: list[bytes] = []
+        for base, number, data in reversed(self._diffs) if version else ():
+            if number <= version:
+                break
+            chain.append(data)
+            if base == version:
+                return chain[::-1]
         if self._full is None or self._full[0] != self._state.version:
             self._full = (self._state.version, diff.encode(diff.full(self._state)))
         return [self._full[1]]
 
     def _tell(self) -> None:
-        for future in self._moved:
-            if not future.done():
-                future.set_result(None)
+        least = self._least()
+        while self._waiting and self._waiting[0][0] <= least:
+            _, _, reached = heapq.heappop(self._waiting)
+            if not reached.done():
+                reached.set_result(None)
 
 
 class _Peer:
