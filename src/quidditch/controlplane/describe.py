@@ -42,6 +42,8 @@ def describe(command: Command) -> tuple[str, str]:
         return "URGENT", "cluster_reroute (api)"
     if isinstance(command, commands.NodeLeft):
         return "IMMEDIATE", f"node-left [{command.node_id}]"
+    if isinstance(command, commands.NodeHangs):
+        return "IMMEDIATE", f"node-hangs [{command.node_id}]"
     if isinstance(command, commands.PutShutdown):
         return "URGENT", f"put-node-shutdown-{command.node}"
     if isinstance(command, commands.DeleteShutdown):

@@ -13,7 +13,15 @@ import structlog
 
 from quidditch.controlplane import wire
 from quidditch.controlplane.core import liveness
-from quidditch.controlplane.core.commands import Command, NodeLeft, NoteHealth, RegisterNode, ShardFailed, ShardStarted
+from quidditch.controlplane.core.commands import (
+    Command,
+    NodeHangs,
+    NodeLeft,
+    NoteHealth,
+    RegisterNode,
+    ShardFailed,
+    ShardStarted,
+)
 from quidditch.controlplane.core.liveness import Limits, Sign
 from quidditch.controlplane.leader import Leader
 from quidditch.controlplane.publication import Publication
@@ -223,12 +231,21 @@ class ControlService:
                 continue
             for node in liveness.silent(self._signs.items(), now, self._limits):
                 self._ask_whether_there(node)
+            for node in liveness.hanging(self._signs.items(), now, self._limits):
+                await self._lead_elsewhere(node)
             for node, reason in liveness.gone(self._signs.items(), now, self._limits):
                 try:
                     await self._remove(node, reason)
                 except ApiError as error:
                     _log.warning("node cannot be removed", node=node, error=str(error))
             await self._note_health(now)
+
+    async def _lead_elsewhere(self, node: str) -> None:
+        _log.info("node hangs", node=node)
+        try:
+            await self._leader.submit(NodeHangs(node_id=node))
+        except ApiError as error:
+            _log.warning("a node that hangs leads on", node=node, error=str(error))
 
     async def _note_health(self, now: float) -> None:
         stages, nodes = self._leader.measures.stages, self._leader.state.nodes

@@ -10,6 +10,7 @@ from tests.unit.controlplane.cluster import Cluster
 from quidditch.controlplane.core.commands import (
     AllocationCommand,
     HeldShard,
+    NodeHangs,
     NodeLeft,
     PutClusterSettings,
     Reroute,
@@ -413,3 +414,29 @@ def test_a_copy_without_a_place_leaves_the_in_sync_set_when_the_primary_asks_and
     assert lost.allocation_id in cluster.state.routing["a"].spec.shards[0].in_sync
     cluster.run(report)
     assert cluster.state.routing["a"].spec.shards[0].in_sync == (first.primary.allocation_id,)
+
+
+def test_a_node_that_hangs_leads_only_what_nobody_else_can() -> None:
+    cluster = Cluster(nodes=3)
+    cluster.create("a")
+    cluster.create("alone", {"number_of_replicas": "0"})
+    cluster.starting = False
+    before = shard(cluster)
+    node = str(before.primary.node)
+    alone = shard(cluster, "alone")
+    cluster.run(NodeHangs(node_id=node))
+    after = shard(cluster)
+    assert after.primary == structs.replace(before.copies[1], primary=True)
+    assert after.primary_term == before.primary_term + 1
+    assert before.primary.allocation_id in after.in_sync
+    assert after.copies[1].node in (None, node), "its data is there"
+    assert after.copies[1].allocation_id != before.primary.allocation_id
+    assert shard(cluster, "alone") == alone
+
+
+def test_nothing_changes_for_a_node_that_hangs_and_leads_nothing() -> None:
+    cluster = Cluster(nodes=2)
+    cluster.create("a")
+    before = cluster.state
+    assert not cluster.run(NodeHangs(node_id=str(shard(cluster).copies[1].node))).ops
+    assert cluster.state.routing["a"] is before.routing["a"]

@@ -221,6 +221,12 @@ class NodeLeft(_Command, frozen=True, kw_only=True):
     reason: str = "left"
 
 
+class NodeHangs(_Command, frozen=True, kw_only=True):
+    """Nothing is heard of a node, though it may still come back: where another copy is in sync, its primaries lead no longer."""
+
+    node_id: str
+
+
 class NoteHealth(_Command, frozen=True, kw_only=True):
     """What the leader finds of nodes, by id, as far as it has changed."""
 
@@ -358,6 +364,7 @@ Acknowledging: TypeAlias = (
     | DeleteNamed
     | RegisterNode
     | NodeLeft
+    | NodeHangs
     | NoteHealth
     | ShardStarted
     | ShardFailed

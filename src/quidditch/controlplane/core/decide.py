@@ -52,6 +52,7 @@ _HANDLERS: Mapping[type, Callable[[Draft, Any], commands.Result]] = {
     commands.PutClusterSettings: cluster_settings.put_cluster_settings,
     commands.RegisterNode: nodes.register_node,
     commands.NodeLeft: nodes.node_left,
+    commands.NodeHangs: nodes.node_hangs,
     commands.NoteHealth: nodes.note_health,
     commands.ShardStarted: nodes.shard_started,
     commands.ShardFailed: nodes.shard_failed,

@@ -13,13 +13,14 @@ _WELL = NodeStatus()
 
 
 class Limits(msgspec.Struct, frozen=True):
-    """Seconds. A node silent for `probe` is asked whether it is there: one that refuses `refusals` times has left at once. One
-    silent for `suspect` is unhealthy, for `gone` it has left. One that is behind with the state for `slow` is degraded, for `lag`
-    it has left. What was wrong must be over for `well`.
+    """Seconds. A node silent for `probe` is asked whether it is there: one that refuses `refusals` times has left at once. One silent
+    for `hangs` leads no shard any more that another copy can lead, for `suspect` it is unhealthy, for `gone` it has left. One that is
+    behind with the state for `slow` is degraded, for `lag` it has left. What was wrong must be over for `well`.
     """
 
-    probe: float = 0.5
+    probe: float = 0.4
     refusals: int = 2
+    hangs: float = 0.7
     suspect: float = 1.0
     gone: float = 2.0
     slow: float = 5.0
@@ -30,13 +31,15 @@ class Limits(msgspec.Struct, frozen=True):
 class Sign(msgspec.Struct):
     """The last signs of life of one node: when it was heard, what it has applied, and since when it is behind or well.
 
-    `refused`: how often in a row its address has refused a connection. Before `until` it is not given up for its silence.
+    `refused`: how often in a row its address has refused a connection. Before `until` it is not given up for its silence. `hung`: it
+    was found to hang, and has not been heard since.
     """
 
     ephemeral: str
     heard: float
     until: float = 0.0
     refused: int = 0
+    hung: bool = False
     version: int = 0
     behind_since: float | None = None
     well_since: float | None = None
@@ -53,6 +56,16 @@ def gone(signs: Iterable[tuple[str, Sign]], now: float, limits: Limits) -> list[
             found.append((node, f"followers check: nothing heard for {quiet:.1f} s"))
         elif sign.behind_since is not None and now - sign.behind_since > limits.lag:
             found.append((node, f"lagging: at version {sign.version} for {now - sign.behind_since:.0f} s"))
+    return found
+
+
+def hanging(signs: Iterable[tuple[str, Sign]], now: float, limits: Limits) -> list[str]:
+    """The nodes that hang since a moment; each is told once, until it is heard again."""
+    found = []
+    for node, sign in signs:
+        hung, sign.hung = sign.hung, now - sign.heard > limits.hangs and now > sign.until
+        if sign.hung and not hung:
+            found.append(node)
     return found
 
 

@@ -13,6 +13,7 @@ from quidditch.controlplane.core.allocation.solve import allocate
 from quidditch.controlplane.core.commands import (
     Acknowledged,
     HeldShard,
+    NodeHangs,
     NodeLeft,
     NoteHealth,
     RegisterNode,
@@ -78,6 +79,21 @@ def node_left(draft: Draft, command: NodeLeft) -> Acknowledged:
     take_copies_of_left(draft, command.node_id)
     apply_auto_expand(draft)
     allocate(draft)
+    return Acknowledged()
+
+
+def node_hangs(draft: Draft, command: NodeHangs) -> Acknowledged:
+    """Replicas on it stay: a write that they do not take has them out of the in-sync set soon enough. What led waits for the node."""
+    node, changed = command.node_id, []
+    for known in draft.state.routing.values():
+        delayed = _delay_ms(draft, known.spec.index, "NODE_LEFT") > 0
+        info = UnassignedInfo(reason="NODE_LEFT", at=draft.env.now_ms, details=f"node_hangs [{node}]", delayed=delayed)
+        shards = tuple(routing.lead_elsewhere(shard, node, info) for shard in known.spec.shards)
+        if shards != known.spec.shards:
+            changed.append(routing.with_shards(known, shards))
+    if changed:
+        draft.put_all(changed)
+        allocate(draft)
     return Acknowledged()
 
 

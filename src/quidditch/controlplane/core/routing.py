@@ -201,6 +201,12 @@ def unassign(shard: ShardRouting, position: int, info: UnassignedInfo) -> ShardR
     return replace(shard, copies=_with(shard.copies, position, gone))
 
 
+def lead_elsewhere(shard: ShardRouting, node: str, info: UnassignedInfo) -> ShardRouting:
+    """Another copy in sync takes over from the primary on the node, if there is one."""
+    heirs = any(copy.active and copy.allocation_id in shard.in_sync for copy in shard.copies[1:])
+    return unassign(shard, 0, info) if shard.primary.node == node and heirs else shard
+
+
 def _onward(copy: Copy) -> Copy | None:
     """A replica that was lost while it moved: what it is copied to comes from the primary, and goes on being built."""
     target = copy.target
