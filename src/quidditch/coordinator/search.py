@@ -32,7 +32,7 @@ from quidditch.query.request import SearchRequest
 from quidditch.query.uri import flag
 from quidditch.transport.breakers import Breaker
 from quidditch.transport.errors import CallFailed, from_kernel
-from quidditch.transport.searches import INLINE_COST, Answered, Explain, Searches, Wanted
+from quidditch.transport.searches import INLINE_COST, INLINE_SECONDS, Answered, Explain, Searches, Wanted
 from quidditch.transport.shards import ShardMissing
 from quidditch_kernel import KernelError
 
@@ -40,9 +40,6 @@ if TYPE_CHECKING:
     from quidditch_kernel import Outcome, Plan, Reader
 
     LocalReader = tuple[str, int, str, Reader]
-
-INLINE_SECONDS = 250e-6
-"""Plans that took less time than this when they ran before run on the event loop's thread, as those that cost little do."""
 
 
 @dataclass(slots=True)

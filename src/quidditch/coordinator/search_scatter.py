@@ -27,12 +27,12 @@ from quidditch.model.errors import ApiError
 from quidditch.transport import errors
 from quidditch.transport.breakers import Breaker
 from quidditch.transport.errors import from_kernel
-from quidditch.transport.searches import INLINE_COST, Answered, Fetch, Part, Query, Searches, Wanted
+from quidditch.transport.searches import INLINE_COST, INLINE_SECONDS, Answered, Fetch, Part, Query, Searches, Wanted
 from quidditch.transport.shards import ShardMissing
 from quidditch_kernel import KernelError
 
 T = TypeVar("T")
-_INLINE_BYTES = 65_536
+_INLINE_BYTES = 200_000
 """Blocks that are smaller than this together are merged on the event loop's thread."""
 _ATTEMPTS = 3
 """How often a search begins, at most, when nodes are lost between query and fetch."""
@@ -429,6 +429,9 @@ def kept_elsewhere(readers: Iterable[ShardReader]) -> set[tuple[str, str]]:
 
 def _is_quick(run: Run, places: Sequence[int]) -> bool:
     """Whether the work on these shards of this node is done before a thread could begin with it."""
+    seconds = run.plan.pace.seconds
+    if seconds is not None and run.cursor is None:
+        return seconds * len(places) / len(run.prepared.readers) < INLINE_SECONDS
     cost = 0
     for at in places:
         reader = run.prepared.readers[at][3]

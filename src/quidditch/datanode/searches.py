@@ -18,7 +18,7 @@ from quidditch.lib.spread import Spent, spread
 from quidditch.model.errors import ApiError
 from quidditch.transport import errors
 from quidditch.transport import searches as wire
-from quidditch.transport.searches import INLINE_COST, Part, Wanted
+from quidditch.transport.searches import INLINE_COST, INLINE_SECONDS, Part, Wanted
 from quidditch.transport.shards import ShardMissing
 from quidditch_kernel import Cancel, KernelError, Plan, Reader
 
@@ -53,6 +53,8 @@ class ShardSearches:
         self._data = data
         self.contexts: Contexts[ReaderContext] = Contexts(clock, b"\x0a")
         self._plans: dict[bytes, Plan] = {}
+        self._paces: dict[tuple[Plan, str], float] = {}
+        """Milliseconds that a plan took of a shard of an index when it ran last."""
         self._running: dict[str, tuple[Cancel, int]] = {}
         """What ends the searches under way, by their names, and how many calls there are of each."""
         self._sweeper: asyncio.TimerHandle | None = None
@@ -133,14 +135,26 @@ class ShardSearches:
         ]
 
     async def _run(self, chosen: Sequence[_Chosen], work: Callable[[], T]) -> T:
-        return work() if _cost(chosen) < INLINE_COST else await self._data.call(work)
+        return work() if self._is_quick(chosen) else await self._data.call(work)
+
+    def _is_quick(self, chosen: Sequence[_Chosen]) -> bool:
+        """Whether the work on the shards is done before a thread could begin with it."""
+        paces = [self._paces.get((plan, wanted.uuid)) for wanted, _, plan in chosen]
+        known = [pace for pace in paces if pace is not None]
+        return sum(known) < INLINE_SECONDS * 1000 if len(known) == len(paces) else _cost(chosen) < INLINE_COST
+
+    def _note(self, chosen: Sequence[_Chosen], millis: float) -> None:
+        """What a shard took; one slow run, as a busy machine makes them, counts in part."""
+        if len(self._paces) > 2 * _KEPT_PLANS:
+            self._paces.clear()
+        for key in {(plan, wanted.uuid) for wanted, _, plan in chosen}:
+            self._paces[key] = min(millis, self._paces.get(key, millis) * 4)
 
     async def _each(self, chosen: Sequence[_Chosen], width: int, work: Callable[[_Chosen], T]) -> list[T]:
         """The work of every shard; where it is much, of so many at a time."""
-        cost = _cost(chosen)
-        if cost < INLINE_COST:
+        if self._is_quick(chosen):
             return [work(each) for each in chosen]
-        if cost < SPREAD_COST:
+        if _cost(chosen) < SPREAD_COST:
             return await self._data.call(lambda: [work(each) for each in chosen])
         return await spread(self._data.call, min(width, os.cpu_count() or 1), chosen, work)
 
@@ -185,6 +199,9 @@ class ShardSearches:
             found = iter(await self._each(chosen, query.width, one))
         blocks = [Part(error=_error(reader)) if isinstance(reader, Exception) else next(found) for reader in readers]
         millis = (time.perf_counter() - started) * 1000
+        mean_ms = service.millis / max(1, len(chosen))
+        if query.cursor is None:
+            self._note(chosen, mean_ms)
         self._data.counts.add(_names(chosen), millis, query.groups, fetched=False)
         held = self._hold(list(zip(query.shards, readers, strict=True)), query)
         context = ""
@@ -194,8 +211,8 @@ class ShardSearches:
                 (wanted, None if isinstance(reader, Exception) else reader, plans[wanted.plan])
                 for wanted, reader in zip(query.shards, readers, strict=True)
             ]
-            context = self._keep(ReaderContext(kept, FETCH_MS, query.groups, _cost(chosen) < INLINE_COST))
-        return wire.Queried(blocks, context, held, self._data.queued, service.millis / max(1, len(chosen)))
+            context = self._keep(ReaderContext(kept, FETCH_MS, query.groups, self._is_quick(chosen)))
+        return wire.Queried(blocks, context, held, self._data.queued, mean_ms)
 
     async def fetch(self, fetch: wire.Fetch) -> list[Part]:
         """The hits of a query's shards; its context ends. Raises :class:`ShardMissing` if it has ended before."""
@@ -239,6 +256,8 @@ class ShardSearches:
                 chosen, lambda: quidditch_kernel.search(targets, plans[0], own, query.cursor, cancel)
             )
         self._data.counts.add(_names(chosen), (time.perf_counter() - started) * 1000, query.groups)
+        if query.cursor is None:
+            self._note(chosen, found.seconds * 1000 / len(chosen))
         held = self._hold(list(zip(query.shards, readers, strict=True)), query)
         return wire.Whole(
             found.body,

@@ -27,6 +27,8 @@ SECONDS = 300.0
 _FREE_SECONDS = 5.0
 INLINE_COST = 20_000
 """Plans that visit fewer documents than this run on the event loop's thread: a thread of their own would cost more."""
+INLINE_SECONDS = 250e-6
+"""Plans that took less time than this when they ran before do so as well."""
 
 
 class _Message(msgspec.Struct, frozen=True, array_like=True):
