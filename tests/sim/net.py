@@ -39,6 +39,7 @@ class Network:
         self._doubled = doubled
         self._nodes: dict[str, SimulatedTransport] = {}
         self._cut: dict[tuple[str, str], float] = {}
+        self._stuck: list[Callable[[], None]] = []
         self._calls: dict[int, _Call] = {}
         self._numbers = 0
         self._looking = False
@@ -63,7 +64,15 @@ class Network:
                         self.cut(other, one)
 
     def heal(self) -> None:
+        """What was under way on connections that are not dead yet is sent again."""
         self._cut.clear()
+        stuck, self._stuck = self._stuck, []
+        for come in stuck:
+            self.loop.call_later(self.latency(), come)
+        for number, call in list(self._calls.items()):
+            if call.connecting:
+                del self._calls[number]
+                call.fail(NotSent(f"node [{call.target}]: no connection"))
 
     def crashed(self, node_id: str, silent: bool) -> None:
         """The node is gone. Its connections are reset, unless its machine went with it: that is `silent`."""
@@ -103,12 +112,17 @@ class Network:
     def _pass(self, source: str, target: str, number: int, arrive: Callable[[], None]) -> None:
         """One message on its way."""
         if self.chance.random() < self.drop:
-            if self.chance.random() < 0.7:
-                self.loop.call_later(self.latency(), self._break, number, "the connection was reset")
+            # What a connection loses ends it, at once or when it has been silent for too long.
+            after = self.latency() if self.chance.random() < 0.7 else DEAD_SECONDS
+            self.loop.call_later(after, self._break, number, "the connection was reset")
             return
 
         def come() -> None:
-            if (source, target) not in self._cut:
+            if number not in self._calls:
+                return  # its connection is gone, and what was on it
+            if (source, target) in self._cut:
+                self._stuck.append(come)
+            else:
                 arrive()
 
         self.loop.call_later(self.latency(), come)

@@ -46,6 +46,7 @@ class Plan:
     replicas: int
     writers: int
     ids: int
+    pause: float
     seconds: float
     delayed: str
 
@@ -60,7 +61,8 @@ class Plan:
             replicas=0 * chance.choice((1, 1, 2)),
             writers=chance.choice((2, 3, 5)),
             ids=chance.choice((2, 6, 12)),
-            seconds=chance.choice((15.0, 25.0)),
+            pause=chance.choice((0.1, 0.4, 0.8)),
+            seconds=chance.choice((20.0, 40.0)),
             delayed=chance.choice(("0s", "1s", "5s")),
         )
 
@@ -191,7 +193,7 @@ class World:
                 await self._read(chance)
             else:
                 await self._write(chance)
-            await asyncio.sleep(chance.expovariate(1 / 0.15))
+            await asyncio.sleep(chance.expovariate(1 / self.plan.pause))
 
     def _pick(self, chance: random.Random) -> tuple[Index, ShardId, str]:
         index = self._control().state.indices[INDEX]
