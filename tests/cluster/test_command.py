@@ -18,6 +18,7 @@ from tests.support.cluster import until
 from quidditch.cli.config import environment_name
 from quidditch.rest.users import User, dump, hashed
 
+pytestmark = pytest.mark.timeout(300)
 Command = Callable[..., subprocess.CompletedProcess[str]]
 
 
