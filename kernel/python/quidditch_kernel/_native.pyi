@@ -1,5 +1,6 @@
 """Types of the kernel's border. Bytes are JSON unless said otherwise; the formats are in docs/kernel.md."""
 
+import builtins
 from collections.abc import Callable, Sequence
 from typing import Self, final
 
@@ -101,6 +102,10 @@ class SliceResult:
     def reject(self, item: int, error: bytes) -> None:
         """Makes an unknown item fail with this error."""
     def max_seq_no(self) -> int: ...
+    def operations(self) -> bytes:
+        """Records of what the last `bulk` or `retry` wrote, for the other copies; empty without `replicated`."""
+    def set_copies(self, total: int, successful: int, failures: bytes) -> None:
+        """The `_shards` of every item that was done. `failures`: a JSON list; its length is `failed`."""
     def item(self, item: int) -> bytes:
         """The answer of one item, {"index": {…, "status": 201}}."""
     def to_bytes(self) -> bytes: ...
@@ -131,17 +136,43 @@ class Shard:
 
         config: {index, uuid, shard, primary_term, durability: request|async, sync_interval_ms, refresh_interval_ms
         (-1: never), translog_flush_bytes, gc_deletes_ms, existing (a folder without a commit is no new shard),
-        check_on_startup, max_result_window…}.
+        check_on_startup, max_result_window…; role: primary (default: takes all that its log holds, fills gaps by no-ops)
+        | replica (goes as far as `recover_to`, by default the global checkpoint that its log tells; later commits are
+        removed, the log is kept); replicated (there are other copies: the global checkpoint is what
+        `set_global_checkpoint` says; otherwise it follows the shard's own); retention_bytes}.
         Raises corruption_exception naming file and offset.
         """
     def configure(self, config: bytes) -> None:
         """Dynamic settings."""
     def set_mapping(self, mapping: Mapping) -> None: ...
-    def bulk(self, slice: Slice) -> SliceResult:
-        """Applies a slice; durable on return under `request`. May be called again with the same slice and result for
-        its unknown items."""
-    def retry(self, slice: Slice, result: SliceResult) -> None:
+    def bulk(self, slice: Slice, sync: bool = True, retried: bool = False) -> SliceResult:
+        """Applies a slice; durable on return under `request` if `sync`. `retried`: it may have been applied before;
+        documents with generated ids are not doubled then."""
+    def retry(self, slice: Slice, result: SliceResult, sync: bool = True) -> None:
         """Applies the unknown items of `result` again, in place."""
+    def sync(self) -> None:
+        """All that was written, and the global checkpoint, is durable on return."""
+    def apply(self, operations: bytes, primary_term: int, sync: bool = True) -> None:
+        """Takes over operations of the primary (records), in any order; those that were processed before are skipped.
+        Raises illegal_argument_exception for a term older than the shard's."""
+    def checkpoints(self) -> tuple[int, int, int, int]:
+        """Max sequence number, processed and persisted local checkpoint, global checkpoint; -1: none."""
+    def set_global_checkpoint(self, value: int) -> None:
+        """Never goes back; lasts with the next sync. May be above the local checkpoint of a copy that recovers."""
+    def promote(self, primary_term: int) -> None:
+        """Goes on as primary: what the log holds above the local checkpoint counts again, gaps are filled with no-ops
+        of this term; durable on return. Nobody may write meanwhile."""
+    def trim_above(self, max_seq_no: int) -> None:
+        """Voids what the log holds so far above this number; durable on return."""
+    def history(self, from_seq_no: int) -> History | None:
+        """All operations from this number to the newest, held until dropped; None if the log does not go back so
+        far."""
+    def retain_history(self, from_seq_no: int) -> None:
+        """Keeps operations from this number on, up to `retention_bytes` beyond what commits need."""
+    def history_uuid(self) -> str: ...
+    def files(self) -> Files:
+        """Those of the newest commit that holds nothing above the global checkpoint, held until dropped. Commits first,
+        and waits a second at most until that commit is safe."""
     def get(self, request: bytes) -> bytes | None:
         """{id, realtime, source: true|false|{includes, excludes}, version?, version_type?, stored_fields?} → the
         members of a get answer from `_version` on; None if not found."""
@@ -177,6 +208,46 @@ class Shard:
         """What was acknowledged is on disk on return, and the folder is not touched any more."""
     def abandon(self) -> None:
         """Closes without writing anything: the folder is about to be removed."""
+
+@final
+class History:
+    """Operations in the order of their numbers."""
+
+    @property
+    def max_seq_no(self) -> int: ...
+    @property
+    def bytes(self) -> int: ...
+    def __len__(self) -> int: ...
+    def next(self, max_bytes: int) -> builtins.bytes:
+        """Records of the next operations, at least one; empty at the end."""
+
+@final
+class Files:
+    """The files of a commit."""
+
+    def manifest(self) -> bytes:
+        """{files: [{name, length, checksum}], local_checkpoint, max_seq_no, history_uuid}"""
+    def read(self, name: str, offset: int, length: int) -> bytes: ...
+
+@final
+class Restore:
+    """A shard that is being received, beside the one in place at `path`. Files that an earlier attempt received whole,
+    and those that the shard in place has, are taken over."""
+
+    def __new__(cls, path: str, manifest: bytes) -> Self: ...
+    def needed(self) -> list[tuple[str, int, int]]:
+        """(name, offset to go on from, length)"""
+    def reused(self) -> tuple[int, int]:
+        """Files and bytes that need not be sent."""
+    def write(self, name: str, offset: int, data: bytes) -> None:
+        """The next piece of a file; an empty file has one empty piece."""
+    def finish(self) -> None:
+        """Checks everything, makes it durable and puts it in place. Raises corruption_exception."""
+    def discard(self) -> None: ...
+
+def inspect_shard(path: str) -> bytes | None:
+    """{history_uuid, max_seq_no, local_checkpoint, global_checkpoint, primary_term} of a closed shard; None: there is
+    none."""
 
 @final
 class Reader:

@@ -137,6 +137,14 @@ impl SliceResult {
         self.locked().max_seq_no
     }
 
+    fn operations<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
+        PyBytes::new(py, &self.locked().operations)
+    }
+
+    fn set_copies(&self, total: u32, successful: u32, failures: &[u8]) {
+        self.locked().set_copies(total, successful, failures);
+    }
+
     fn item<'py>(&self, py: Python<'py>, item: usize) -> Bound<'py, PyBytes> {
         PyBytes::new(py, self.locked().item(item))
     }

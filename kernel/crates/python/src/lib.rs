@@ -7,6 +7,7 @@ mod mapping;
 mod reader;
 mod search;
 mod shard;
+mod transfer;
 
 use pyo3::prelude::*;
 
@@ -28,4 +29,6 @@ mod _native {
     };
     #[pymodule_export]
     use crate::shard::{Runtime, Shard};
+    #[pymodule_export]
+    use crate::transfer::{Files, History, Restore, inspect_shard};
 }

@@ -12,6 +12,7 @@ use crate::bulk::{Slice, SliceResult};
 use crate::error::{raise, run};
 use crate::mapping::Mapping;
 use crate::reader::Reader;
+use crate::transfer::{Files, History};
 
 /// What all shards of a process share.
 #[pyclass(frozen, module = "quidditch_kernel._native")]
@@ -61,15 +62,60 @@ impl Shard {
         run(py, || self.inner.set_mapping(mapping))
     }
 
-    fn bulk(&self, py: Python<'_>, slice: &Slice) -> PyResult<SliceResult> {
+    #[pyo3(signature = (slice, sync = true, retried = false))]
+    fn bulk(&self, py: Python<'_>, slice: &Slice, sync: bool, retried: bool) -> PyResult<SliceResult> {
         let slice = slice.inner.clone();
-        let result = run(py, || self.inner.bulk(&slice))?;
+        let manner = engine::Manner { unsynced: !sync, retried };
+        let result = run(py, || self.inner.bulk_as(&slice, manner))?;
         Ok(SliceResult::new(result, Some(slice)))
     }
 
-    fn retry(&self, py: Python<'_>, slice: &Slice, result: &SliceResult) -> PyResult<()> {
+    #[pyo3(signature = (slice, result, sync = true))]
+    fn retry(&self, py: Python<'_>, slice: &Slice, result: &SliceResult, sync: bool) -> PyResult<()> {
         let slice = slice.inner.clone();
-        run(py, || self.inner.retry(&slice, &mut result.locked()))
+        let manner = engine::Manner { unsynced: !sync, retried: false };
+        run(py, || self.inner.retry_as(&slice, &mut result.locked(), manner))
+    }
+
+    fn sync(&self, py: Python<'_>) -> PyResult<()> {
+        run(py, || self.inner.sync())
+    }
+
+    #[pyo3(signature = (operations, primary_term, sync = true))]
+    fn apply(&self, py: Python<'_>, operations: &[u8], primary_term: u64, sync: bool) -> PyResult<()> {
+        run(py, || self.inner.replicate(operations, primary_term, !sync))
+    }
+
+    fn checkpoints(&self) -> (i64, i64, i64, i64) {
+        self.inner.checkpoints()
+    }
+
+    fn set_global_checkpoint(&self, value: i64) {
+        self.inner.set_global_checkpoint(value);
+    }
+
+    fn promote(&self, py: Python<'_>, primary_term: u64) -> PyResult<()> {
+        run(py, || self.inner.promote(primary_term))
+    }
+
+    fn trim_above(&self, py: Python<'_>, max_seq_no: i64) -> PyResult<()> {
+        run(py, || self.inner.trim_above(max_seq_no))
+    }
+
+    fn history(&self, py: Python<'_>, from_seq_no: i64) -> PyResult<Option<History>> {
+        Ok(run(py, || self.inner.history(from_seq_no))?.map(History::new))
+    }
+
+    fn retain_history(&self, from_seq_no: i64) {
+        self.inner.retain_history(from_seq_no);
+    }
+
+    fn history_uuid(&self) -> String {
+        self.inner.history_uuid()
+    }
+
+    fn files(&self, py: Python<'_>) -> PyResult<Files> {
+        Ok(Files { inner: run(py, || self.inner.files())? })
     }
 
     fn get<'py>(&self, py: Python<'py>, request: &[u8]) -> PyResult<Option<Bound<'py, PyBytes>>> {

@@ -35,6 +35,9 @@ pub struct SliceResult {
     buffer: Vec<u8>,
     slots: Vec<Slot>,
     pub max_seq_no: i64,
+    /// Records of what was written, for the other copies.
+    #[serde(skip)]
+    pub operations: Vec<u8>,
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -53,21 +56,31 @@ struct Slot {
     end: usize,
     /// Where `forced_refresh` would stand.
     refresh_at: usize,
+    /// Start and end of the object that counts the copies; equal: that is not to be changed.
+    copies: (usize, usize),
+}
+
+/// Where parts of an answer stand.
+#[derive(Default)]
+struct Marks {
+    refresh_at: usize,
+    copies: (usize, usize),
 }
 
 impl SliceResult {
     pub fn new(len: usize) -> Self {
-        Self { buffer: Vec::with_capacity(len * 160), slots: vec![Slot::default(); len], max_seq_no: -1 }
+        let buffer = Vec::with_capacity(len * 160);
+        Self { buffer, slots: vec![Slot::default(); len], max_seq_no: -1, operations: Vec::new() }
     }
 
     pub fn set(&mut self, slice: &Slice, i: usize, outcome: Outcome) {
         let item = &slice.items[i];
         let start = self.buffer.len();
-        let mut refresh_at = 0;
+        let mut marks = Marks::default();
         let state = match outcome {
             Outcome::Done(answer) => {
                 self.max_seq_no = self.max_seq_no.max(if answer.result == "noop" { -1 } else { answer.seq_no });
-                refresh_at = render_answer(&mut self.buffer, slice, item.action, &item.id, &answer);
+                marks = render_answer(&mut self.buffer, slice, item.action, &item.id, &answer);
                 State::Done
             }
             Outcome::Failed(error) => {
@@ -80,7 +93,34 @@ impl SliceResult {
                 State::Unknown
             }
         };
-        self.slots[i] = Slot { state, start, end: self.buffer.len(), refresh_at };
+        let Marks { refresh_at, copies } = marks;
+        self.slots[i] = Slot { state, start, end: self.buffer.len(), refresh_at, copies };
+    }
+
+    /// Tells in every item that was done how many copies there are and have it. `failures`: the inside of a list, may be empty.
+    pub fn set_copies(&mut self, total: u32, successful: u32, failures: &[u8]) {
+        let failed = total.min(failures_in(failures));
+        let mut counts = format!("{{\"total\":{total},\"successful\":{successful},\"failed\":{failed}").into_bytes();
+        if failed > 0 {
+            counts.extend_from_slice(b",\"failures\":");
+            counts.extend_from_slice(failures);
+        }
+        counts.push(b'}');
+        let old = std::mem::take(&mut self.buffer);
+        self.buffer.reserve(old.len() + self.slots.len() * 16);
+        for slot in &mut self.slots {
+            let (start, (from, to)) = (self.buffer.len(), slot.copies);
+            if from == to {
+                self.buffer.extend_from_slice(&old[slot.start..slot.end]);
+            } else {
+                self.buffer.extend_from_slice(&old[slot.start..from]);
+                slot.copies = (self.buffer.len(), self.buffer.len() + counts.len());
+                self.buffer.extend_from_slice(&counts);
+                self.buffer.extend_from_slice(&old[to..slot.end]);
+            }
+            slot.refresh_at = if slot.refresh_at == 0 { 0 } else { slot.refresh_at - slot.start + start };
+            (slot.start, slot.end) = (start, self.buffer.len());
+        }
     }
 
     /// Makes an item fail with this error object (`type`, `reason`, `status`, …).
@@ -88,7 +128,7 @@ impl SliceResult {
         let item = &slice.items[i];
         let start = self.buffer.len();
         self.buffer.extend(render_error(item.action, &slice.index, Some(&item.id), error));
-        self.slots[i] = Slot { state: State::Failed, start, end: self.buffer.len(), refresh_at: 0 };
+        self.slots[i] = Slot { state: State::Failed, start, end: self.buffer.len(), ..Slot::default() };
     }
 
     pub fn len(&self) -> usize {
@@ -141,26 +181,31 @@ impl SliceResult {
     }
 }
 
-fn render_answer(out: &mut Vec<u8>, slice: &Slice, action: Action, id: &str, answer: &Answer) -> usize {
+fn render_answer(out: &mut Vec<u8>, slice: &Slice, action: Action, id: &str, answer: &Answer) -> Marks {
     use std::io::Write;
     head(out, action, &slice.index, Some(id));
     let Answer { version, result, .. } = answer;
     write!(out, ",\"_version\":{version},\"result\":\"{result}\"").expect("memory");
     let refresh_at = if answer.result == "noop" { 0 } else { out.len() };
-    let (total, successful) = if slice.single && *result == "noop" { (0, 0) } else { (slice.total_copies, 1) };
-    write!(
-        out,
-        ",\"_shards\":{{\"total\":{total},\"successful\":{successful},\"failed\":0}},\"_seq_no\":{},\"_primary_term\":{}",
-        answer.seq_no, answer.primary_term
-    )
-    .expect("memory");
+    let nothing = slice.single && *result == "noop";
+    let (total, successful) = if nothing { (0, 0) } else { (slice.total_copies, 1) };
+    out.extend_from_slice(b",\"_shards\":");
+    let from = out.len();
+    write!(out, "{{\"total\":{total},\"successful\":{successful},\"failed\":0}}").expect("memory");
+    let copies = if nothing { (from, from) } else { (from, out.len()) };
+    write!(out, ",\"_seq_no\":{},\"_primary_term\":{}", answer.seq_no, answer.primary_term).expect("memory");
     if let Some(get) = &answer.get {
         out.extend_from_slice(b",\"get\":{");
         out.extend_from_slice(get);
         out.push(b'}');
     }
     write!(out, ",\"status\":{}}}}}", answer.status).expect("memory");
-    refresh_at
+    Marks { refresh_at, copies }
+}
+
+/// How many there are in a JSON list.
+fn failures_in(list: &[u8]) -> u32 {
+    serde_json::from_slice::<Vec<serde::de::IgnoredAny>>(list).map_or(0, |list| list.len() as u32)
 }
 
 fn head(out: &mut Vec<u8>, action: Action, index: &str, id: Option<&str>) {

@@ -16,26 +16,44 @@ use crate::bulk::{Action, Answer, Item, Outcome, Slice, SliceResult};
 use crate::mapping::{DocError, Mapping};
 use crate::{Error, Result};
 
+/// How a slice is applied.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Manner {
+    /// Not durable on return: the caller syncs.
+    pub unsynced: bool,
+    /// The same slice may have been applied before.
+    pub retried: bool,
+}
+
 /// A builder that holds this much becomes a segment whatever the budget says: tantivy addresses at most 4 GiB per builder.
 const MAX_BUILDER: usize = 1 << 30;
 
 impl Shard {
     /// Applies a slice; durable on return under `request`.
     pub fn bulk(&self, slice: &Slice) -> Result<SliceResult> {
+        self.bulk_as(slice, Manner::default())
+    }
+
+    pub fn bulk_as(&self, slice: &Slice, manner: Manner) -> Result<SliceResult> {
         let mut result = SliceResult::new(slice.len());
-        self.apply(slice, &mut result, |_, _| true)?;
+        self.apply_slice(slice, &mut result, manner, |_, _| true)?;
         Ok(result)
     }
 
     /// Applies those items again that stopped at unknown fields.
     pub fn retry(&self, slice: &Slice, result: &mut SliceResult) -> Result<()> {
-        self.apply(slice, result, SliceResult::is_unknown)
+        self.retry_as(slice, result, Manner::default())
     }
 
-    fn apply(
+    pub fn retry_as(&self, slice: &Slice, result: &mut SliceResult, manner: Manner) -> Result<()> {
+        self.apply_slice(slice, result, manner, SliceResult::is_unknown)
+    }
+
+    fn apply_slice(
         &self,
         slice: &Slice,
         result: &mut SliceResult,
+        manner: Manner,
         wanted: impl Fn(&SliceResult, usize) -> bool,
     ) -> Result<()> {
         let started = Instant::now();
@@ -48,14 +66,18 @@ impl Shard {
             let mut stopped = false;
             for (i, item) in slice.items.iter().enumerate() {
                 if wanted(result, i) {
-                    let outcome =
-                        if stopped { foresee(&work, slice, item) } else { self.apply_item(&mut work, slice, item) };
+                    let outcome = if stopped {
+                        foresee(&work, slice, item)
+                    } else {
+                        self.apply_item(&mut work, slice, item, manner)
+                    };
                     stopped |= matches!(outcome, Outcome::Unknown(_));
                     relied |= relies_on_others(&outcome);
                     result.set(slice, i, outcome);
                 }
             }
             full = work.memory() > MAX_BUILDER;
+            result.operations = std::mem::take(&mut work.records);
             work.finish()
         };
         // Not under the gate: a flush that waits for it holds the refresh lock.
@@ -65,14 +87,14 @@ impl Shard {
         if let Some(error) = self.failed.get() {
             return Err(error.clone());
         }
-        if (relied || last.is_some()) && self.config.read().durability == Durability::Request {
+        if (relied || last.is_some()) && !manner.unsynced && self.config.read().durability == Durability::Request {
             let checkpoint = self.seq_nos.processed_checkpoint();
             let synced = match last {
                 Some(last) if !relied => self.translog().sync(last),
                 _ => self.translog().sync_all(),
             };
             synced.map_err(|error| self.fail(error))?;
-            self.seq_nos.persisted(checkpoint);
+            self.persisted(checkpoint);
         }
         self.counters.index_nanos.fetch_add(started.elapsed().as_nanos() as u64, Ordering::Relaxed);
         if self.runtime.over_budget() {
@@ -81,9 +103,9 @@ impl Shard {
         Ok(())
     }
 
-    fn apply_item(&self, work: &mut Work<'_>, slice: &Slice, item: &Item) -> Outcome {
+    fn apply_item(&self, work: &mut Work<'_>, slice: &Slice, item: &Item, manner: Manner) -> Outcome {
         let result = match item.action {
-            Action::Index | Action::Create => self.apply_index(work, slice.source(item), item),
+            Action::Index | Action::Create => self.apply_index(work, slice.source(item), item, manner),
             Action::Delete => self.apply_delete(work, item),
             Action::Update => self.apply_update(work, slice, item),
         };
@@ -110,15 +132,24 @@ impl Shard {
         error.with_detail(detail)
     }
 
-    fn apply_index(&self, work: &mut Work<'_>, source: OwnedBytes, item: &Item) -> Result<Answer, DocError> {
+    fn apply_index(
+        &self,
+        work: &mut Work<'_>,
+        source: OwnedBytes,
+        item: &Item,
+        manner: Manner,
+    ) -> Result<Answer, DocError> {
         let mapping = work.current.mapping.clone();
         let document = document(&mapping, &item.id, item.routing.as_deref(), source)?;
         let mut stripe = self.versions.lock(&item.id);
-        let conditions = Conditions { create: item.action == Action::Create, ..conditions(item) };
-        let written = work.index(&mut stripe, document, conditions, item.auto_id).map_err(DocError::Invalid)?;
+        // A document whose id was made for it is there only if the first try has written it: once more then, and as if it were new.
+        let again = item.auto_id && manner.retried;
+        let conditions = Conditions { create: item.action == Action::Create && !again, ..conditions(item) };
+        let new = item.auto_id && !manner.retried;
+        let written = work.index(&mut stripe, document, conditions, new).map_err(DocError::Invalid)?;
         drop(stripe);
         self.counters.index_total.fetch_add(1, Ordering::Relaxed);
-        Ok(answer(work, written, if written.existed { ("updated", 200) } else { ("created", 201) }))
+        Ok(answer(work, written, if written.existed && !again { ("updated", 200) } else { ("created", 201) }))
     }
 
     fn apply_delete(&self, work: &mut Work<'_>, item: &Item) -> Result<Answer, DocError> {

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::storage::{Fs, record};
 use crate::{Error, Result};
 
-const FORMAT: record::Format = record::Format { magic: b"QDCOMMIT", version: 1 };
+const FORMAT: record::Format = record::Format { magic: b"QDCOMMIT", version: 2 };
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Commit {
@@ -23,6 +23,39 @@ pub struct Commit {
     pub translog_generation: u64,
     /// Number of the next builder; folders of lower numbers are never written again.
     pub next_container: u64,
+    /// As it was known when the commit was written. (Since version 2.)
+    pub global_checkpoint: i64,
+}
+
+/// As version 1 had it: of shards without replicas.
+#[derive(Deserialize)]
+struct First {
+    uuid: String,
+    history_uuid: String,
+    primary_term: u64,
+    segments: Vec<CommitSegment>,
+    max_seq_no: i64,
+    local_checkpoint: i64,
+    translog_generation: u64,
+    next_container: u64,
+}
+
+impl From<First> for Commit {
+    fn from(first: First) -> Self {
+        let First { uuid, history_uuid, primary_term, segments, max_seq_no, local_checkpoint, .. } = first;
+        let (translog_generation, next_container) = (first.translog_generation, first.next_container);
+        Self {
+            uuid,
+            history_uuid,
+            primary_term,
+            segments,
+            max_seq_no,
+            local_checkpoint,
+            translog_generation,
+            next_container,
+            global_checkpoint: local_checkpoint,
+        }
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -32,7 +65,7 @@ pub struct CommitSegment {
     pub alive: Option<Vec<u8>>,
 }
 
-fn path(folder: &Path, generation: u64) -> PathBuf {
+pub fn path(folder: &Path, generation: u64) -> PathBuf {
     folder.join(format!("commit-{generation}"))
 }
 
@@ -42,22 +75,51 @@ impl Commit {
         record::write_durably(fs, &path(folder, generation), FORMAT, &payload)
     }
 
-    /// The newest commit and its generation; None if there is none.
-    pub fn read_newest(fs: &dyn Fs, folder: &Path) -> Result<Option<(u64, Self)>> {
-        let Some(generation) = generations(fs, folder)?.pop() else { return Ok(None) };
-        let path = path(folder, generation);
-        let (_, payload) = record::read(fs, &path, FORMAT)?;
-        let commit = postcard::from_bytes(&payload).map_err(|e| Error::corruption(path.display(), 0, e))?;
-        Ok(Some((generation, commit)))
+    /// Of a file's framed content.
+    fn decode(version: u32, payload: &[u8], path: &Path) -> Result<Self> {
+        let commit = match version {
+            1 => postcard::from_bytes::<First>(payload).map(Self::from),
+            _ => postcard::from_bytes(payload),
+        };
+        commit.map_err(|e| Error::corruption(path.display(), 0, e))
     }
 
-    /// Removes commits older than `newest` and what an interrupted commit left.
-    pub fn remove_older(fs: &dyn Fs, folder: &Path, newest: u64) -> Result<()> {
-        for generation in generations(fs, folder)? {
-            if generation < newest {
-                fs.remove_file(&path(folder, generation)).ok();
+    pub fn read_file(fs: &dyn Fs, path: &Path) -> Result<Self> {
+        let (version, payload) = record::read(fs, path, FORMAT)?;
+        Self::decode(version, &payload, path)
+    }
+
+    /// All commits with their generations, the newest first. Older ones are there for copies that went too far: one that cannot be read
+    /// does no harm by itself.
+    pub fn read_all(fs: &dyn Fs, folder: &Path) -> Result<Vec<(u64, Self)>> {
+        let mut found = Vec::new();
+        for generation in generations(fs, folder)?.into_iter().rev() {
+            match Self::read_file(fs, &path(folder, generation)) {
+                Ok(commit) => found.push((generation, commit)),
+                Err(error) if found.is_empty() => return Err(error),
+                Err(error) => log::warn!("an older commit is left out: {error}"),
             }
         }
+        Ok(found)
+    }
+
+    /// Removes these commits. `lastingly`: they do not come back after a crash.
+    pub fn remove(fs: &dyn Fs, folder: &Path, unwanted: &[u64], lastingly: bool) -> Result<()> {
+        for generation in unwanted {
+            let path = path(folder, *generation);
+            match fs.remove_file(&path) {
+                Err(e) if lastingly && fs.exists(&path) => return Err(Error::io(path.display(), e)),
+                _ => {}
+            }
+        }
+        if lastingly && !unwanted.is_empty() {
+            fs.sync_dir(folder).map_err(|e| Error::io(folder.display(), e))?;
+        }
+        Ok(())
+    }
+
+    /// Removes what an interrupted commit left.
+    pub fn remove_unfinished(fs: &dyn Fs, folder: &Path) -> Result<()> {
         for name in fs.list(folder).map_err(|e| Error::io(folder.display(), e))? {
             if name.ends_with(".tmp") {
                 fs.remove_file(&folder.join(name)).ok();

@@ -26,6 +26,17 @@ pub struct ShardConfig {
     /// The shard has been in use: a folder without a commit is not taken for a new one.
     #[serde(default)]
     pub existing: bool,
+    #[serde(default)]
+    pub role: Role,
+    /// Of a replica that opens: how far it goes by itself. None: as far as its own log knows that all copies went.
+    #[serde(default)]
+    pub recover_to: Option<i64>,
+    /// There are other copies: the global checkpoint is told, it does not follow from this copy's own.
+    #[serde(default)]
+    pub replicated: bool,
+    /// How much of the log is kept for copies that come back, beyond what commits need.
+    #[serde(default = "retention_bytes")]
+    pub retention_bytes: u64,
     /// `true` and `checksum` (the default) verify every file when the shard opens; `false` checks lengths only.
     #[serde(default)]
     pub check_on_startup: Check,
@@ -37,6 +48,17 @@ pub enum Durability {
     #[default]
     Request,
     Async,
+}
+
+/// What a copy is when it opens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Role {
+    /// All that its log holds counts.
+    #[default]
+    Primary,
+    /// What lies above the global checkpoint waits for the primary's word.
+    Replica,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -70,6 +92,10 @@ fn refresh_interval() -> i64 {
 }
 
 fn flush_bytes() -> u64 {
+    512 << 20
+}
+
+fn retention_bytes() -> u64 {
     512 << 20
 }
 

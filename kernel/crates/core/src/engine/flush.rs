@@ -5,8 +5,9 @@ use std::time::Instant;
 
 use super::commit::{Commit, CommitSegment};
 use super::layout::Container;
-use super::shard::Shard;
+use super::shard::{Point, Shard};
 use crate::storage::manifest;
+use crate::translog::Retention;
 use crate::{Error, Result};
 
 impl Shard {
@@ -37,8 +38,8 @@ impl Shard {
         }
         let layout = self.layout.read();
         let committed = self.committed.lock();
-        layout.segments.len() != committed.segments.len()
-            || layout.segments.iter().any(|segment| !committed.segments.contains(&segment.container))
+        layout.segments.len() != committed.newest.segments.len()
+            || layout.segments.iter().any(|segment| !committed.newest.segments.contains(&segment.container))
     }
 
     /// Rolls the translog and turns all builders into segments; what the commit refers to stays until it is written.
@@ -46,11 +47,12 @@ impl Shard {
         let _refresh = self.refresh_lock.lock();
         let (translog_generation, max_seq_no, local_checkpoint, taken) = {
             let _gate = self.gate.write();
-            let generation = self.translog().roll().map_err(|error| self.fail(error))?;
+            self.translog().roll().map_err(|error| self.fail(error))?;
             // Now: what is written once the gate is open is not in this commit.
             let checkpoint = self.seq_nos.processed_checkpoint();
-            self.seq_nos.persisted(checkpoint);
-            (generation, self.seq_nos.max(), checkpoint, self.pool.take_all())
+            self.persisted(checkpoint);
+            // Above a gap the log has to tell once more: an operation that fills it may be older than a deletion that came before it.
+            (self.translog().first_above(checkpoint), self.seq_nos.max(), checkpoint, self.pool.take_all())
         };
         self.settle_taken(taken, "flush")?;
         let layout = self.layout.read();
@@ -75,28 +77,71 @@ impl Shard {
             local_checkpoint,
             translog_generation,
             next_container: self.next_container.load(Ordering::Relaxed),
+            global_checkpoint: self.translog().global_checkpoint(),
         })
     }
 
     fn write_commit(&self, commit: Commit) -> Result<()> {
         self.sync_segments(&commit)?;
-        let generation = self.committed.lock().generation + 1;
+        let generation = self.committed.lock().newest.generation + 1;
         commit.write(&*self.fs, &self.folder, generation)?;
-        let garbage = {
+        {
             let mut committed = self.committed.lock();
-            committed.generation = generation;
-            committed.segments = std::mem::take(&mut committed.next);
-            committed.max_seq_no = commit.max_seq_no;
-            std::mem::take(&mut committed.garbage)
+            let newest = Point {
+                generation,
+                segments: std::mem::take(&mut committed.next),
+                max_seq_no: commit.max_seq_no,
+                translog_generation: commit.translog_generation,
+            };
+            let before = std::mem::replace(&mut committed.newest, newest);
+            committed.older.push(before);
+            committed.global_checkpoint = committed.global_checkpoint.max(commit.global_checkpoint);
+        }
+        self.let_old_commits_go()
+    }
+
+    /// What a crash leaves of the global checkpoint.
+    fn lasting_global_checkpoint(&self) -> i64 {
+        self.translog().global_checkpoint_synced().max(self.committed.lock().global_checkpoint)
+    }
+
+    pub(crate) fn has_dispensable_commits(&self) -> bool {
+        let lasting = self.lasting_global_checkpoint();
+        self.committed.lock().dispensable(lasting) > 0
+    }
+
+    pub(crate) fn drop_dispensable_commits(&self) -> Result<()> {
+        let _flush = self.flush_lock.lock();
+        self.check_open()?;
+        self.let_old_commits_go().map_err(|error| self.fail(error))
+    }
+
+    /// Removes the commits that nobody needs, what only they needed, and the log behind them. The caller holds the flush lock.
+    fn let_old_commits_go(&self) -> Result<()> {
+        let lasting = self.lasting_global_checkpoint();
+        let (unwanted, needed, newest, garbage) = {
+            let mut committed = self.committed.lock();
+            let count = committed.dispensable(lasting);
+            let unwanted: Vec<u64> = committed.older.drain(..count).map(|point| point.generation).collect();
+            let newest = committed.newest.translog_generation;
+            (unwanted, committed.first_generation(), newest, std::mem::take(&mut committed.garbage))
         };
-        self.translog().trim(commit.translog_generation)?;
-        Commit::remove_older(&*self.fs, &self.folder, generation)?;
+        Commit::remove(&*self.fs, &self.folder, &unwanted, false)?;
+        self.translog().trim(needed, newest, self.retention())?;
         self.discard(garbage);
         Ok(())
     }
 
+    fn retention(&self) -> Retention {
+        let from_seq_no = self.retain_from.load(Ordering::Relaxed);
+        if from_seq_no == i64::MAX {
+            return Retention::NONE;
+        }
+        Retention { from_seq_no, bytes: self.config.read().retention_bytes }
+    }
+
     fn sync_segments(&self, commit: &Commit) -> Result<()> {
-        let already: std::collections::HashSet<Container> = self.committed.lock().segments.clone();
+        let already: std::collections::HashSet<Container> = self.committed.lock().newest.segments.clone();
         let fresh: Vec<Container> =
             commit.segments.iter().map(|s| s.container).filter(|container| !already.contains(container)).collect();
         for container in &fresh {
@@ -124,7 +169,7 @@ impl Shard {
         for container in containers {
             {
                 let mut committed = self.committed.lock();
-                if committed.segments.contains(&container) || committed.next.contains(&container) {
+                if committed.needs(container) {
                     committed.garbage.push(container);
                     continue;
                 }

@@ -11,14 +11,15 @@ use tantivy::directory::OwnedBytes;
 use super::alive::Alive;
 use super::builder::SegmentSchema;
 use super::commit::{Commit, CommitSegment};
-use super::config::{Check, ShardConfig};
+use super::config::{Check, Role, ShardConfig};
 use super::flush::shard_uuid;
 use super::layout::{Layout, LiveSegment};
 use super::pool::Pool;
 use super::runtime::Runtime;
 use super::segment::OpenSegment;
 use super::seqno::{NO_OPS, SeqNos};
-use super::shard::{Committed, Current, Shard, container_of, has_content, segment_name};
+use super::shard::{Committed, Current, Point, Shard, container_of, has_content, segment_name};
+use super::swap;
 use super::versions::VersionMap;
 use super::write::{Document, Numbers, Work};
 use crate::bulk::ids::make_uuid;
@@ -26,7 +27,7 @@ use crate::mapping::{DocError, Mapping};
 use crate::storage::SharedFs;
 use crate::storage::manifest::Manifest;
 use crate::translog::format::encode_header;
-use crate::translog::{Kind, Location, Operation, Translog};
+use crate::translog::{Kind, Location, Operation, Scan, Translog};
 use crate::{Error, Result};
 
 /// During replay a builder of this size becomes a segment.
@@ -43,24 +44,26 @@ impl Shard {
     ) -> Result<Arc<Self>> {
         let config = ShardConfig::parse(config)?;
         let started = Instant::now();
+        swap::settle(&*fs, &folder)?;
         let segments = folder.join("segments");
-        let (generation, commit) = match Commit::read_newest(&*fs, &folder)? {
-            Some(found) => found,
-            None if config.existing => {
+        let mut commits = Commit::read_all(&*fs, &folder)?;
+        if commits.is_empty() {
+            if config.existing {
                 return Err(Error::corruption(folder.display(), 0, "the shard has data, but there is no commit"));
             }
-            None => create(&fs, &folder, &config)?,
-        };
+            commits.push(create(&fs, &folder, &config)?);
+        }
         fs.create_dir_all(&segments).map_err(|e| Error::io(segments.display(), e))?;
         // The commit's writer may have ended before its name was durable.
         fs.sync_dir(&folder).map_err(|e| Error::io(folder.display(), e))?;
-        if commit.uuid != shard_uuid(&config.uuid, config.shard) {
-            let path = folder.join(format!("commit-{generation}"));
-            return Err(Error::corruption(path.display(), 0, format!("the folder belongs to shard {}", commit.uuid)));
+        let (generation, newest) = &commits[0];
+        if newest.uuid != shard_uuid(&config.uuid, config.shard) {
+            let path = super::commit::path(&folder, *generation);
+            return Err(Error::corruption(path.display(), 0, format!("the folder belongs to shard {}", newest.uuid)));
         }
-        remove_leftovers(&fs, &folder, generation, &commit)?;
-        let shard = Arc::new(Self::assemble(runtime, fs, folder, config, mapping, generation, &commit)?);
-        shard.replay(&commit)?;
+        let origin = Origin::choose(&fs, &folder, &config, commits)?;
+        let shard = Arc::new(Self::assemble(runtime, fs, folder, config, mapping, &origin)?);
+        shard.replay(origin)?;
         let replayed = shard.translog().stats().uncommitted_operations;
         shard.counters.recovered(replayed, started.elapsed());
         runtime.register(&shard);
@@ -74,9 +77,9 @@ impl Shard {
         folder: PathBuf,
         config: ShardConfig,
         mapping: Arc<Mapping>,
-        generation: u64,
-        commit: &Commit,
+        origin: &Origin,
     ) -> Result<Self> {
+        let commit = &origin.commit;
         let schema = SegmentSchema::of(&mapping);
         let mut layout = Layout::new(config.index.as_str().into(), config.shard, mapping.clone());
         for segment in &commit.segments {
@@ -84,10 +87,10 @@ impl Shard {
         }
         let published = Self::point_in_time(&mut layout, 1);
         let committed = Committed {
-            generation,
-            segments: commit.segments.iter().map(|segment| segment.container).collect(),
+            newest: origin.point.clone(),
+            older: origin.older.clone(),
             history_uuid: commit.history_uuid.clone(),
-            max_seq_no: commit.max_seq_no,
+            global_checkpoint: commit.global_checkpoint,
             docs: published.doc_count,
             ..Committed::default()
         };
@@ -98,11 +101,11 @@ impl Shard {
             config: RwLock::new(Arc::new(config)),
             current: RwLock::new(Arc::new(Current { mapping, schema, version: 1 })),
             versions: VersionMap::new(),
-            seq_nos: SeqNos::new(commit.local_checkpoint),
+            seq_nos: SeqNos::new(commit.local_checkpoint, commit.max_seq_no),
             translog: OnceLock::new(),
             layout: RwLock::new(layout),
             pool: Pool::default(),
-            next_container: AtomicU64::new(commit.next_container),
+            next_container: AtomicU64::new(origin.next_container),
             published: RwLock::new(Arc::new(published)),
             visible: AtomicI64::new(NO_OPS),
             listeners: Mutex::default(),
@@ -111,6 +114,7 @@ impl Shard {
             flush_lock: Mutex::default(),
             merge_lock: Mutex::default(),
             committed: Mutex::new(committed),
+            retain_from: AtomicI64::new(i64::MAX),
             failed: OnceLock::new(),
             failure_listener: Mutex::default(),
             closed: AtomicBool::new(false),
@@ -120,38 +124,39 @@ impl Shard {
         })
     }
 
-    fn replay(&self, commit: &Commit) -> Result<()> {
+    fn replay(&self, origin: Origin) -> Result<()> {
+        let Origin { commit, scan, upto, global_checkpoint, .. } = origin;
         let mut work: Option<Work<'_>> = None;
         let mut seen: Vec<i64> = Vec::new();
         let mut since = 0;
-        let translog = Translog::open(
-            self.fs.clone(),
-            self.folder.join("translog"),
-            &commit.uuid,
-            commit.translog_generation,
-            |operation, location| {
-                self.seq_nos.advance(operation.seq_no);
-                seen.push(operation.seq_no);
-                let current = work.get_or_insert_with(|| Work::start(self));
-                self.replay_one(current, &operation, location)?;
-                since += 1;
-                if since % 1_000 == 0 && current.memory() > REPLAY_BUILDER {
-                    work.take().map(Work::finish);
-                    self.settle_all("replay")?;
-                }
-                Ok(())
-            },
-        );
+        let replayed = scan.replay(commit.translog_generation, |operation, location| {
+            if operation.seq_no <= commit.local_checkpoint || operation.seq_no > upto {
+                return Ok(());
+            }
+            self.seq_nos.advance(operation.seq_no);
+            seen.push(operation.seq_no);
+            let current = work.get_or_insert_with(|| Work::start(self));
+            self.replay_one(current, &operation, location)?;
+            since += 1;
+            if since % 1_000 == 0 && current.memory() > REPLAY_BUILDER {
+                work.take().map(Work::finish);
+                self.settle_all("replay")?;
+            }
+            Ok(())
+        });
         work.take().map(Work::finish);
-        let translog = translog?;
+        replayed?;
         self.seq_nos.processed(seen);
-        self.translog.set(translog).ok();
-        self.fill_gaps()?;
-        self.seq_nos.persisted(self.seq_nos.processed_checkpoint());
+        let translog = Translog::resume(scan, commit.translog_generation, global_checkpoint)?;
+        self.translog.set(Arc::new(translog)).ok();
+        if self.config.read().role == Role::Primary {
+            self.fill_gaps()?;
+        }
+        self.persisted(self.seq_nos.processed_checkpoint());
         Ok(())
     }
 
-    fn replay_one(&self, work: &mut Work<'_>, operation: &Operation<'_>, location: Location) -> Result<()> {
+    pub(crate) fn replay_one(&self, work: &mut Work<'_>, operation: &Operation<'_>, location: Location) -> Result<()> {
         let numbers =
             Numbers { version: operation.version, seq_no: operation.seq_no, primary_term: operation.primary_term };
         match operation.kind {
@@ -171,7 +176,7 @@ impl Shard {
     }
 
     /// Numbers whose operations never became durable (nobody was told of them) are taken up by no-ops.
-    fn fill_gaps(&self) -> Result<()> {
+    pub(crate) fn fill_gaps(&self) -> Result<()> {
         let primary_term = self.config().primary_term;
         let (mut next, max) = (self.seq_nos.processed_checkpoint() + 1, self.seq_nos.max());
         let mut last = None;
@@ -195,7 +200,7 @@ impl Shard {
 
 /// The document was acknowledged under an earlier mapping or other settings, which may have become stricter since: what the mapping
 /// of today refuses is left out of the index, and the source is kept.
-fn accepted<'a>(
+pub(crate) fn accepted<'a>(
     mapping: &Mapping,
     operation: &'a Operation<'_>,
     source: OwnedBytes,
@@ -225,7 +230,7 @@ fn create(fs: &SharedFs, folder: &std::path::Path, config: &ShardConfig) -> Resu
         return Err(Error::corruption(folder.display(), 0, "there are segments or operations but no commit"));
     }
     fs.create_dir_durably(folder).map_err(|e| Error::io(folder.display(), e))?;
-    drop(Translog::create(fs.clone(), translog, &uuid)?);
+    drop(Translog::create(fs.clone(), translog, &uuid, NO_OPS)?);
     let commit = Commit {
         uuid,
         history_uuid: make_uuid(),
@@ -235,17 +240,102 @@ fn create(fs: &SharedFs, folder: &std::path::Path, config: &ShardConfig) -> Resu
         local_checkpoint: NO_OPS,
         translog_generation: 1,
         next_container: 0,
+        global_checkpoint: NO_OPS,
     };
     commit.write(&**fs, folder, 1)?;
     Ok((1, commit))
 }
 
-/// What a crash left: segments of no commit, older commits, temporary files.
-fn remove_leftovers(fs: &SharedFs, folder: &std::path::Path, generation: u64, commit: &Commit) -> Result<()> {
-    Commit::remove_older(&**fs, folder, generation)?;
+/// Where a shard begins: a commit, the log behind it, and how far of it.
+struct Origin {
+    commit: Commit,
+    point: Point,
+    older: Vec<Point>,
+    next_container: u64,
+    scan: Scan,
+    /// The greatest number of an operation that is taken from the log.
+    upto: i64,
+    global_checkpoint: i64,
+}
+
+impl Origin {
+    /// A primary takes all that there is. A replica goes back to the newest commit that holds nothing beyond what all copies have; later
+    /// ones are removed, while the log keeps what they held.
+    fn choose(
+        fs: &SharedFs,
+        folder: &std::path::Path,
+        config: &ShardConfig,
+        commits: Vec<(u64, Commit)>,
+    ) -> Result<Self> {
+        let translog = folder.join("translog");
+        let whole = |(_, commit): &(u64, Commit)| is_whole(fs, folder, commit);
+        let (newest, others) = commits.split_first().expect("there is one");
+        let mut usable = vec![newest.clone()];
+        usable.extend(others.iter().filter(|each| whole(each)).cloned());
+        let from = usable.iter().map(|(_, commit)| commit.translog_generation).min().expect("there is one");
+        let scan = Scan::read(fs.clone(), translog, &newest.1.uuid, from)?;
+        let told = usable.iter().map(|(_, commit)| commit.global_checkpoint).max().unwrap_or(NO_OPS);
+        let global_checkpoint = scan.global_checkpoint().max(told);
+        let next_container = newest.1.next_container;
+        let (upto, at) = match config.role {
+            Role::Primary => (i64::MAX, 0),
+            Role::Replica => {
+                let upto = config.recover_to.unwrap_or(global_checkpoint);
+                let safe = usable.iter().position(|(_, commit)| commit.max_seq_no <= upto);
+                (upto, safe.ok_or_else(|| no_safe_commit(config, upto))?)
+            }
+        };
+        let kept: Vec<u64> = usable[at..].iter().map(|(generation, _)| *generation).collect();
+        let unwanted: Vec<u64> =
+            commits.iter().map(|(generation, _)| *generation).filter(|g| !kept.contains(g)).collect();
+        Commit::remove(&**fs, folder, &unwanted, true)?;
+        let mut rest = usable.into_iter().skip(at);
+        let (generation, commit) = rest.next().expect("it was found");
+        let mut older: Vec<Point> = rest.map(|(generation, commit)| point(generation, &commit)).collect();
+        older.reverse();
+        let point = point(generation, &commit);
+        remove_leftovers(fs, folder, older.iter().chain([&point]))?;
+        let global_checkpoint = config.recover_to.unwrap_or(NO_OPS).max(global_checkpoint);
+        Ok(Self { commit, point, older, next_container, scan, upto, global_checkpoint })
+    }
+}
+
+fn no_safe_commit(config: &ShardConfig, upto: i64) -> Error {
+    let (index, shard) = (&config.index, config.shard);
+    let text = format!("[{index}][{shard}] every commit here holds operations above the global checkpoint [{upto}]");
+    Error::new("recovery_failed_exception", 500, text)
+}
+
+fn point(generation: u64, commit: &Commit) -> Point {
+    Point {
+        generation,
+        segments: commit.segments.iter().map(|segment| segment.container).collect(),
+        max_seq_no: commit.max_seq_no,
+        translog_generation: commit.translog_generation,
+    }
+}
+
+/// Whether all that an older commit names is there: it may have come back after its files were removed.
+fn is_whole(fs: &SharedFs, folder: &std::path::Path, commit: &Commit) -> bool {
+    let log = folder.join("translog").join(crate::translog::file_name(commit.translog_generation));
+    let segments = folder.join("segments");
+    let there = |segment: &CommitSegment| {
+        let folder = segments.join(segment_name(segment.container));
+        Manifest::read(&**fs, &folder).is_ok_and(|manifest| manifest.verify(&**fs, &folder, false).is_ok())
+    };
+    fs.exists(&log) && commit.segments.iter().all(there)
+}
+
+/// What a crash left: segments of no commit, temporary files.
+fn remove_leftovers<'a>(
+    fs: &SharedFs,
+    folder: &std::path::Path,
+    points: impl Iterator<Item = &'a Point>,
+) -> Result<()> {
+    Commit::remove_unfinished(&**fs, folder)?;
     let segments = folder.join("segments");
     let named: std::collections::HashSet<String> =
-        commit.segments.iter().map(|segment| segment_name(segment.container)).collect();
+        points.flat_map(|point| point.segments.iter().map(|container| segment_name(*container))).collect();
     for name in fs.list(&segments).map_err(|e| Error::io(segments.display(), e))? {
         if container_of(&name).is_some() && !named.contains(&name) {
             fs.remove_tree(&segments.join(&name)).map_err(|e| Error::io(segments.display(), e))?;

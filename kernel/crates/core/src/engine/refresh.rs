@@ -132,6 +132,6 @@ impl Shard {
         };
         let gc_deletes = self.config.read().gc_deletes_ms.max(0) as u64;
         let settled = |container| container < limit && !building.contains(&container);
-        self.versions.prune(settled, self.runtime.now_ms(), gc_deletes);
+        self.versions.prune(settled, self.seq_nos.processed_checkpoint(), self.runtime.now_ms(), gc_deletes);
     }
 }

@@ -21,10 +21,10 @@ struct Processed {
 }
 
 impl SeqNos {
-    /// Goes on behind `checkpoint`.
-    pub fn new(checkpoint: i64) -> Self {
+    /// Nothing is missing up to `checkpoint`; some are there up to `max`.
+    pub fn new(checkpoint: i64, max: i64) -> Self {
         Self {
-            next: AtomicI64::new(checkpoint + 1),
+            next: AtomicI64::new(checkpoint.max(max) + 1),
             processed: Mutex::new(Processed { checkpoint, ahead: BTreeSet::new() }),
             persisted: AtomicI64::new(checkpoint),
         }
@@ -59,6 +59,12 @@ impl SeqNos {
         }
     }
 
+    /// Whether the operation with this number has been done here.
+    pub fn is_processed(&self, seq_no: i64) -> bool {
+        let state = self.processed.lock();
+        seq_no <= state.checkpoint || state.ahead.contains(&seq_no)
+    }
+
     pub fn processed_checkpoint(&self) -> i64 {
         self.processed.lock().checkpoint
     }
@@ -79,10 +85,11 @@ mod tests {
 
     #[test]
     fn the_checkpoint_stops_at_gaps() {
-        let seq_nos = SeqNos::new(NO_OPS);
+        let seq_nos = SeqNos::new(NO_OPS, NO_OPS);
         assert_eq!((seq_nos.assign(), seq_nos.assign(), seq_nos.assign()), (0, 1, 2));
         seq_nos.processed([2]);
         assert_eq!(seq_nos.processed_checkpoint(), NO_OPS);
+        assert!(seq_nos.is_processed(2) && !seq_nos.is_processed(1));
         seq_nos.processed([1, 0]);
         assert_eq!((seq_nos.processed_checkpoint(), seq_nos.max()), (2, 2));
     }

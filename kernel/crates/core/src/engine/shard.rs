@@ -4,7 +4,7 @@
 //! `layout` twice. The gate is held for reading by whoever writes operations, and for writing while flush rolls the translog, so that
 //! a generation holds exactly the operations of the builders taken at that moment.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::OnceLock;
@@ -34,19 +34,55 @@ pub(crate) struct Current {
     pub version: u64,
 }
 
-/// What the last commit refers to.
-#[derive(Debug, Default)]
-pub(crate) struct Committed {
+/// A commit on disk.
+#[derive(Debug, Default, Clone)]
+pub(crate) struct Point {
     pub generation: u64,
     pub segments: HashSet<Container>,
+    pub max_seq_no: i64,
+    pub translog_generation: u64,
+}
+
+/// The commits on disk and what they refer to.
+#[derive(Debug, Default)]
+pub(crate) struct Committed {
+    pub newest: Point,
+    /// Oldest first: kept until the newest is safe, that is, holds nothing but what all copies have.
+    pub older: Vec<Point>,
     /// Those of a commit being written.
     pub next: HashSet<Container>,
+    /// How many copy the files of a segment.
+    pub held: HashMap<Container, usize>,
     /// Folders merged away that a commit still needs.
     pub garbage: Vec<Container>,
     pub history_uuid: String,
-    pub max_seq_no: i64,
+    /// The global checkpoint that the commits tell.
+    pub global_checkpoint: i64,
     /// Living root documents.
     pub docs: u64,
+}
+
+impl Committed {
+    pub fn needs(&self, container: Container) -> bool {
+        self.newest.segments.contains(&container)
+            || self.next.contains(&container)
+            || self.held.contains_key(&container)
+            || self.older.iter().any(|point| point.segments.contains(&container))
+    }
+
+    /// How many of the older ones nobody needs when all copies have what lies below `global_checkpoint`.
+    pub fn dispensable(&self, global_checkpoint: i64) -> usize {
+        if self.newest.max_seq_no <= global_checkpoint {
+            return self.older.len();
+        }
+        self.older.iter().rposition(|point| point.max_seq_no <= global_checkpoint).unwrap_or(0)
+    }
+
+    /// The first generation of the log that some commit needs.
+    pub fn first_generation(&self) -> u64 {
+        let all = self.older.iter().chain([&self.newest]).map(|point| point.translog_generation);
+        all.min().expect("there is a newest")
+    }
 }
 
 pub(crate) type Listener = Box<dyn FnOnce() + Send>;
@@ -59,7 +95,7 @@ pub struct Shard {
     pub(crate) current: RwLock<Arc<Current>>,
     pub(crate) versions: VersionMap,
     pub(crate) seq_nos: SeqNos,
-    pub(crate) translog: OnceLock<Translog>,
+    pub(crate) translog: OnceLock<Arc<Translog>>,
     pub(crate) layout: RwLock<Layout>,
     pub(crate) pool: Pool,
     pub(crate) next_container: AtomicU64,
@@ -72,6 +108,8 @@ pub struct Shard {
     pub(crate) flush_lock: Mutex<()>,
     pub(crate) merge_lock: Mutex<()>,
     pub(crate) committed: Mutex<Committed>,
+    /// History from here on is kept for other copies.
+    pub(crate) retain_from: AtomicI64,
     pub(crate) failed: OnceLock<Error>,
     pub(crate) failure_listener: Mutex<Option<Listener>>,
     pub(crate) closed: AtomicBool,
@@ -99,12 +137,14 @@ pub(crate) struct Timing {
 const IDLE_BUILDER_MS: u64 = 30_000;
 /// And flushes after this.
 const IDLE_FLUSH_MS: u64 = 300_000;
+/// The log goes on in a new generation, so that old ones can be removed, when one has so many bytes.
+const GENERATION_BYTES: u64 = 64 << 20;
 /// A shard with so few uncommitted operations, and bytes of them, closes without a commit.
 const QUICK_OPERATIONS: u64 = 100;
 const QUICK_BYTES: u64 = 64 << 10;
 
 impl Shard {
-    pub(crate) fn translog(&self) -> &Translog {
+    pub(crate) fn translog(&self) -> &Arc<Translog> {
         self.translog.get().expect("set when the shard opens")
     }
 
@@ -181,6 +221,9 @@ impl Shard {
         self.check_open()?;
         let new = ShardConfig::parse(json)?;
         let syncs = new.durability == super::config::Durability::Request;
+        if new.primary_term < self.config().primary_term {
+            return Err(self.old_term(new.primary_term));
+        }
         self.timing.refresh_at.store(0, Ordering::Relaxed);
         *self.config.write() = Arc::new(new);
         // Behind the change: from here on nothing is acknowledged that would wait for a sync.
@@ -267,6 +310,18 @@ impl Shard {
                 shard.settle_all("idle").ok();
             });
         }
+        if self.has_dispensable_commits() {
+            self.once(&timing.flush_queued, |shard| {
+                shard.drop_dispensable_commits().ok();
+                shard.timing.flush_queued.store(false, Ordering::Relaxed);
+            });
+        }
+        if self.translog().generation_bytes() > GENERATION_BYTES {
+            self.once(&timing.sync_queued, |shard| {
+                shard.translog().roll().map_err(|error| shard.fail(error)).ok();
+                shard.timing.sync_queued.store(false, Ordering::Relaxed);
+            });
+        }
         let uncommitted = self.translog().stats();
         if uncommitted.uncommitted_size_in_bytes > config.translog_flush_bytes
             || (idle > IDLE_FLUSH_MS && uncommitted.uncommitted_operations > 0)
@@ -291,9 +346,17 @@ impl Shard {
     pub fn sync(&self) -> Result<()> {
         self.check_open()?;
         let checkpoint = self.seq_nos.processed_checkpoint();
-        self.translog().sync_all().map_err(|error| self.fail(error))?;
-        self.seq_nos.persisted(checkpoint);
+        self.translog().sync_checkpoint().map_err(|error| self.fail(error))?;
+        self.persisted(checkpoint);
         Ok(())
+    }
+
+    /// Operations up to here are on disk; without other copies that is all that counts.
+    pub(crate) fn persisted(&self, checkpoint: i64) {
+        self.seq_nos.persisted(checkpoint);
+        if !self.config.read().replicated {
+            self.translog().set_global_checkpoint(checkpoint);
+        }
     }
 
     /// Syncs, commits if there is something to commit, and lets go of everything. The shard's readers stay usable; its folder is not

@@ -106,16 +106,16 @@ impl Shard {
             "seq_no",
             json!({
                 "max_seq_no": self.seq_nos.max(), "local_checkpoint": self.seq_nos.persisted_checkpoint(),
-                "global_checkpoint": self.seq_nos.persisted_checkpoint(),
+                "global_checkpoint": self.translog().global_checkpoint(),
             }),
         );
         let committed = self.committed.lock();
-        let id = format!("{}/{}", committed.history_uuid, committed.generation);
+        let id = format!("{}/{}", committed.history_uuid, committed.newest.generation);
         put(
             "commit",
             json!({
-                "id": id, "generation": committed.generation, "history_uuid": committed.history_uuid,
-                "max_seq_no": committed.max_seq_no, "num_docs": committed.docs,
+                "id": id, "generation": committed.newest.generation, "history_uuid": committed.history_uuid,
+                "max_seq_no": committed.newest.max_seq_no, "num_docs": committed.docs,
             }),
         );
         put(
@@ -174,7 +174,7 @@ impl Shard {
             let entry = json!({
                 "generation": segment.container, "num_docs": segment.live_docs(), "deleted_docs": segment.deleted_docs(),
                 "size_in_bytes": manifest.size_in_bytes(), "memory_in_bytes": 0,
-                "committed": committed.segments.contains(&segment.container), "search": searchable.contains(&*segment.open.id),
+                "committed": committed.newest.segments.contains(&segment.container), "search": searchable.contains(&*segment.open.id),
                 "version": "10.4.0", "compound": false, "attributes": {"source": manifest.source},
             });
             segments.insert(segment.open.id.to_string(), entry);

@@ -65,15 +65,18 @@ impl VersionMap {
         }
     }
 
-    /// Forgets documents whose builder has become a segment (`settled`), and deletions that are old enough as well.
-    pub fn prune(&self, settled: impl Fn(Container) -> bool, now_ms: u64, gc_deletes_ms: u64) {
+    /// Forgets documents whose builder has become a segment (`settled`), and deletions that are old enough as well, if no operation from
+    /// before them can still come: `checkpoint` is processed.
+    pub fn prune(&self, settled: impl Fn(Container) -> bool, checkpoint: i64, now_ms: u64, gc_deletes_ms: u64) {
         for stripe in &self.stripes {
             let mut stripe = stripe.lock();
             let mut freed = 0;
             stripe.retain(|id, version| {
                 let old = match version.place {
                     Place::Live { .. } => true,
-                    Place::Deleted { at_ms, .. } => now_ms.saturating_sub(at_ms) >= gc_deletes_ms,
+                    Place::Deleted { at_ms, .. } => {
+                        version.seq_no <= checkpoint && now_ms.saturating_sub(at_ms) >= gc_deletes_ms
+                    }
                 };
                 let keep = !(old && settled(version.place.container()));
                 freed += if keep { 0 } else { entry_size(id) };

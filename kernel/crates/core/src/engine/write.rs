@@ -13,7 +13,7 @@ use super::shard::{Current, Shard};
 use super::versions::{Place, Stripe, Version};
 use crate::bulk::VersionType;
 use crate::mapping::ParsedDoc;
-use crate::translog::{Kind, Location, Operation};
+use crate::translog::{Kind, Location, Operation, format};
 use crate::{Error, Result};
 
 /// A batch of operations by one thread: the builder it uses and what it has done so far.
@@ -21,8 +21,11 @@ pub(crate) struct Work<'a> {
     pub shard: &'a Shard,
     pub current: Arc<Current>,
     pub primary_term: u64,
+    replicated: bool,
     building: Option<Building>,
     pub last: Option<Location>,
+    /// Records of the operations, for the other copies.
+    pub records: Vec<u8>,
     seq_nos: Vec<i64>,
     now_ms: u64,
 }
@@ -84,13 +87,15 @@ impl<'a> Work<'a> {
             layout.builders.insert(container, Arc::clone(&deletions));
             Building::new(container, current.version, deletions)
         });
-        let primary_term = shard.config.read().primary_term;
+        let config = shard.config();
         Self {
             shard,
             current,
-            primary_term,
+            primary_term: config.primary_term,
+            replicated: config.replicated,
             building: Some(building),
             last: None,
+            records: Vec::new(),
             seq_nos: Vec::new(),
             now_ms: shard.runtime.now_ms(),
         }
@@ -217,10 +222,29 @@ impl<'a> Work<'a> {
 
     fn log(&mut self, operation: &Operation<'_>) -> Result<Location> {
         let shard = self.shard;
-        let location = shard.translog().append(operation).map_err(|error| shard.fail(error))?;
+        let start = self.records.len();
+        format::encode(operation, &mut self.records);
+        let location = shard.translog().append_record(&self.records[start..], operation.seq_no);
+        if !self.replicated {
+            self.records.truncate(start);
+        }
+        self.logged(location.map_err(|error| shard.fail(error))?, operation.seq_no)
+    }
+
+    fn logged(&mut self, location: Location, seq_no: i64) -> Result<Location> {
         self.last = Some(location);
-        self.seq_nos.push(operation.seq_no);
+        self.seq_nos.push(seq_no);
         Ok(location)
+    }
+
+    /// Takes over an operation that the primary has numbered: its record goes to the log in any case, the document is indexed unless a
+    /// newer one is here. (Of two operations on a document the greater number wins.)
+    pub fn replicate(&mut self, operation: &Operation<'_>, record: &[u8]) -> Result<()> {
+        let shard = self.shard;
+        shard.seq_nos.advance(operation.seq_no);
+        let location = shard.translog().append_record(record, operation.seq_no).map_err(|error| shard.fail(error))?;
+        shard.replay_one(self, operation, location).map_err(|error| shard.fail(error))?;
+        self.logged(location, operation.seq_no).map(drop)
     }
 
     fn note(
@@ -275,7 +299,7 @@ impl<'a> Work<'a> {
         self.note(stripe, id, numbers, place, location, replaced.earlier);
     }
 
-    /// Applies an operation of the translog again, unless the document is newer already.
+    /// Applies an operation that stands in the translog, unless the document is newer already.
     pub fn replay_index(&mut self, document: Document<'_>, numbers: Numbers, location: Location) -> Result<()> {
         let shard = self.shard;
         let mut stripe = shard.versions.lock(document.id);

@@ -1,19 +1,24 @@
 //! The bytes of a translog file.
 //!
 //! Header: magic, u32 format version, u64 generation, u16 + bytes of the shard's uuid, u32 crc32 of the header.
-//! Then records: u32 length, u32 crc32 of the payload, payload. All numbers are little-endian. A payload is an operation or a
-//! *mark*: "all bytes before this offset had been synced when this was written", by which damage is told from a torn tail.
+//! Then records: u32 length, u32 crc32 of the payload, payload. All numbers are little-endian. A payload is an operation, a
+//! *mark*: "all bytes before this offset had been synced when this was written, and this was the global checkpoint", by which damage is
+//! told from a torn tail, or a *trim*: "no operation with a greater sequence number that stands before this counts".
+//! Version 1 had no trims, and no checkpoint in its marks.
 
 const MAGIC: &[u8; 8] = b"QDTRNLOG";
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 pub const INDEX: u8 = 1;
 pub const DELETE: u8 = 2;
 pub const NO_OP: u8 = 3;
 const MARK: u8 = 4;
+const TRIM: u8 = 5;
 
 pub const RECORD_HEADER: usize = 8;
-const MARK_LEN: usize = 9;
+const MARK_LEN: usize = 17;
+/// Of version 1.
+const FIRST_MARK_LEN: usize = 9;
 /// kind, seq_no, primary term, version, flags, length of id, length of routing.
 const OPERATION_HEADER: usize = 1 + 8 + 8 + 8 + 1 + 4 + 4;
 const HAS_ROUTING: u8 = 1;
@@ -41,7 +46,17 @@ pub enum Kind {
 
 pub enum Record<'a> {
     Operation(Operation<'a>),
-    Mark(u64),
+    Mark(Mark),
+    /// Operations before this one count up to this number only.
+    Trim(i64),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Mark {
+    /// Bytes before this offset had been synced.
+    pub synced: u64,
+    /// -1: none is known.
+    pub global_checkpoint: i64,
 }
 
 /// Why bytes are no record.
@@ -125,12 +140,29 @@ pub fn encode(operation: &Operation<'_>, out: &mut Vec<u8>) -> usize {
     seal(out, start)
 }
 
-pub fn encode_mark(synced: u64, out: &mut Vec<u8>) -> usize {
+pub fn encode_mark(mark: Mark, out: &mut Vec<u8>) -> usize {
     let start = out.len();
     out.extend_from_slice(&(MARK_LEN as u32).to_le_bytes());
     out.extend_from_slice(&[0; 4]);
     out.push(MARK);
-    out.extend_from_slice(&synced.to_le_bytes());
+    out.extend_from_slice(&mark.synced.to_le_bytes());
+    out.extend_from_slice(&mark.global_checkpoint.to_le_bytes());
+    seal(out, start)
+}
+
+/// Gives the mark at the start of `out` a newer checkpoint.
+pub fn renew_mark(out: &mut [u8], global_checkpoint: i64) {
+    let end = RECORD_HEADER + MARK_LEN;
+    out[end - 8..end].copy_from_slice(&global_checkpoint.to_le_bytes());
+    seal(&mut out[..end], 0);
+}
+
+pub fn encode_trim(above: i64, out: &mut Vec<u8>) -> usize {
+    let start = out.len();
+    out.extend_from_slice(&9u32.to_le_bytes());
+    out.extend_from_slice(&[0; 4]);
+    out.push(TRIM);
+    out.extend_from_slice(&above.to_le_bytes());
     seal(out, start)
 }
 
@@ -160,7 +192,8 @@ fn decode_payload(payload: &[u8]) -> Option<Record<'_>> {
         INDEX => Kind::Index,
         DELETE => Kind::Delete,
         NO_OP => Kind::NoOp,
-        MARK => return Some(Record::Mark(u64::from_le_bytes(payload.get(1..MARK_LEN)?.try_into().ok()?))),
+        MARK => return decode_mark(payload).map(Record::Mark),
+        TRIM => return Some(Record::Trim(i64::from_le_bytes(payload.get(1..9)?.try_into().ok()?))),
         _ => return None,
     };
     let header = payload.get(..OPERATION_HEADER)?;
@@ -182,16 +215,22 @@ fn decode_payload(payload: &[u8]) -> Option<Record<'_>> {
     }))
 }
 
+fn decode_mark(payload: &[u8]) -> Option<Mark> {
+    let number = |at: usize| Some(u64::from_le_bytes(payload.get(at..at + 8)?.try_into().ok()?));
+    let global_checkpoint = if payload.len() == FIRST_MARK_LEN { -1 } else { number(9)? as i64 };
+    Some(Mark { synced: number(1)?, global_checkpoint })
+}
+
 /// The greatest offset that some intact mark within `bytes` (a file from `base` on) knows to have been synced.
 pub fn synced_according_to_marks(bytes: &[u8]) -> u64 {
-    let needle = (MARK_LEN as u32).to_le_bytes();
+    let needles = [MARK_LEN, FIRST_MARK_LEN].map(|len| (len as u32).to_le_bytes());
     let mut greatest = 0;
-    for at in 0..bytes.len().saturating_sub(RECORD_HEADER + MARK_LEN - 1) {
-        if bytes[at..at + 4] == needle
+    for at in 0..bytes.len().saturating_sub(RECORD_HEADER + FIRST_MARK_LEN - 1) {
+        if needles.iter().any(|needle| bytes[at..at + 4] == *needle)
             && bytes[at + RECORD_HEADER] == MARK
-            && let Ok((Record::Mark(synced), _)) = decode(&bytes[at..])
+            && let Ok((Record::Mark(mark), _)) = decode(&bytes[at..])
         {
-            greatest = greatest.max(synced);
+            greatest = greatest.max(mark.synced);
         }
     }
     greatest
@@ -239,6 +278,32 @@ mod tests {
         for len in 0..bytes.len() {
             assert!(decode(&bytes[..len]).is_err(), "length {len}");
         }
+    }
+
+    #[test]
+    fn marks_and_trims_survive() {
+        let mut bytes = Vec::new();
+        encode_mark(Mark { synced: 7, global_checkpoint: -1 }, &mut bytes);
+        renew_mark(&mut bytes, 5);
+        let used = bytes.len();
+        encode_trim(12, &mut bytes);
+        let Ok((Record::Mark(mark), len)) = decode(&bytes) else { panic!("no mark") };
+        assert_eq!((mark, len), (Mark { synced: 7, global_checkpoint: 5 }, used));
+        assert_eq!(synced_according_to_marks(&bytes), 7);
+        let Ok((Record::Trim(above), _)) = decode(&bytes[used..]) else { panic!("no trim") };
+        assert_eq!(above, 12);
+    }
+
+    #[test]
+    fn marks_of_version_1_are_read() {
+        let mut bytes = 9u32.to_le_bytes().to_vec();
+        bytes.extend_from_slice(&[0; 4]);
+        bytes.push(MARK);
+        bytes.extend_from_slice(&33u64.to_le_bytes());
+        seal(&mut bytes, 0);
+        let Ok((Record::Mark(mark), _)) = decode(&bytes) else { panic!("no mark") };
+        assert_eq!(mark, Mark { synced: 33, global_checkpoint: -1 });
+        assert_eq!(synced_according_to_marks(&bytes), 33);
     }
 
     #[test]

@@ -5,17 +5,20 @@
 //! any more: what the disk holds is then unknown until the shard is opened again.
 
 pub mod format;
+mod history;
 mod replay;
 
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 
 use parking_lot::Mutex;
 
 pub use format::{Kind, Operation};
-pub use replay::Extent;
+pub use history::{History, Retention};
+pub use replay::{Extent, Scan, file_name};
 
 use crate::storage::{FsFile, SharedFs};
 use crate::{Error, Result};
@@ -50,6 +53,10 @@ pub struct Translog {
     fs: SharedFs,
     folder: PathBuf,
     uuid: String,
+    /// Operations up to here are on all copies in sync; goes into the marks.
+    global: AtomicI64,
+    /// As of the last sync.
+    global_synced: AtomicI64,
     tail: Mutex<Tail>,
     /// Held while writing and syncing; waiting for it is waiting for the group commit.
     file: Mutex<Current>,
@@ -66,8 +73,12 @@ struct Tail {
     /// The piece that is being written, for readers.
     in_flight: Option<(u64, Arc<Vec<u8>>)>,
     extents: BTreeMap<u64, Extent>,
+    /// Generations on disk before those, of which nobody has asked what they hold.
+    older: Vec<u64>,
     /// The first generation that the last commit does not cover.
     committed: u64,
+    /// How many read the history from a generation on.
+    held: BTreeMap<u64, usize>,
     failed: Option<Error>,
 }
 
@@ -80,86 +91,41 @@ struct Current {
 
 impl Translog {
     /// Starts the log of a new shard with generation 1.
-    pub fn create(fs: SharedFs, folder: PathBuf, uuid: &str) -> Result<Self> {
+    pub fn create(fs: SharedFs, folder: PathBuf, uuid: &str, global_checkpoint: i64) -> Result<Self> {
         fs.create_dir_all(&folder).map_err(|e| Error::io(folder.display(), e))?;
-        Self::start(fs, folder, uuid, 1, BTreeMap::new(), 1)
+        Self::start(Scan::nothing(fs, folder, uuid), 1, 1, global_checkpoint)
     }
 
-    /// Reads everything from generation `from` on, then goes on in a generation of its own.
-    pub fn open(
-        fs: SharedFs,
-        folder: PathBuf,
-        uuid: &str,
-        from: u64,
-        mut each: impl FnMut(Operation<'_>, Location) -> Result<()>,
-    ) -> Result<Self> {
-        let mut extents = BTreeMap::new();
-        let found = replay::generations(&*fs, &folder)?;
-        let last = found.last().copied().unwrap_or(0);
-        for generation in from..=last {
-            let path = folder.join(replay::file_name(generation));
-            if !found.contains(&generation) {
-                return Err(Error::corruption(path.display(), 0, "the generation is missing"));
-            }
-            let reader = replay::Reader { fs: &*fs, path, uuid, generation, last: generation == last };
-            match reader.read(&mut each)? {
-                Some(extent) => drop(extents.insert(generation, extent)),
-                None if generation > from => log::warn!("{}: removing an unfinished generation", reader.path.display()),
-                None => return Err(Error::corruption(reader.path.display(), 0, "the header is damaged")),
-            }
+    /// Goes on behind what was read. `committed`: the first generation that the commit does not cover.
+    pub fn resume(scan: Scan, committed: u64, global_checkpoint: i64) -> Result<Self> {
+        let newest = scan.newest();
+        let extent = scan.extents[&newest];
+        if extent.len == format::encode_header(newest, &scan.uuid).len() as u64 {
+            return Self::go_on(scan, newest, committed, global_checkpoint);
         }
-        if last < from {
-            let path = folder.join(replay::file_name(from));
-            return Err(Error::corruption(path.display(), 0, "the generation that the commit names is missing"));
-        }
-        let (&newest, extent) = extents.last_key_value().expect("generation `from` was read");
-        if extent.operations == 0 {
-            return Self::go_on(fs, folder, uuid, newest, extents, from);
-        }
-        settle_tail(&fs, &folder.join(replay::file_name(newest)), *extent)?;
-        Self::start(fs, folder, uuid, newest + 1, extents, from)
+        settle_tail(&scan.fs, &scan.folder.join(replay::file_name(newest)), extent)?;
+        Self::start(scan, newest + 1, committed, global_checkpoint)
     }
 
-    /// Goes on behind the header of an existing generation that has no operations.
-    fn go_on(
-        fs: SharedFs,
-        folder: PathBuf,
-        uuid: &str,
-        generation: u64,
-        extents: BTreeMap<u64, Extent>,
-        committed: u64,
-    ) -> Result<Self> {
-        let path = folder.join(replay::file_name(generation));
+    /// Goes on behind the header of an existing generation that has nothing else.
+    fn go_on(scan: Scan, generation: u64, committed: u64, global: i64) -> Result<Self> {
+        let path = scan.folder.join(replay::file_name(generation));
         // Whoever made the file may have ended before it, or its name, was durable: the first sync takes the header along.
-        let header = format::encode_header(generation, uuid);
+        let header = format::encode_header(generation, &scan.uuid);
         let len = header.len() as u64;
-        let file = fs.rewrite(&path, 0, &header).map_err(|e| Error::io(path.display(), e))?;
-        fs.sync_dir(&folder).map_err(|e| Error::io(folder.display(), e))?;
-        Ok(Self::with(fs, folder, uuid, Current { file, generation, written: len, synced: len }, extents, committed))
+        let file = scan.fs.rewrite(&path, 0, &header).map_err(|e| Error::io(path.display(), e))?;
+        scan.fs.sync_dir(&scan.folder).map_err(|e| Error::io(scan.folder.display(), e))?;
+        Ok(Self::with(scan, Current { file, generation, written: len, synced: len }, committed, global))
     }
 
-    fn start(
-        fs: SharedFs,
-        folder: PathBuf,
-        uuid: &str,
-        generation: u64,
-        extents: BTreeMap<u64, Extent>,
-        committed: u64,
-    ) -> Result<Self> {
-        let current = new_file(&fs, &folder, uuid, generation)?;
-        Ok(Self::with(fs, folder, uuid, current, extents, committed))
+    fn start(scan: Scan, generation: u64, committed: u64, global: i64) -> Result<Self> {
+        let current = new_file(&scan.fs, &scan.folder, &scan.uuid, generation)?;
+        Ok(Self::with(scan, current, committed, global))
     }
 
-    fn with(
-        fs: SharedFs,
-        folder: PathBuf,
-        uuid: &str,
-        current: Current,
-        mut extents: BTreeMap<u64, Extent>,
-        committed: u64,
-    ) -> Self {
-        let empty = Extent { operations: 0, len: current.written, max_seq_no: -1, synced: 0 };
-        extents.insert(current.generation, empty);
+    fn with(scan: Scan, current: Current, committed: u64, global: i64) -> Self {
+        let Scan { fs, folder, uuid, mut extents, older, .. } = scan;
+        extents.insert(current.generation, Extent { len: current.written, ..Extent::default() });
         let mut tail = Tail {
             generation: current.generation,
             start: current.written,
@@ -167,28 +133,70 @@ impl Translog {
             dirty: false,
             in_flight: None,
             extents,
+            older,
             committed,
+            held: BTreeMap::new(),
             failed: None,
         };
         tail.mark(current.synced);
-        Self { fs, folder, uuid: uuid.to_owned(), tail: Mutex::new(tail), file: Mutex::new(current) }
+        Self {
+            fs,
+            folder,
+            uuid,
+            global: AtomicI64::new(global),
+            global_synced: AtomicI64::new(-1),
+            tail: Mutex::new(tail),
+            file: Mutex::new(current),
+        }
+    }
+
+    /// Operations up to here are on all copies in sync. Never goes back.
+    pub fn set_global_checkpoint(&self, value: i64) {
+        self.global.fetch_max(value, Ordering::Relaxed);
+    }
+
+    pub fn global_checkpoint(&self) -> i64 {
+        self.global.load(Ordering::Relaxed)
+    }
+
+    /// What the log tells of it after a crash.
+    pub fn global_checkpoint_synced(&self) -> i64 {
+        self.global_synced.load(Ordering::Relaxed)
     }
 
     /// Adds an operation; not durable before [`Translog::sync`].
     pub fn append(&self, operation: &Operation<'_>) -> Result<Location> {
+        self.add(operation.seq_no, |buffer| format::encode(operation, buffer))
+    }
+
+    /// Adds the record of an operation as it is.
+    pub fn append_record(&self, record: &[u8], seq_no: i64) -> Result<Location> {
+        self.add(seq_no, |buffer| {
+            buffer.extend_from_slice(record);
+            record.len()
+        })
+    }
+
+    /// Voids the operations so far with greater numbers; durable on return.
+    pub fn trim_above(&self, seq_no: i64) -> Result<()> {
+        let location = self.add(-1, |buffer| format::encode_trim(seq_no, buffer))?;
+        self.sync(location)
+    }
+
+    fn add(&self, seq_no: i64, encode: impl FnOnce(&mut Vec<u8>) -> usize) -> Result<Location> {
         let (location, spill) = {
             let mut tail = self.tail.lock();
             if let Some(error) = &tail.failed {
                 return Err(error.clone());
             }
             let offset = tail.start + tail.buffer.len() as u64;
-            let len = format::encode(operation, &mut tail.buffer);
+            let len = encode(&mut tail.buffer);
             tail.dirty = true;
             let generation = tail.generation;
             let extent = tail.extents.entry(generation).or_default();
-            extent.operations += 1;
+            extent.operations += u64::from(seq_no >= 0);
             extent.len = offset + len as u64;
-            extent.max_seq_no = extent.max_seq_no.max(operation.seq_no);
+            extent.max_seq_no = extent.max_seq_no.max(seq_no);
             (Location { generation, offset, len: len as u32 }, tail.buffer.len() > SPILL)
         };
         if spill && let Some(mut file) = self.file.try_lock() {
@@ -211,20 +219,34 @@ impl Translog {
         self.sync_rest(&mut self.file.lock())
     }
 
+    /// The same, and the global checkpoint.
+    pub fn sync_checkpoint(&self) -> Result<()> {
+        let mut file = self.file.lock();
+        if self.global_checkpoint() > self.global_checkpoint_synced() {
+            return self.write_out(&mut file, true);
+        }
+        self.sync_rest(&mut file)
+    }
+
     fn sync_rest(&self, file: &mut Current) -> Result<()> {
         let dirty = self.tail.lock().dirty;
         if dirty || file.synced < file.written { self.write_out(file, true) } else { Ok(()) }
     }
 
     fn write_out(&self, file: &mut Current, sync: bool) -> Result<()> {
+        let global = self.global_checkpoint();
         let piece = {
             let mut tail = self.tail.lock();
             if let Some(error) = &tail.failed {
                 return Err(error.clone());
             }
+            format::renew_mark(&mut tail.buffer, global);
             tail.take(if sync { None } else { Some(file.synced) })
         };
         let result = write_piece(file, &piece, sync);
+        if sync && result.is_ok() {
+            self.global_synced.fetch_max(global, Ordering::Relaxed);
+        }
         let mut tail = self.tail.lock();
         tail.in_flight = None;
         result.map_err(|e| {
@@ -260,30 +282,45 @@ impl Translog {
         tail.start = next.written;
         tail.buffer.clear();
         tail.mark(next.written);
-        tail.extents.insert(generation, Extent { operations: 0, len: next.written, max_seq_no: -1, synced: 0 });
+        tail.extents.insert(generation, Extent { len: next.written, ..Extent::default() });
         *file = next;
         Ok(generation)
     }
 
-    /// Forgets the generations before `first`, which a durable commit covers.
-    pub fn trim(&self, first: u64) -> Result<()> {
-        let old: Vec<u64> = {
+    /// Tells which generations commits need: all from `needed` on the oldest of them, from `committed` on the newest. Those that nobody
+    /// needs are removed.
+    pub fn trim(&self, needed: u64, committed: u64, retention: Retention) -> Result<()> {
+        let old = {
             let mut tail = self.tail.lock();
-            tail.committed = first;
-            let old = tail.extents.range(..first).map(|(generation, _)| *generation).collect();
+            tail.committed = committed;
+            let first = tail.first_retained(needed, retention);
+            let old: Vec<u64> = tail.extents.range(..first).map(|(generation, _)| *generation).collect();
             tail.extents.retain(|generation, _| *generation >= first);
-            old
+            let (gone, kept) = std::mem::take(&mut tail.older).into_iter().partition(|generation| *generation < first);
+            tail.older = kept;
+            [old, gone].concat()
         };
         for generation in &old {
             self.fs.remove_file(&self.folder.join(replay::file_name(*generation))).ok();
         }
-        // Files left over from a crash during an earlier trim.
-        for generation in replay::generations(&*self.fs, &self.folder)? {
-            if generation < first {
-                self.fs.remove_file(&self.folder.join(replay::file_name(generation))).ok();
-            }
-        }
         Ok(())
+    }
+
+    /// The first generation that may hold operations above `seq_no`, or the newest.
+    pub fn first_above(&self, seq_no: i64) -> u64 {
+        let tail = self.tail.lock();
+        let above = |(_, extent): &(&u64, &Extent)| extent.max_seq_no > seq_no;
+        tail.extents.iter().find(above).map_or(tail.generation, |(generation, _)| *generation)
+    }
+
+    pub fn max_seq_no(&self) -> i64 {
+        self.tail.lock().extents.values().map(|extent| extent.max_seq_no).max().unwrap_or(-1)
+    }
+
+    /// Bytes in the generation that is written now.
+    pub fn generation_bytes(&self) -> u64 {
+        let tail = self.tail.lock();
+        tail.extents.get(&tail.generation).map_or(0, |extent| extent.len)
     }
 
     /// Reads one operation back, from memory or file.
@@ -333,15 +370,30 @@ impl Translog {
     pub fn close(&self) -> Result<()> {
         let mut file = self.file.lock();
         self.sync_rest(&mut file)?;
-        let empty = self.tail.lock().extents.get(&file.generation).is_none_or(|extent| extent.operations == 0);
-        if empty { Ok(()) } else { self.write_out(&mut file, true) }
+        let unused = file.written == format::encode_header(file.generation, &self.uuid).len() as u64;
+        if unused { Ok(()) } else { self.write_out(&mut file, true) }
     }
 }
 
 impl Tail {
-    /// Starts a buffer by telling how far the file is synced.
+    /// The first generation to be kept: what commits need, what is being read, and history as far as it is wanted.
+    fn first_retained(&self, needed: u64, retention: Retention) -> u64 {
+        let held = self.held.keys().next().copied().unwrap_or(u64::MAX);
+        let mut first = needed;
+        let mut bytes = 0;
+        for (generation, extent) in self.extents.range(..needed).rev() {
+            bytes += extent.len;
+            if extent.max_seq_no < retention.from_seq_no || bytes > retention.bytes {
+                break;
+            }
+            first = *generation;
+        }
+        first.min(held)
+    }
+
+    /// Starts a buffer by telling how far the file is synced; the checkpoint comes when it is written.
     fn mark(&mut self, synced: u64) {
-        format::encode_mark(synced, &mut self.buffer);
+        format::encode_mark(format::Mark { synced, global_checkpoint: -1 }, &mut self.buffer);
         self.dirty = false;
     }
 

@@ -11,16 +11,18 @@ fn folder() -> PathBuf {
 
 fn create(fs: &FaultFs) -> Translog {
     fs.create_dir_durably(&folder()).unwrap();
-    Translog::create(Arc::new(fs.clone()), folder(), "uuid").unwrap()
+    Translog::create(Arc::new(fs.clone()), folder(), "uuid", -1).unwrap()
 }
 
 fn open(fs: &FaultFs, from: u64) -> Result<(Translog, Vec<i64>)> {
     let mut seen = Vec::new();
-    let log = Translog::open(Arc::new(fs.clone()), folder(), "uuid", from, |operation, _| {
+    let scan = Scan::read(Arc::new(fs.clone()), folder(), "uuid", from)?;
+    scan.replay(from, |operation, _| {
         seen.push(operation.seq_no);
         Ok(())
     })?;
-    Ok((log, seen))
+    let global_checkpoint = scan.global_checkpoint();
+    Ok((Translog::resume(scan, from, global_checkpoint)?, seen))
 }
 
 fn file(generation: u64) -> PathBuf {
@@ -65,7 +67,7 @@ fn rolls_trims_and_goes_on() {
     let log = create(&fs);
     log.append(&operation(0, b"{}")).unwrap();
     log.roll().unwrap();
-    log.trim(2).unwrap();
+    log.trim(2, 2, Retention::NONE).unwrap();
     assert_eq!(log.stats().operations, 0);
     let (log, seen) = open(&fs.crash(Crash::Keep), 2).unwrap();
     assert!(seen.is_empty());
@@ -160,4 +162,92 @@ fn one_sync_serves_all_waiting() {
     let (_, mut seen) = open(&fs.crash(Crash::Forget), 1).unwrap();
     seen.sort_unstable();
     assert!(seen.into_iter().eq(0..400));
+}
+
+#[test]
+fn the_last_record_of_a_number_counts_and_a_trim_voids_those_before_it() {
+    let fs = FaultFs::new();
+    let log = create(&fs);
+    for seq_no in 0..5 {
+        log.append(&operation(seq_no, b"old")).unwrap();
+    }
+    log.trim_above(2).unwrap();
+    let last = log.append(&operation(2, b"new")).unwrap();
+    log.sync(last).unwrap();
+    let (log, seen) = open(&fs.crash(Crash::Forget), 1).unwrap();
+    assert_eq!(seen, [0, 1, 2]);
+    let log = Arc::new(log);
+    let history = log.history(1).unwrap();
+    assert_eq!(history.places().iter().map(|(seq_no, _)| *seq_no).collect::<Vec<_>>(), [1, 2]);
+    assert_eq!(history.places()[1].1, last);
+}
+
+#[test]
+fn the_global_checkpoint_lasts_with_the_next_sync() {
+    let fs = FaultFs::new();
+    let log = create(&fs);
+    let first = log.append(&operation(0, b"{}")).unwrap();
+    log.sync(first).unwrap();
+    log.set_global_checkpoint(0);
+    let fs = fs.crash(Crash::Forget);
+    let (log, _) = open(&fs, 1).unwrap();
+    assert_eq!(log.global_checkpoint(), -1);
+    log.set_global_checkpoint(0);
+    log.sync_checkpoint().unwrap();
+    let (log, _) = open(&fs.crash(Crash::Forget), 1).unwrap();
+    assert_eq!(log.global_checkpoint(), 0);
+    log.set_global_checkpoint(-1);
+    assert_eq!(log.global_checkpoint(), 0);
+}
+
+#[test]
+fn history_comes_by_number_in_pieces_and_is_kept_as_long_as_it_is_read() {
+    let fs = FaultFs::new();
+    let log = Arc::new(create(&fs));
+    for seq_no in [1, 0, 3, 2, 5, 4, 6, 7] {
+        log.append(&operation(seq_no, format!("{seq_no}").as_bytes())).unwrap();
+        if seq_no == 2 {
+            log.roll().unwrap();
+        }
+    }
+    let mut history = log.history(1).unwrap();
+    assert!(history.is_complete(1, 7) && !history.is_complete(1, 8) && !history.is_complete(0, 7));
+    let newest = log.stats().generation;
+    log.trim(newest, newest, Retention::NONE).unwrap();
+    let mut seen = Vec::new();
+    loop {
+        let piece = history.next(100).unwrap();
+        if piece.is_empty() {
+            break;
+        }
+        let mut rest = piece.as_slice();
+        while let Ok((format::Record::Operation(operation), len)) = format::decode(rest) {
+            assert_eq!(operation.source.unwrap(), format!("{}", operation.seq_no).as_bytes());
+            seen.push(operation.seq_no);
+            rest = &rest[len..];
+        }
+    }
+    assert_eq!(seen, (1..8).collect::<Vec<_>>());
+    drop(history);
+    log.trim(newest, newest, Retention::NONE).unwrap();
+    assert!(log.history(1).unwrap().is_empty());
+}
+
+#[test]
+fn retention_keeps_generations_for_copies_that_come_back() {
+    let fs = FaultFs::new();
+    let log = Arc::new(create(&fs));
+    for seq_no in 0..6 {
+        log.append(&operation(seq_no, b"{}")).unwrap();
+        log.roll().unwrap();
+    }
+    let newest = log.stats().generation;
+    log.trim(newest, newest, Retention { from_seq_no: 3, bytes: 1 << 20 }).unwrap();
+    assert!(log.history(3).unwrap().is_complete(3, 5) && !log.history(2).unwrap().is_complete(2, 5));
+    drop(log);
+    let (log, _) = open(&fs, newest).unwrap();
+    let log = Arc::new(log);
+    assert!(log.history(3).unwrap().is_complete(3, 5), "after a start too");
+    log.trim(newest, newest, Retention { from_seq_no: 0, bytes: 1 }).unwrap();
+    assert!(log.history(3).unwrap().is_empty());
 }

@@ -4,6 +4,7 @@ mod basics;
 mod crash;
 mod norms;
 mod parallel;
+mod replication;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
