@@ -295,7 +295,6 @@ impl Origin {
         older.reverse();
         let point = point(generation, &commit);
         remove_leftovers(fs, folder, older.iter().chain([&point]))?;
-        let global_checkpoint = config.recover_to.unwrap_or(NO_OPS).max(global_checkpoint);
         Ok(Self { commit, point, older, next_container, scan, upto, global_checkpoint })
     }
 }

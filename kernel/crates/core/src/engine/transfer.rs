@@ -13,6 +13,7 @@ use serde_json::json;
 
 use super::commit::{self, Commit};
 use super::layout::Container;
+use super::seqno::SeqNos;
 use super::shard::{Shard, container_of, segment_name};
 use super::swap;
 use crate::storage::manifest::{self, FileEntry, Manifest};
@@ -160,7 +161,7 @@ pub struct Restore {
     folder: PathBuf,
     incoming: PathBuf,
     listing: Listing,
-    needed: Vec<FileInfo>,
+    needed: Mutex<Vec<FileInfo>>,
     reused: (usize, u64),
     open: Mutex<HashMap<String, Incoming>>,
 }
@@ -182,7 +183,7 @@ impl Restore {
         fs.create_dir_durably(&incoming).map_err(|e| Error::io(incoming.display(), e))?;
         swap::settle(&*fs, &folder)?;
         let mut restore =
-            Self { fs, folder, incoming, listing, needed: Vec::new(), reused: (0, 0), open: Mutex::default() };
+            Self { fs, folder, incoming, listing, needed: Mutex::default(), reused: (0, 0), open: Mutex::default() };
         restore.take_stock()?;
         Ok(restore)
     }
@@ -198,7 +199,7 @@ impl Restore {
                 self.reused.0 += 1;
                 self.reused.1 += file.length;
             } else {
-                self.needed.push(file);
+                self.needed.get_mut().push(file);
             }
         }
         Ok(())
@@ -238,9 +239,11 @@ impl Restore {
         self.fs.create(to)?.write_all(bytes.as_slice())
     }
 
-    /// (name, offset, length) of what has to be sent.
+    /// (name, offset to go on from, length) of what has still to be sent.
     pub fn needed(&self) -> Vec<(String, u64, u64)> {
-        self.needed.iter().map(|file| (file.name.clone(), 0, file.length)).collect()
+        let open = self.open.lock();
+        let so_far = |file: &FileInfo| open.get(&file.name).map_or(0, |incoming| incoming.length);
+        self.needed.lock().iter().map(|file| (file.name.clone(), so_far(file), file.length)).collect()
     }
 
     /// Files and bytes that need not be sent.
@@ -269,6 +272,7 @@ impl Restore {
         }
         if incoming.length == file.length {
             open.remove(name);
+            self.needed.lock().retain(|file| file.name != name);
         }
         Ok(())
     }
@@ -346,10 +350,15 @@ pub fn inspect(fs: &SharedFs, folder: &Path) -> Result<Option<Vec<u8>>> {
     let Some((_, newest)) = commits.first() else { return Ok(None) };
     let scan = Scan::read(fs.clone(), folder.join("translog"), &newest.uuid, newest.translog_generation)?;
     let told = commits.iter().map(|(_, commit)| commit.global_checkpoint).max().unwrap_or(-1);
-    let logged = scan.extents.values().map(|extent| extent.max_seq_no).max().unwrap_or(-1);
+    let seq_nos = SeqNos::new(newest.local_checkpoint, newest.max_seq_no);
+    scan.replay(newest.translog_generation, |operation, _| {
+        seq_nos.advance(operation.seq_no);
+        seq_nos.processed([operation.seq_no]);
+        Ok(())
+    })?;
     let found = json!({
-        "history_uuid": newest.history_uuid, "max_seq_no": newest.max_seq_no.max(logged),
-        "local_checkpoint": newest.local_checkpoint, "primary_term": newest.primary_term,
+        "history_uuid": newest.history_uuid, "max_seq_no": seq_nos.max(),
+        "local_checkpoint": seq_nos.processed_checkpoint(), "primary_term": newest.primary_term,
         "global_checkpoint": scan.global_checkpoint().max(told),
     });
     Ok(Some(found.to_string().into_bytes()))

@@ -23,6 +23,7 @@ pub struct History {
     held: u64,
     places: Vec<(i64, Location)>,
     next: usize,
+    upto: i64,
 }
 
 /// Records that stand closer together than this are read in one piece.
@@ -46,7 +47,7 @@ impl Translog {
             *tail.held.entry(first).or_default() += 1;
             (first, tail.extents.range(first..newest).map(|(generation, _)| *generation).collect::<Vec<_>>())
         };
-        let mut history = History { log: Arc::clone(self), held, places: Vec::new(), next: 0 };
+        let mut history = History { log: Arc::clone(self), held, places: Vec::new(), next: 0, upto: i64::MAX };
         let mut winners = Winners::default();
         for generation in generations {
             self.reader(generation).read(|entry| {
@@ -89,6 +90,7 @@ impl History {
     /// Leaves out what is above.
     pub fn up_to(mut self, to: i64) -> Self {
         self.places.truncate(self.places.partition_point(|(seq_no, _)| *seq_no <= to));
+        self.upto = to;
         self
     }
 
@@ -100,8 +102,9 @@ impl History {
         self.places.is_empty()
     }
 
+    /// The number up to which it goes, be there operations or not.
     pub fn max_seq_no(&self) -> i64 {
-        self.places.last().map_or(-1, |(seq_no, _)| *seq_no)
+        self.upto
     }
 
     pub fn bytes(&self) -> u64 {
