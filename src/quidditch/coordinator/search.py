@@ -289,6 +289,7 @@ class Searcher:
             if prepared.total:
                 raise phase_failed(prepared.failures)
             return self.empty(shape, started)
+        self.check_missing(prepared, ask.params)
         outcome = await self.execute(prepared)
         self.complain(prepared, ask.params)
         return answer(outcome, prepared, started)
@@ -416,12 +417,24 @@ class Searcher:
 
     def complain(self, prepared: Prepared, params: Mapping[str, str]) -> None:
         """Refuses a partial answer where none is wanted."""
-        if not prepared.failures:
-            return
-        given = params.get("allow_partial_search_results")
-        default = str(self.state.settings.get("search.default_allow_partial_results")).lower() != "false"
-        if not (flag(params, "allow_partial_search_results") if given is not None else default):
+        if prepared.failures and not self._allows_partial(params):
             raise phase_failed(prepared.failures, reason="Partial shards failure")
+
+    def check_missing(self, prepared: Prepared, params: Mapping[str, str]) -> None:
+        """Refuses a search of shards that have no copy at all, where no partial answer is wanted."""
+        missing = [failure for failure in prepared.failures if failure.node is None]
+        if missing and not self._allows_partial(params):
+            named = ", ".join(f"[{failure.index}][{failure.shard}]" for failure in missing)
+            reason = (
+                f"Search rejected due to missing shards [{named}]. Consider using `allow_partial_search_results` setting to bypass this "
+                "error."
+            )
+            raise phase_failed([], reason=reason)
+
+    def _allows_partial(self, params: Mapping[str, str]) -> bool:
+        if "allow_partial_search_results" in params:
+            return flag(params, "allow_partial_search_results")
+        return str(self.state.settings.get("search.default_allow_partial_results")).lower() != "false"
 
     def empty(self, shape: Shape, started: float) -> bytes:
         """The answer of a search that meets no shard."""

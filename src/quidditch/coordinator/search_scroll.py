@@ -65,6 +65,7 @@ class Scrolls:
             nothing = CompiledPlan(kernel_plan(b'{"query":{"none":{}}}'), {"query": {"none": {}}})
             id = self.contexts.add(ScrollContext([], nothing, None, prepared.sections, alive))
             return b'{"_scroll_id":' + orjson.dumps(id) + b"," + searcher.empty(shape, started)[1:]
+        searcher.check_missing(prepared, ask.params)
         outcome = await searcher.execute(prepared, hold_ms=alive)
         searcher.complain(prepared, ask.params)
         context = ScrollContext(prepared.readers, prepared.plan, prepared.plans, prepared.sections, alive)

@@ -17,6 +17,8 @@ from quidditch.rest.response import Response
 from quidditch.rest.route import Route
 
 _PARAMS = ("preference", "realtime", "refresh", "routing", "stored_fields", *source.PARAMS)
+_AT_ONCE = 500
+"""Documents that are asked for at the same time: a large request does not take all places of the nodes."""
 _Item = tuple[str, str, str | None, GetOptions]
 
 
@@ -26,8 +28,10 @@ async def mget(request: Request, node: Node) -> Response:
         raise ApiError(400, "parse_exception", "request body or source parameter is required")
     items = _items(request, parse_json(content))
     if len(node.control.state.nodes) > 1 and not any(options.refresh for *_, options in items):
-        # Documents may be on other nodes: all are asked at once.
-        entries = await asyncio.gather(*(_one(node, *item) for item in items))
+        # Documents may be on other nodes: many are asked for at once.
+        entries = []
+        for at in range(0, len(items), _AT_ONCE):
+            entries += await asyncio.gather(*(_one(node, *item) for item in items[at : at + _AT_ONCE]))
         return Response.raw(b'{"docs":[' + b",".join(entries) + b"]}")
     refreshed: set[str] = set()
     entries = []

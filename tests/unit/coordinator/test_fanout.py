@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import threading
+import time
 from collections.abc import Callable, Coroutine
 from typing import Any
 
 import pytest
 from tests.support.fleet import Fleet, Member, fleet, run
 
+import quidditch_kernel
 from quidditch.coordinator import copies
 from quidditch.model.objects import Index
 from quidditch.model.state import ClusterState
+from quidditch_kernel import KernelError
 
 SHARDS = 6
 MAPPING = {
@@ -333,6 +337,56 @@ def test_a_shard_that_moved_is_found_where_it_is_now(monkeypatch: pytest.MonkeyP
         assert (await search)["_shards"] == {"total": SHARDS, "successful": SHARDS, "skipped": 0, "failed": 0}
 
     run(3, test)
+
+
+def test_a_search_that_is_cancelled_ends_on_the_node_that_works_on_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    begun = threading.Event()
+
+    def search(*args: Any) -> Any:
+        cancel = args[-1]
+        begun.set()
+        while not cancel.cancelled:
+            time.sleep(0.001)
+        raise KernelError("task_cancelled_exception", "The task is cancelled.", 500, b"{}")
+
+    async def test(found: Fleet) -> None:
+        await fill(found, "goods", count=30)
+        one, two, three = found.members
+        chosen = [str(number) for number in range(SHARDS) if found.holder("goods", number) is two]
+        with monkeypatch.context() as patched:
+            patched.setattr(quidditch_kernel, "search", search)
+            # What highlights is never thought quick: it has a thread of its own.
+            body = {"query": {"match": {"title": "fox"}}, "highlight": {"fields": {"title": {}}}}
+            asked = asyncio.create_task(one.ask("GET", f"/goods/_search?preference=_shards:{','.join(chosen)}", body))
+            await asyncio.to_thread(begun.wait, 60)
+            await three.post("/_tasks/_cancel?actions=indices:data/read/search")
+            answer = await asked
+        assert answer.status == 400, answer.text
+        assert answer.json["error"]["root_cause"][0]["type"] == "task_cancelled_exception"
+        assert (await one.get("/goods/_search", body))["_shards"]["failed"] == 0
+
+    run(3, test)
+
+
+def test_shards_without_any_copy_are_refused_where_nothing_partial_is_wanted() -> None:
+    async def test(found: Fleet) -> None:
+        one = found.members[0]
+        await fill(found, "goods", count=10)
+        settings = {"number_of_replicas": 0, "index.routing.allocation.require._name": "nobody"}
+        await one.put("/nowhere?wait_for_active_shards=0", {"settings": settings})
+        refused = await one.ask("GET", "/goods,nowhere/_search?allow_partial_search_results=false")
+        assert refused.status == 503
+        assert refused.json["error"]["reason"] == (
+            "Search rejected due to missing shards [[nowhere][0]]. Consider using `allow_partial_search_results` setting to bypass this "
+            "error."
+        )
+        partial = await one.get("/goods,nowhere/_search", {"size": 10})
+        assert (partial["_shards"]["failed"], len(partial["hits"]["hits"])) == (1, 10)
+        await one.put("/_cluster/settings", {"persistent": {"search.default_allow_partial_results": False}})
+        assert (await one.ask("GET", "/goods,nowhere/_search")).status == 503
+        assert (await one.ask("GET", "/goods,nowhere/_search?allow_partial_search_results=true")).status == 200
+
+    run(2, test)
 
 
 async def _lost_in_the_query_phase(found: Fleet, lost: Member) -> None:
