@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import AsyncExitStack
 from typing import Any
@@ -262,6 +263,13 @@ async def until(call: Callable[[], Awaitable[bytes]]) -> bytes:
             await asyncio.sleep(0)
 
 
+async def becomes(condition: Callable[[], bool]) -> None:
+    while True:
+        if condition():
+            return
+        await asyncio.sleep(0.01)
+
+
 def test_a_silent_connection_is_given_up(run: Run) -> None:
     """What waits for an answer learns it from the heartbeat, long before its own deadline."""
 
@@ -282,6 +290,30 @@ def test_a_silent_connection_is_given_up(run: Run) -> None:
         # Whichever end is the first to find the other silent closes the connection.
         with pytest.raises(Unreachable, match=r"nothing heard|connection was closed"):
             await pending
+
+    run(test)
+
+
+def test_who_has_not_been_heard_for_how_long_is_known(run: Run) -> None:
+    """Of a node that is cut off before its connection is given up, also while it is dialled."""
+
+    async def test(network: AnyNetwork) -> None:
+        one, two = await network.join("one"), await network.join("two")
+        two.serve("echo", echo)
+        assert one.silence("nobody") == one.silence("two") == 0
+        assert await one.call("two", "echo", b"ab", 5) == b"ba"
+        assert one.silence("two") < 1
+        network.cut("one", "two")
+        await becomes(lambda: one.silence("two") > 1.25)
+        with pytest.raises((Unreachable, TimedOut)):
+            await one.call("two", "echo", b"ab", 3)
+        dialling = asyncio.ensure_future(one.call("two", "echo", b"ab", 5))
+        await becomes(lambda: one.silence("two") > 0.1)
+        network.heal()
+        with contextlib.suppress(Unreachable, TimedOut):
+            await dialling
+        assert await until(lambda: one.call("two", "echo", b"ab", 5)) == b"ba"
+        assert one.silence("two") < 1
 
     run(test)
 
