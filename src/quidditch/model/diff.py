@@ -74,9 +74,19 @@ def encode(diff: StateDiff) -> bytes:
 def decode(data: bytes) -> StateDiff:
     """Raises :class:`FormatError` for a newer format."""
     try:
+        found = _decode(data)
+    except msgspec.DecodeError as error:
+        _refuse_newer(data)
+        raise FormatError(f"cluster state diff is not readable: {error}") from error
+    if found.format > FORMAT:
+        _refuse_newer(data)
+    return found.diff
+
+
+def _refuse_newer(data: bytes) -> None:
+    try:
         number = _header(data).format
-        if number > FORMAT:
-            raise FormatError(f"cluster state diff has format {number}, this version reads up to {FORMAT}")
-        return _decode(data).diff
     except msgspec.DecodeError as error:
         raise FormatError(f"cluster state diff is not readable: {error}") from error
+    if number > FORMAT:
+        raise FormatError(f"cluster state diff has format {number}, this version reads up to {FORMAT}")
