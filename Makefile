@@ -9,6 +9,7 @@ export CARGO_TARGET_DIR ?= $(CACHE)/target
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 KERNEL_SOURCES := $(shell find kernel -type f \( -name '*.rs' -o -name '*.toml' -o -name '*.lock' -o -name '*.py' -o -name '*.pyi' \))
 ARGS ?=
+WORKERS ?= 3
 
 .DEFAULT_GOAL := help
 KUBE := etcd etcdctl etcdutl kube-apiserver kube-controller-manager kube-scheduler kubectl helm
@@ -29,7 +30,7 @@ test-rust: system
 	cd kernel && cargo test --release --locked -p quidditch-core
 
 test-python: $(VENV)/.dev etcd-if-possible
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 lint: $(VENV)/.dev ## layers, types, style, stub drift, clippy
 	$(BIN)/ruff check src tests benchmarks tools kernel/python

@@ -198,6 +198,7 @@ async def changes(cluster: Cluster, count: int, indices: int, figures: Figures) 
             figures.creations[many] = await worker.do("create", count=indices, clients=CLIENTS)
             figures.steady[many] = await worker.do("steadily", count=indices, a_second=RATE)
             figures.alone[many] = await worker.do("create", count=100, clients=1)
+            say(f"{figures.creations[many]} {figures.steady[many]} {figures.alone[many]}")
             if number:
                 figures.applied_ms = await _applied(leader, worker)
                 figures.beats = await worker.do("beats", seconds=3.0, in_flight=256)
@@ -264,6 +265,9 @@ def main() -> None:
     args = parser.parse_args()
     configure("error", sys.stderr)
     figures = Figures(existing=args.existing)
+    if not args.no_solver:
+        say("allocation")
+        figures.solver = solver(1_000, 10_000)
     steps: list[tuple[str, Callable[[Cluster], Any]]] = [
         ("bare etcd", lambda etcd: bare_etcd(etcd, args.writes, figures)),
         ("changes", lambda etcd: changes(etcd, args.existing, args.indices, figures)),
@@ -276,10 +280,8 @@ def main() -> None:
     with Cluster.temporary(3, fsync=True, timers=TIMERS) as etcd:
         figures.etcd_failover = asyncio.run(etcd_failovers(etcd, args.rounds))
     say("failover of masters")
+    say(f"{figures.etcd_failover}")
     figures.failover = failovers(args.rounds)
-    if not args.no_solver:
-        say("allocation")
-        figures.solver = solver(1_000, 10_000)
     text = render(figures)
     args.output.write_text(text)
     print(text)

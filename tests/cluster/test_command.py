@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import random
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -13,7 +12,7 @@ import pytest
 from tests.support import etcd
 from tests.support.authority import Authority
 from tests.support.client import Client
-from tests.support.cluster import until
+from tests.support.cluster import first_port, until
 
 from quidditch.cli.config import environment_name
 from quidditch.rest.users import User, dump, hashed
@@ -43,7 +42,7 @@ def test_a_cluster_with_tls_and_users(cluster: Command, tmp_path: Path, monkeypa
     users.write_bytes(dump([User("root", "admin", hashed("root's secret"))]))
     for name, value in {**authority.http_settings("node", "127.0.0.1"), "http.users_file": str(users)}.items():
         monkeypatch.setenv(environment_name(name), value)
-    up = ("up", "--masters", "1", "--data", "0", "--first-port", str(random.randrange(12_000, 30_000, 2)))
+    up = ("up", "--masters", "1", "--data", "0", "--first-port", str(first_port()))
     assert "certificate of master-1 is not trusted" in refused(cluster(*up))
     monkeypatch.setenv("QUIDDITCH_CACERT", str(authority.ca))
     assert "missing authentication credentials" in refused(cluster("up"))
@@ -63,7 +62,7 @@ def refused(result: subprocess.CompletedProcess[str]) -> str:
 def test_a_cluster_goes_on_where_it_was(cluster: Command) -> None:
     assert "there is no cluster in" in refused(cluster("ps"))
     assert "2 masters survive no more losses than 1" in refused(cluster("up", "--masters", "2"))
-    port = str(random.randrange(12_000, 30_000, 2))
+    port = str(first_port())
     up = cluster("up", "--masters", "1", "--data", "1", "--first-port", port)
     assert [line.split()[0] for line in up.stdout.splitlines()] == ["master-1", "data-1"], up.stderr
     rows = {row["name"]: row for row in json.loads(cluster("ps", "--json").stdout)}
@@ -84,7 +83,7 @@ def test_a_cluster_goes_on_where_it_was(cluster: Command) -> None:
 
 
 def test_status_tells_what_is_wrong(cluster: Command) -> None:
-    cluster("up", "--masters", "1", "--data", "1", "--first-port", str(random.randrange(12_000, 30_000, 2)))
+    cluster("up", "--masters", "1", "--data", "1", "--first-port", str(first_port()))
     rows = {row["name"]: row for row in json.loads(cluster("ps", "--json").stdout)}
     with Client(rows["data-1"]["http"]) as data:
         assert data.call("PUT", "/one", {"settings": {"number_of_shards": 2}}).status == 200

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import random
 import shutil
 import signal
@@ -18,6 +19,12 @@ from tests.support.client import Client
 from tests.support.netns import Networks
 
 T = TypeVar("T")
+
+
+def first_port() -> int:
+    """Tests that run side by side have ports apart: those of a cluster are taken one by one as its processes start."""
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    return random.randrange(12_000, 15_000, 2) + 3_000 * (worker % 6)
 
 
 class Running:
@@ -42,9 +49,7 @@ class Running:
         """
         etcd.required()
         folder = Path(tempfile.mkdtemp(prefix="quidditch-cluster-"))
-        cluster = LocalCluster.create(
-            folder / "cluster", masters, data, coordinators, random.randrange(12_000, 30_000, 2)
-        )
+        cluster = LocalCluster.create(folder / "cluster", masters, data, coordinators, first_port())
         try:
             prepare(cluster.folder)
             running_cluster = cls(cluster, networks)
