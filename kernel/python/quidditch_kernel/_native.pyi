@@ -263,6 +263,8 @@ class Plan:
     """A parsed search plan, reusable and shareable between threads."""
 
     def __new__(cls, plan: bytes) -> Self: ...
+    def can_match(self, reader: Reader) -> bool:
+        """False only if certainly no document of the reader matches; looks at dictionaries and the bounds of columns."""
     def cost(self, readers: Sequence[Reader]) -> int:
         """A rough number of documents to visit; small plans need no thread of their own."""
 
@@ -298,6 +300,7 @@ def search(
     plans: Sequence[Plan] | None = None,
     cursor: bytes | None = None,
     cancel: Cancel | None = None,
+    statistics: bytes | None = None,
 ) -> Outcome:
     """Query, merge, fetch and render over local shards: (index, shard, node id, reader).
 
@@ -308,14 +311,38 @@ def search(
     with a cursor count everything as on the first page.
     """
 
-def query(reader: Reader, plan: Plan, cursor: bytes | None = None, place: int = 0) -> bytes:
+def query(
+    reader: Reader,
+    plan: Plan,
+    cursor: bytes | None = None,
+    place: int = 0,
+    cancel: Cancel | None = None,
+    statistics: bytes | None = None,
+) -> bytes:
     """A block: what one shard found. `cursor` as in `search`; `place` is the shard's among all that the cursor knows."""
 
-def merge(plan: Plan, blocks: Sequence[bytes], cursor: bytes | None = None) -> bytes: ...
+def statistics(reader: Reader, plan: Plan, cancel: Cancel | None = None) -> bytes:
+    """What the shard has of the terms and fields by which the plan's query scores, for `dfs_query_then_fetch`."""
+
+def merge_statistics(blocks: Sequence[bytes]) -> bytes:
+    """Their sums: the `statistics` by which `query`, `search` and `fetch` score then."""
+
+def merge(
+    plan: Plan, blocks: Sequence[bytes], cursor: bytes | None = None, cancel: Cancel | None = None
+) -> bytes: ...
 def fetch_refs(merged: bytes) -> list[tuple[int, bytes]]:
     """Of a merged block: what each shard (its place among the blocks) has to fetch, as `refs` of `fetch`."""
 
-def fetch(index: str, shard: int, reader: Reader, plan: Plan, refs: bytes, node: str = "") -> bytes: ...
+def fetch(
+    index: str,
+    shard: int,
+    reader: Reader,
+    plan: Plan,
+    refs: bytes,
+    node: str = "",
+    cancel: Cancel | None = None,
+    statistics: bytes | None = None,
+) -> bytes: ...
 def render(
     plan: Plan, merged: bytes, hits: Sequence[bytes], places: Sequence[int] | None = None, cursor: bytes | None = None
 ) -> Outcome:

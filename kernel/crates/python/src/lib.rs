@@ -25,7 +25,8 @@ mod _native {
     use crate::reader::Reader;
     #[pymodule_export]
     use crate::search::{
-        Cancel, Outcome, Plan, count, explain, fetch, fetch_refs, format_number, merge, query, render, search_shards,
+        Cancel, Outcome, Plan, count, explain, fetch, fetch_refs, format_number, merge, merge_statistics, query,
+        render, search_shards, statistics,
     };
     #[pymodule_export]
     use crate::shard::{Runtime, Shard};

@@ -9,7 +9,7 @@ use quidditch_core::Result;
 use quidditch_core::aggs;
 use quidditch_core::interrupt::{self, Interruptible};
 use quidditch_core::reader::ShardReader;
-use quidditch_core::search::{self, Target, block};
+use quidditch_core::search::{self, Target, block, dfs};
 
 use crate::error::{raise, run};
 use crate::reader::Reader;
@@ -25,6 +25,10 @@ impl Plan {
     #[new]
     fn new(plan: &[u8]) -> PyResult<Self> {
         Ok(Self { inner: Arc::new(search::Plan::parse(plan).map_err(raise)?) })
+    }
+
+    fn can_match(&self, py: Python<'_>, reader: &Reader) -> bool {
+        py.detach(|| self.inner.can_match(&reader.inner))
     }
 
     fn cost(&self, readers: Vec<PyRef<'_, Reader>>) -> u64 {
@@ -124,7 +128,7 @@ fn bytes<'py>(py: Python<'py>, work: impl Send + FnOnce() -> Result<Vec<u8>>) ->
 }
 
 #[pyfunction]
-#[pyo3(name = "search", signature = (readers, plan, plans = None, cursor = None, cancel = None))]
+#[pyo3(name = "search", signature = (readers, plan, plans = None, cursor = None, cancel = None, statistics = None))]
 pub fn search_shards(
     py: Python<'_>,
     readers: Vec<(String, u32, String, PyRef<'_, Reader>)>,
@@ -132,6 +136,7 @@ pub fn search_shards(
     plans: Option<Vec<PyRef<'_, Plan>>>,
     cursor: Option<&[u8]>,
     cancel: Option<&Cancel>,
+    statistics: Option<&[u8]>,
 ) -> PyResult<Outcome> {
     let targets: Vec<Target> = readers
         .into_iter()
@@ -145,10 +150,17 @@ pub fn search_shards(
     let cancel = cancel.map(|cancel| &cancel.inner);
     run(py, || {
         let _interruptible = Interruptible::new(None, cancel);
+        let _scope = scope(statistics)?;
         // Without the wait for the interpreter's lock.
         let started = Instant::now();
         search::search(&targets, &plan, cursor).map(|inner| Outcome { inner, taken: started.elapsed() })
     })
+}
+
+/// Scores by statistics of several shards, if there are any.
+fn scope(statistics: Option<&[u8]>) -> Result<dfs::Scope> {
+    let collected: Option<dfs::Collected> = statistics.map(block::decode).transpose()?;
+    Ok(dfs::Scope::enter(collected.map(|all| dfs::Purpose::Replace(Arc::new(all)))))
 }
 
 fn cursor_of(bytes: Option<&[u8]>) -> Result<Option<search::Cursor>> {
@@ -156,28 +168,62 @@ fn cursor_of(bytes: Option<&[u8]>) -> Result<Option<search::Cursor>> {
 }
 
 #[pyfunction]
-#[pyo3(signature = (reader, plan, cursor = None, place = 0))]
+#[pyo3(signature = (reader, plan, cursor = None, place = 0, cancel = None, statistics = None))]
 pub fn query<'py>(
     py: Python<'py>,
     reader: &Reader,
     plan: &Plan,
     cursor: Option<&[u8]>,
     place: usize,
+    cancel: Option<&Cancel>,
+    statistics: Option<&[u8]>,
 ) -> PyResult<Bound<'py, PyBytes>> {
     let (reader, plan) = (&reader.inner, &plan.inner);
-    bytes(py, || block::encode(&search::query(reader, plan, cursor_of(cursor)?.as_ref(), place)?))
+    let cancel = cancel.map(|cancel| &cancel.inner);
+    bytes(py, || {
+        let _interruptible = Interruptible::new(None, cancel);
+        let _scope = scope(statistics)?;
+        block::encode(&search::query(reader, plan, cursor_of(cursor)?.as_ref(), place)?)
+    })
 }
 
 #[pyfunction]
-#[pyo3(signature = (plan, blocks, cursor = None))]
+#[pyo3(signature = (reader, plan, cancel = None))]
+pub fn statistics<'py>(
+    py: Python<'py>,
+    reader: &Reader,
+    plan: &Plan,
+    cancel: Option<&Cancel>,
+) -> PyResult<Bound<'py, PyBytes>> {
+    let (reader, plan) = (&reader.inner, &plan.inner);
+    let cancel = cancel.map(|cancel| &cancel.inner);
+    bytes(py, || {
+        let _interruptible = Interruptible::new(None, cancel);
+        block::encode(&dfs::gather(reader, plan)?)
+    })
+}
+
+#[pyfunction]
+pub fn merge_statistics(py: Python<'_>, blocks: Vec<Vec<u8>>) -> PyResult<Bound<'_, PyBytes>> {
+    bytes(py, || {
+        let parts: Result<Vec<dfs::Collected>> = blocks.iter().map(|bytes| block::decode(bytes)).collect();
+        block::encode(&dfs::Collected::sum(parts?))
+    })
+}
+
+#[pyfunction]
+#[pyo3(signature = (plan, blocks, cursor = None, cancel = None))]
 pub fn merge<'py>(
     py: Python<'py>,
     plan: &Plan,
     blocks: Vec<Vec<u8>>,
     cursor: Option<&[u8]>,
+    cancel: Option<&Cancel>,
 ) -> PyResult<Bound<'py, PyBytes>> {
     let plan = &plan.inner;
+    let cancel = cancel.map(|cancel| &cancel.inner);
     bytes(py, || {
+        let _interruptible = Interruptible::new(None, cancel);
         let results: Result<Vec<block::ShardResult>> = blocks.iter().map(|bytes| block::decode(bytes)).collect();
         block::encode(&search::merge_page(plan, results?, cursor_of(cursor)?.as_ref())?)
     })
@@ -190,7 +236,8 @@ pub fn fetch_refs<'py>(py: Python<'py>, merged: &[u8]) -> PyResult<Vec<(u32, Bou
 }
 
 #[pyfunction]
-#[pyo3(signature = (index, shard, reader, plan, refs, node = ""))]
+#[allow(clippy::too_many_arguments)]
+#[pyo3(signature = (index, shard, reader, plan, refs, node = "", cancel = None, statistics = None))]
 pub fn fetch<'py>(
     py: Python<'py>,
     index: &str,
@@ -199,9 +246,14 @@ pub fn fetch<'py>(
     plan: &Plan,
     refs: &[u8],
     node: &str,
+    cancel: Option<&Cancel>,
+    statistics: Option<&[u8]>,
 ) -> PyResult<Bound<'py, PyBytes>> {
     let (reader, plan) = (&reader.inner, &plan.inner);
+    let cancel = cancel.map(|cancel| &cancel.inner);
     bytes(py, || {
+        let _interruptible = Interruptible::new(None, cancel);
+        let _scope = scope(statistics)?;
         let refs: block::Refs = block::decode(refs)?;
         block::encode(&search::fetch::fetch(index, shard, node, reader, plan, &refs)?)
     })

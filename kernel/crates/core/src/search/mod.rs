@@ -3,6 +3,7 @@
 mod aggregate;
 pub mod block;
 pub mod collect;
+pub mod dfs;
 pub mod docs;
 pub mod explain;
 mod faults;
@@ -21,6 +22,8 @@ pub mod sort;
 mod function_tests;
 #[cfg(test)]
 mod reference_test;
+#[cfg(test)]
+mod several_tests;
 #[cfg(test)]
 mod tests;
 

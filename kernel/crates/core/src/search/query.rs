@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 use tantivy::query::{EmptyScorer, Scorer};
-use tantivy::schema::Field;
+use tantivy::schema::{Field, Term};
 use tantivy::{DocId, TERMINATED};
 
+use super::dfs::Purpose;
 use super::explain::Explanation;
 use super::faults::Faults;
-use super::score::FieldStatistics;
+use super::score::{FieldStatistics, TermStates};
 use crate::Result;
 use crate::mapping::{FieldDef, Mapping};
 use crate::reader::{Segment, ShardReader};
@@ -91,6 +92,7 @@ pub trait Query: Send + Sync {
 pub type BoxQuery = Box<dyn Query>;
 
 /// What operations are bound to.
+#[derive(Clone)]
 pub struct Context<'a> {
     pub shard: &'a ShardReader,
     /// False in filters: scores will not be asked for.
@@ -100,6 +102,9 @@ pub struct Context<'a> {
     statistics: Arc<Statistics>,
     /// What goes wrong while documents are scored.
     pub faults: Arc<Faults>,
+    /// The shard is only asked whether anything can match: the bounds of columns are looked at.
+    pub probing: bool,
+    dfs: Option<Purpose>,
 }
 
 #[derive(Default)]
@@ -109,34 +114,28 @@ struct Statistics {
 
 impl<'a> Context<'a> {
     pub fn new(shard: &'a ShardReader, scoring: bool) -> Self {
-        Context { shard, scoring, scope: None, statistics: Arc::default(), faults: Arc::default() }
+        let dfs = Purpose::current();
+        Context { shard, scoring, scope: None, statistics: Arc::default(), faults: Arc::default(), probing: false, dfs }
+    }
+
+    /// To learn whether anything of the shard can match.
+    pub fn probe(shard: &'a ShardReader) -> Self {
+        Context { probing: true, ..Self::new(shard, false) }
     }
 
     /// The same shard, in filter context.
     pub fn unscored(&self) -> Context<'a> {
-        Context {
-            shard: self.shard,
-            scoring: false,
-            scope: self.scope.clone(),
-            statistics: Arc::clone(&self.statistics),
-            faults: Arc::clone(&self.faults),
-        }
+        self.scored(false)
     }
 
     /// The same, with or without scores.
     pub fn scored(&self, scoring: bool) -> Context<'a> {
-        Context { scoring, ..self.unscored() }
+        Context { scoring, ..self.clone() }
     }
 
     /// The same shard, matching nested documents of a path.
     pub fn inside(&self, path: &str) -> Context<'a> {
-        Context {
-            shard: self.shard,
-            scoring: self.scoring,
-            scope: Some(path.into()),
-            statistics: Arc::clone(&self.statistics),
-            faults: Arc::clone(&self.faults),
-        }
+        Context { scope: Some(path.into()), ..self.clone() }
     }
 
     pub fn mapping(&self) -> &'a Mapping {
@@ -158,9 +157,21 @@ impl<'a> Context<'a> {
         if let Some(known) = fields.get(&field) {
             return Ok(Arc::clone(known));
         }
-        let statistics = Arc::new(FieldStatistics::gather(self.shard, def, field)?);
+        let own = FieldStatistics::count(self.shard, def, field)?;
+        let counts = self.dfs.as_ref().map_or(own, |dfs| dfs.counts(&def.path, own));
+        let statistics = Arc::new(FieldStatistics::of(counts));
         fields.insert(field, Arc::clone(&statistics));
         Ok(statistics)
+    }
+
+    /// Where a term stands, and how many documents have it.
+    pub fn states(&self, term: &Term) -> Result<TermStates> {
+        let mut states = TermStates::find(self.shard, term)?;
+        if let Some(dfs) = self.dfs.as_ref().filter(|_| self.scoring) {
+            let field = self.mapping().schema.get_field_name(term.field());
+            states.doc_freq = dfs.frequency(field, term, states.doc_freq);
+        }
+        Ok(states)
     }
 }
 

@@ -154,6 +154,13 @@ impl Plan {
         readers.iter().map(|reader| self.cost_on(reader)).sum()
     }
 
+    /// False only if certainly no document of the shard matches. Cheap: looks at dictionaries and the bounds of columns, not at documents.
+    pub fn can_match(&self, reader: &ShardReader) -> bool {
+        let context = Context::probe(reader);
+        let cheap = self.query.expansion(&context).is_ok_and(|cost| cost < EXPENSIVE);
+        !cheap || self.query.bind(&context, 1.0).map_or(true, |query| !query.is_empty())
+    }
+
     fn cost_on(&self, reader: &ShardReader) -> u64 {
         let context = Context::new(reader, false);
         let all: u64 = reader.segments.iter().map(|segment| u64::from(segment.reader.max_doc())).sum();

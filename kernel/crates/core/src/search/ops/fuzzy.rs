@@ -119,7 +119,7 @@ impl Fuzzy {
             .into_iter()
             .map(|(text, boost)| {
                 let term = Term::from_field_text(field, &text);
-                let states = TermStates::find(context.shard, &term)?;
+                let states = context.states(&term)?;
                 Ok(Candidate { text, boost, term, states })
             })
             .collect()

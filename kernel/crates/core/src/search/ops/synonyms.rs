@@ -55,7 +55,7 @@ impl Operation for Synonyms {
         };
         let mut states = Vec::with_capacity(self.terms.len());
         for text in &self.terms {
-            states.push((text.clone(), TermStates::find(context.shard, &Term::from_field_text(field, text))?));
+            states.push((text.clone(), context.states(&Term::from_field_text(field, text))?));
         }
         let most = states.iter().map(|(_, states)| states.doc_freq).max().unwrap_or(0);
         let statistics = context.statistics(def, field)?;
@@ -207,7 +207,7 @@ impl Operation for Blended {
             match def.field {
                 Some(field) if matches!(def.kind, FieldKind::Text | FieldKind::Keyword) && def.indexed => {
                     let index_term = Term::from_field_text(field, &term.value);
-                    let states = TermStates::find(context.shard, &index_term)?;
+                    let states = context.states(&index_term)?;
                     if !states.is_empty() {
                         found.push(Found { term, index_term, frequency: states.doc_freq, states });
                     }

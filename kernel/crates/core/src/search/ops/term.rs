@@ -56,17 +56,17 @@ pub fn bind_term(context: &Context<'_>, path: &str, value: &Value, boost: f32) -
     let term = exact.term(field);
     match &exact {
         Exact::Text(text) if context.scoring => {
-            let states = TermStates::find(context.shard, &term)?;
+            let states = context.states(&term)?;
             Ok(Box::new(TermQuery::scored(context, def, term, text.clone(), states, boost)?))
         }
         // Lucene keeps booleans as the terms T and F, and scores them.
         Exact::Bool(value) if context.scoring => {
-            let states = TermStates::find(context.shard, &term)?;
+            let states = context.states(&term)?;
             let text = if *value { "T" } else { "F" };
             Ok(Box::new(TermQuery::scored(context, def, term, text.to_owned(), states, boost)?))
         }
         _ => {
-            let states = TermStates::find(context.shard, &term)?;
+            let states = context.states(&term)?;
             Ok(Box::new(TermQuery {
                 path: def.path.clone(),
                 text: values::text(value),
@@ -92,7 +92,7 @@ fn system_term(context: &Context<'_>, path: &str, value: &Value, boost: f32) -> 
     };
     let text = values::text(value);
     let term = Term::from_field_text(field, &text);
-    let states = TermStates::find(context.shard, &term)?;
+    let states = context.states(&term)?;
     Ok(Some(Box::new(TermQuery { path: path.to_owned(), text, term, states, norms: false, similarity: Err(boost) })))
 }
 

@@ -11,6 +11,7 @@ use super::norm_inverses;
 use crate::Result;
 use crate::mapping::{FieldDef, FieldKind};
 use crate::reader::{Segment, ShardReader};
+use crate::search::dfs::FieldCounts;
 use crate::search::docs::cached;
 
 /// Lucene's CollectionStatistics of one field.
@@ -24,16 +25,20 @@ pub struct FieldStatistics {
 }
 
 impl FieldStatistics {
-    pub fn gather(shard: &ShardReader, def: &FieldDef, field: Field) -> Result<Self> {
-        let mut doc_count = 0;
-        let mut total_tokens = 0;
+    pub fn count(shard: &ShardReader, def: &FieldDef, field: Field) -> Result<FieldCounts> {
+        let mut counts = FieldCounts::default();
         for segment in &shard.segments {
-            total_tokens += tokens_in(segment, def, field)?;
-            doc_count += u64::from(documents_with(segment, def, field)?);
+            counts.tokens += tokens_in(segment, def, field)?;
+            counts.documents += u64::from(documents_with(segment, def, field)?);
         }
+        Ok(counts)
+    }
+
+    pub fn of(counts: FieldCounts) -> Self {
+        let FieldCounts { documents: doc_count, tokens: total_tokens } = counts;
         let average_length =
             if doc_count == 0 || total_tokens == 0 { 1.0 } else { (total_tokens as f64 / doc_count as f64) as f32 };
-        Ok(FieldStatistics { doc_count, total_tokens, average_length, norm_inverses: norm_inverses(average_length) })
+        FieldStatistics { doc_count, total_tokens, average_length, norm_inverses: norm_inverses(average_length) }
     }
 }
 

@@ -127,7 +127,7 @@ fn bind_phrase(
         let mut states = Vec::with_capacity(alternatives.len());
         for text in alternatives {
             let term = Term::from_field_text(field, text);
-            states.push((text.clone(), TermStates::find(context.shard, &term)?));
+            states.push((text.clone(), context.states(&term)?));
         }
         positions.push(Position { offset: position - first, terms: states });
     }

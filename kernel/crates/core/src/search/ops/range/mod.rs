@@ -68,6 +68,9 @@ pub fn bind_bounds(context: &Context<'_>, def: &FieldDef, bounds: Bounds, boost:
         return term_range(context, def, text_bound(def, lower), text_bound(def, upper), boost);
     }
     if def.column {
+        if context.probing && !overlaps_any(context, def, &bounds)? {
+            return Ok(NoneQuery::boxed("MatchNoDocsQuery(\"outside the values of the shard\")"));
+        }
         return Ok(bind_column(def, bounds, boost));
     }
     let Some(field) = def.field.filter(|_| values::has_terms(def)) else { return Err(values::not_indexed(def)) };
@@ -84,6 +87,35 @@ pub fn bind_bounds(context: &Context<'_>, def: &FieldDef, bounds: Bounds, boost:
         Bounds::Nothing | Bounds::Text(..) => return Ok(NoneQuery::boxed("MatchNoDocsQuery(\"\")")),
     };
     term_range(context, def, Bound::Included(low), Bound::Included(high), boost)
+}
+
+/// Whether a range over a column reaches into the values of some segment. Lists of terms are not looked at.
+fn overlaps_any(context: &Context<'_>, def: &FieldDef, bounds: &Bounds) -> Result<bool> {
+    for segment in context.segments() {
+        let overlaps = match bounds {
+            Bounds::Text(..) | Bounds::Nothing => true,
+            Bounds::Ip(range) => {
+                ip_column(segment.segment, &def.stored_name())?.is_some_and(|column| overlaps(&column, range))
+            }
+            bounds => numeric_column(segment.segment, def)?.is_some_and(|column| match (column.as_ref(), bounds) {
+                (ColumnValues::I64(column), Bounds::I64(range)) => overlaps(column, range),
+                (ColumnValues::U64(column), Bounds::U64(range)) => overlaps(column, range),
+                (ColumnValues::F64(column), Bounds::F64(range)) => overlaps(column, range),
+                _ => true,
+            }),
+        };
+        if overlaps {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+fn overlaps<T: PartialOrd + Copy + Debug + Send + Sync + 'static>(
+    column: &Column<T>,
+    range: &RangeInclusive<T>,
+) -> bool {
+    *range.start() <= column.max_value() && *range.end() >= column.min_value()
 }
 
 /// A range over the column of a leaf.
@@ -229,7 +261,7 @@ fn scan<T: PartialOrd + Copy + Debug + Send + Sync + 'static>(
     range: RangeInclusive<T>,
 ) -> Box<dyn Scorer> {
     let (min, max) = (column.min_value(), column.max_value());
-    if *range.start() > max || *range.end() < min {
+    if !overlaps(column, &range) {
         return nothing();
     }
     if *range.start() <= min && *range.end() >= max && column.get_cardinality() == Cardinality::Full {
