@@ -327,9 +327,7 @@ def statistics(reader: Reader, plan: Plan, cancel: Cancel | None = None) -> byte
 def merge_statistics(blocks: Sequence[bytes]) -> bytes:
     """Their sums: the `statistics` by which `query`, `search` and `fetch` score then."""
 
-def merge(
-    plan: Plan, blocks: Sequence[bytes], cursor: bytes | None = None, cancel: Cancel | None = None
-) -> bytes: ...
+def merge(plan: Plan, blocks: Sequence[bytes], cursor: bytes | None = None, cancel: Cancel | None = None) -> bytes: ...
 def fetch_refs(merged: bytes) -> list[tuple[int, bytes]]:
     """Of a merged block: what each shard (its place among the blocks) has to fetch, as `refs` of `fetch`."""
 
