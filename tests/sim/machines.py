@@ -167,7 +167,16 @@ class Data(Machine):
             "data", cluster=lambda: folder.cluster_uuid, joined=folder.join, held=folder.allocations.held
         )
         pool: Any = SimulatedPool("shards", 1)
-        node = self.node = DataNode(folder, Runtime(self.disk), _no_mapping, control, pool, pool)  # type: ignore[arg-type]
+        node = self.node = DataNode(
+            folder,
+            Runtime(self.disk),  # type: ignore[arg-type]
+            _no_mapping,
+            control,
+            transport,
+            self.loop,
+            pool,
+            pool,
+        )
         control.subscribe(node.apply)
         node.apply(node.state, control.state)
         service.serve(node, transport, self.loop, IndexingPressure(1 << 30))
@@ -197,6 +206,8 @@ class SimulatedPool:
         return await asyncio.get_running_loop().run_in_executor(None, function, *args)
 
     run_anyway = run
+
+    def admit(self) -> None: ...
 
     def close(self) -> None: ...
 

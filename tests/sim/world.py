@@ -14,6 +14,7 @@ from typing import Any
 import orjson
 
 from quidditch.controlplane.core.commands import AllocationCommand, CreateIndex, Reroute
+from quidditch.coordinator import copies
 from quidditch.coordinator.options import WriteOptions
 from quidditch.model.errors import ApiError
 from quidditch.model.objects import Copy, Index, ShardRouting
@@ -226,9 +227,10 @@ class World:
     async def _read(self, chance: random.Random) -> None:
         index, shard, id = self._pick(chance)
         assert self.coordinator.shards is not None
-        target = self.coordinator.shards.primary(self._control().state, index, shard[1])
-        if target is None:
+        meant = copies.meant(self._control().state, index, shard[1])
+        if meant is None:
             return
+        target = self.coordinator.shards.at(meant[0])
         request = orjson.dumps({"id": id, "realtime": True, "source": True})
         try:
             found = await asyncio.wait_for(target.get(index.uuid, shard[1], request), 5)

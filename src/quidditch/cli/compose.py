@@ -110,7 +110,16 @@ def assemble(
     """The parts that every process has, whatever its roles, around a control plane and the way to the other nodes."""
     clock = SystemClock()
     mappings = Mappings()
-    data = DataNode(folder, _runtime(config), mappings.kernel, control, _write_pool(config), _search_pool(config))
+    data = DataNode(
+        folder,
+        _runtime(config),
+        mappings.kernel,
+        control,
+        transport,
+        clock,
+        _write_pool(config),
+        _search_pool(config),
+    )
     control.subscribe(data.apply)
     data.apply(data.state, control.state)
     pressure = _pressure(config, lambda name: control.state.settings.get(name))

@@ -9,6 +9,7 @@ from quidditch.model import wildcard
 from quidditch.model.errors import illegal_argument
 from quidditch.model.objects import Copy, Index
 from quidditch.model.state import ClusterState
+from quidditch.transport.shards import Meant
 
 
 def of(state: ClusterState, index: Index, number: int) -> tuple[Copy, ...]:
@@ -19,9 +20,13 @@ def of(state: ClusterState, index: Index, number: int) -> tuple[Copy, ...]:
     return tuple(routing.spec.shards[number].copies)
 
 
-def primary(state: ClusterState, index: Index, number: int) -> str | None:
-    """The node that takes writes; None while there is none."""
-    return next((copy.node for copy in of(state, index, number) if copy.primary and copy.active), None)
+def meant(state: ClusterState, index: Index, number: int) -> tuple[str, Meant] | None:
+    """The node that takes writes, and the primary that they mean there; None while there is none."""
+    routing = state.routing.get(index.name)
+    found = next((copy for copy in of(state, index, number) if copy.primary and copy.active and copy.node), None)
+    if routing is None or found is None:
+        return None
+    return str(found.node), Meant(str(found.allocation_id), routing.spec.shards[number].primary_term)
 
 
 def readable(

@@ -4,30 +4,28 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 
 from quidditch.controlplane.api import ControlPlane
 from quidditch.coordinator import copies
 from quidditch.coordinator.copy_choice import CopyChoice
 from quidditch.coordinator.options import WriteOptions
+from quidditch.coordinator.primaries import Primaries
 from quidditch.model.errors import ApiError
 from quidditch.model.objects import Copy, Index
 from quidditch.model.state import ClusterState
-from quidditch.transport.api import NotSent, Transport, TransportError, UnknownAction
-from quidditch.transport.errors import CallFailed, api_error, from_transport
+from quidditch.transport.api import Transport
+from quidditch.transport.errors import CallFailed, api_error
 from quidditch.transport.remote_shards import RemoteShards
-from quidditch.transport.shards import WRITE, Description, OneShard, ShardCalls, ShardMissing
+from quidditch.transport.shards import Description, Meant, OneShard, ShardCalls, ShardMissing
 from quidditch_kernel import KernelError, Slice, SliceResult
 
 log = logging.getLogger("quidditch.coordinator")
 
 
-_WRITE_SECONDS = 60.0
-"""What a node that got a write has at least to answer: before that it is not given up, its outcome would be unknown."""
-T = TypeVar("T")
+_AGES = 86_400.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +49,7 @@ class Shards:
         self._node_id = node_id
         self._transport = transport
         self._choice = choice
+        self._primaries = Primaries(control, self.at, node_id)
 
     def at(self, node: str) -> ShardCalls:
         """The shards of a node."""
@@ -58,94 +57,30 @@ class Shards:
             return self._local
         return RemoteShards(self._transport, node)
 
-    def primary(self, state: ClusterState, index: Index, number: int) -> ShardCalls | None:
-        """Who has the primary; None while it has no started copy."""
-        node = copies.primary(state, index, number)
-        return None if node is None else self.at(node)
-
     # --- writes -----------------------------------------------------------------------------------------------------
 
-    async def write(self, index: Index, number: int, slice: Slice, options: WriteOptions) -> SliceResult:
-        """Applies a slice on the primary, which is waited for up to the timeout. Raises :class:`ApiError`."""
-        return await self._on_primary(
-            index, number, options, lambda target, left: target.write(index.uuid, number, slice, left)
-        )
+    async def write(
+        self, index: Index, number: int, slice: Slice, options: WriteOptions, *, repeatable: bool = True
+    ) -> SliceResult:
+        """Applies a slice on the primary, which is waited for up to the timeout. `repeatable`: it may be applied a second time where it
+        is not known whether it was. Raises :class:`ApiError`.
+        """
+
+        def write(target: ShardCalls, meant: Meant, left: float) -> Awaitable[SliceResult]:
+            return target.write(index.uuid, number, slice, meant, left)
+
+        return await self._primaries.call(index, number, options, write, repeatable=repeatable)
 
     async def retry(
         self, index: Index, number: int, slice: Slice, result: SliceResult, options: WriteOptions
     ) -> SliceResult:
         """Applies the items again that stopped at unknown fields, with the mapping that this node has now."""
 
-        def again(target: ShardCalls, _left: float) -> Awaitable[SliceResult]:
+        def again(target: ShardCalls, meant: Meant, _left: float) -> Awaitable[SliceResult]:
             current = self._control.state.index_by_uuid(index.uuid) or index
-            return target.retry(index.uuid, number, slice, result, current.spec.mapping_version)
+            return target.retry(index.uuid, number, slice, result, current.spec.mapping_version, meant)
 
-        return await self._on_primary(index, number, options, again)
-
-    async def _on_primary(
-        self, index: Index, number: int, options: WriteOptions, call: Callable[[ShardCalls, float], Awaitable[T]]
-    ) -> T:
-        """Calls the primary, anew where it is certain that nothing was applied. Where that is not known the error says so:
-        a second try could apply an operation twice, or refuse what the first one did.
-        """
-        deadline = time.monotonic() + options.timeout_ms / 1000
-        while True:
-            target = await self._ready(index, number, options, deadline)
-            try:
-                return await call(target, max(deadline - time.monotonic(), _WRITE_SECONDS))
-            except (ShardMissing, NotSent, UnknownAction):
-                pass
-            except TransportError as error:
-                node = copies.primary(self._control.state, index, number) or "_na_"
-                raise from_transport(error, node, WRITE) from None
-            except (KernelError, ApiError) as error:
-                if api_error(error).type != "already_closed_exception":
-                    raise
-            await self._moved(index, number, options, deadline)
-
-    async def _ready(self, index: Index, number: int, options: WriteOptions, deadline: float) -> ShardCalls:
-        state = self._control.state
-        needed = _active_needed(index, options)
-        target = self.primary(state, index, number)
-        if target is not None and (needed <= 1 or _active(state, index, number) >= needed):
-            return target
-
-        def ready(state: ClusterState) -> bool:
-            if state.index_by_uuid(index.uuid) is None:
-                return True
-            found = self.primary(state, index, number) is not None
-            return found and _active(state, index, number) >= needed
-
-        await self._control.wait_for(ready, max(0.0, deadline - time.monotonic()))
-        state = self._control.state
-        if state.index_by_uuid(index.uuid) is None:
-            raise ApiError(
-                404,
-                "index_not_found_exception",
-                f"no such index [{index.name}]",
-                {"index": index.name, "index_uuid": index.uuid},
-            )
-        target = self.primary(state, index, number)
-        if target is None:
-            raise _unavailable(index, number, f"primary shard is not active Timeout: [{options.timeout}]")
-        have = _active(state, index, number)
-        if have < needed:
-            count = str(needed) if options.active_shards != -1 else "ALL"
-            raise _unavailable(
-                index,
-                number,
-                f"Not enough active copies to meet shard count of [{count}] (have {have}, needed {needed}). "
-                f"Timeout: [{options.timeout}]",
-            )
-        return target
-
-    async def _moved(self, index: Index, number: int, options: WriteOptions, deadline: float) -> None:
-        """Waits for a newer state after the shard was not where the routing said."""
-        version = self._control.state.version
-        left = deadline - time.monotonic()
-        if left <= 0:
-            raise _unavailable(index, number, f"primary shard is not active Timeout: [{options.timeout}]")
-        await self._control.wait_for(lambda state: state.version > version, min(left, 0.1))
+        return await self._primaries.call(index, number, options, again)
 
     # --- reads and broadcasts ---------------------------------------------------------------------------------------
 
@@ -170,14 +105,43 @@ class Shards:
         )
 
     async def refresh(self, index: Index, number: int) -> None:
-        target = self.primary(self._control.state, index, number)
-        if target is not None:
-            await target.refresh(index.uuid, number)
+        """Every active copy of the shard shows what it has; one that fails or goes away is not waited for."""
+        await self._on_copies(index, number, lambda target: target.refresh(index.uuid, number))
 
     async def refreshed(self, index: Index, number: int, seq_no: int) -> None:
-        target = self.primary(self._control.state, index, number)
-        if target is not None:
-            await target.refreshed(index.uuid, number, seq_no)
+        """Returns once every active copy of the shard shows the operations up to `seq_no`."""
+        await self._on_copies(index, number, lambda target: target.refreshed(index.uuid, number, seq_no))
+
+    async def _on_copies(self, index: Index, number: int, call: Callable[[ShardCalls], Awaitable[None]]) -> None:
+        active = [copy for copy in copies.of(self._control.state, index, number) if copy.active]
+        if len(active) == 1 and active[0].node == self._node_id:
+            await call(self._local)
+            return
+        for outcome in await asyncio.gather(
+            *(self._while_there(index, number, copy, call) for copy in active), return_exceptions=True
+        ):
+            if isinstance(outcome, BaseException) and not isinstance(outcome, (ShardMissing, ApiError, KernelError)):
+                raise outcome
+
+    async def _while_there(
+        self, index: Index, number: int, copy: Copy, call: Callable[[ShardCalls], Awaitable[None]]
+    ) -> None:
+        """Returns when the copy has answered, or is active no longer."""
+
+        def gone(state: ClusterState) -> bool:
+            return not any(
+                each.allocation_id == copy.allocation_id and each.active for each in copies.of(state, index, number)
+            )
+
+        answer = asyncio.ensure_future(call(self.at(str(copy.node))))
+        left = asyncio.ensure_future(self._control.wait_for(gone, _AGES))
+        try:
+            await asyncio.wait([answer, left], return_when=asyncio.FIRST_COMPLETED)
+            if answer.done():
+                answer.result()
+        finally:
+            answer.cancel()
+            left.cancel()
 
     async def broadcast(
         self, indices: Sequence[Index], call: Callable[[ShardCalls, str, int], Awaitable[Any]]
@@ -250,19 +214,3 @@ class Shards:
         else:
             await asyncio.gather(*(ask(node, wanted) for node, wanted in asked.items()))
         return [Place(*place, told.get(at)) for at, place in enumerate(places)]
-
-
-def _active(state: ClusterState, index: Index, number: int) -> int:
-    return sum(copy.active for copy in copies.of(state, index, number))
-
-
-def _active_needed(index: Index, options: WriteOptions) -> int:
-    wanted = options.active_shards
-    if wanted is None:
-        text = str(index.setting("index.write.wait_for_active_shards", "1"))
-        wanted = -1 if text == "all" else int(text)
-    return 1 + index.number_of_replicas if wanted == -1 else wanted
-
-
-def _unavailable(index: Index, number: int, problem: str) -> ApiError:
-    return ApiError(503, "unavailable_shards_exception", f"[{index.name}][{number}] {problem}")

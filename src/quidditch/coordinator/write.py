@@ -147,7 +147,7 @@ class Writer:
         op.update(index=index.name, uuid=index.uuid, total_copies=1 + index.number_of_replicas)
         number = shard_of(index, op["id"], op["routing"])
         slice = Slice.single(orjson.dumps(op), source)
-        result = await self._shards.write(index, number, slice, options)
+        result = await self._shards.write(index, number, slice, options, repeatable=not _conditional(op))
         result = await self._growth.settle(index, number, slice, result, options)
         answer: dict[str, Any] = next(iter(orjson.loads(result.item(0)).values()))
         if "error" in answer:
@@ -162,6 +162,12 @@ class Writer:
 def shard_of(index: Index, id: str, routing: str | None) -> int:
     """The number of the shard that a document belongs to."""
     return shard_for(id, routing, index.spec.routing_num_shards, index.number_of_shards, partition_size(index))
+
+
+def _conditional(op: dict[str, Any]) -> bool:
+    """Whether an operation, made twice, may refuse what it did itself."""
+    creates = (op["action"] == "create" or op.get("op_type") == "create") and not op.get("auto_id")
+    return creates or op.get("if_seq_no") is not None or op.get("version") is not None
 
 
 def routing_missing(index: str, id: str) -> ApiError:

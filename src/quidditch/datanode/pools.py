@@ -41,14 +41,18 @@ class Pool:
         """Calls that wait for a thread."""
         return max(0, self._under_way - self.threads)
 
-    async def run(self, function: Callable[..., T], *args: Any) -> T:
-        """The function's answer, from another thread. Raises rejected_execution_exception when all places are taken."""
+    def admit(self) -> None:
+        """Raises rejected_execution_exception when all places are taken."""
         if self._under_way >= self.threads + self.places >= self.threads:
             self.rejected += 1
             raise rejected(
                 f"rejected execution of a call on [{self.name}]: all [{self.threads}] threads are busy and the queue capacity of "
                 f"[{self.places}] is used up"
             )
+
+    async def run(self, function: Callable[..., T], *args: Any) -> T:
+        """The function's answer, from another thread. Raises what :meth:`admit` does."""
+        self.admit()
         return await self.run_anyway(function, *args)
 
     async def run_anyway(self, function: Callable[..., T], *args: Any) -> T:

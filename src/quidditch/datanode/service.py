@@ -10,6 +10,7 @@ import msgspec
 from quidditch.datanode.node import DataNode
 from quidditch.datanode.searches import ShardSearches
 from quidditch.lib.clock import Clock
+from quidditch.transport import replication
 from quidditch.transport import searches as search_wire
 from quidditch.transport import shards as wire
 from quidditch.transport.api import Transport
@@ -65,8 +66,13 @@ def _serve_shards(data: DataNode, transport: Transport, pressure: IndexingPressu
     async def describe(message: wire.Describe) -> list[wire.Description | None]:
         return await data.describe(message.shards, message.segments)
 
+    async def ping(_nothing: None) -> None:
+        """Says that this node is there."""
+
     transport.serve(wire.WRITE, _writing(data, pressure))
     transport.serve(wire.RETRY, _retrying(data, pressure))
+    transport.serve(replication.OPERATIONS, _taking(data, pressure))
+    _on(transport, replication.PING, type(None), ping)
     _on(transport, wire.GET, wire.Get, get)
     _on(transport, wire.REFRESH, wire.OneShard, refresh)
     _on(transport, wire.REFRESHED, wire.Refreshed, refreshed)
@@ -81,7 +87,8 @@ def _writing(data: DataNode, pressure: IndexingPressure) -> Callable[[bytes], Aw
     async def write(payload: bytes) -> bytes:
         with pressure.held("primary", len(payload)):
             message = decode(payload)
-            result = await data.write(message.shard.uuid, message.shard.number, Slice.from_bytes(message.slice))
+            shard = message.shard
+            result = await data.write(shard.uuid, shard.number, Slice.from_bytes(message.slice), message.meant)
             return result.to_bytes()
 
     return write
@@ -96,6 +103,17 @@ def _retrying(data: DataNode, pressure: IndexingPressure) -> Callable[[bytes], A
             slice = Slice.from_bytes(message.slice)
             result = SliceResult.from_bytes(message.result, slice)
             shard = message.shard
-            return (await data.retry(shard.uuid, shard.number, slice, result, message.mapping_version)).to_bytes()
+            version, meant = message.mapping_version, message.meant
+            return (await data.retry(shard.uuid, shard.number, slice, result, version, meant)).to_bytes()
 
     return retry
+
+
+def _taking(data: DataNode, pressure: IndexingPressure) -> Callable[[bytes], Awaitable[bytes]]:
+    decode = msgspec.msgpack.Decoder(replication.Operations).decode
+
+    async def take(payload: bytes) -> bytes:
+        with pressure.held("replica", len(payload)):
+            return _encode(await data.take(decode(payload)))
+
+    return take

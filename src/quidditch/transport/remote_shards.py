@@ -9,7 +9,7 @@ import msgspec
 from quidditch.transport import shards as wire
 from quidditch.transport.api import Remote, Transport, TransportError
 from quidditch.transport.errors import MISSING, from_transport
-from quidditch.transport.shards import Description, OneShard, ShardMissing
+from quidditch.transport.shards import Description, Meant, OneShard, ShardMissing
 from quidditch_kernel import Slice, SliceResult
 
 _GET_SECONDS = 30.0
@@ -30,14 +30,14 @@ class RemoteShards:
         self._transport = transport
         self._node = node
 
-    async def write(self, uuid: str, number: int, slice: Slice, timeout: float) -> SliceResult:
-        message = wire.Write(OneShard(uuid, number), slice.to_bytes())
+    async def write(self, uuid: str, number: int, slice: Slice, meant: Meant, timeout: float) -> SliceResult:
+        message = wire.Write(OneShard(uuid, number), slice.to_bytes(), meant)
         return SliceResult.from_bytes(await self._ask(wire.WRITE, message, timeout), slice)
 
     async def retry(
-        self, uuid: str, number: int, slice: Slice, result: SliceResult, mapping_version: int
+        self, uuid: str, number: int, slice: Slice, result: SliceResult, mapping_version: int, meant: Meant
     ) -> SliceResult:
-        message = wire.Retry(OneShard(uuid, number), slice.to_bytes(), result.to_bytes(), mapping_version)
+        message = wire.Retry(OneShard(uuid, number), slice.to_bytes(), result.to_bytes(), mapping_version, meant)
         return SliceResult.from_bytes(await self._ask(wire.RETRY, message, _SHORT_SECONDS), slice)
 
     async def get(self, uuid: str, number: int, request: bytes) -> bytes | None:

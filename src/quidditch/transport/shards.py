@@ -21,6 +21,9 @@ FLUSH = "shard/flush"
 FORCE_MERGE = "shard/force_merge"
 DESCRIBE = "shards/describe"
 
+RETRY_ON_PRIMARY = "retry_on_primary_exception"
+"""The error of a copy that applied a write and then found itself the primary no longer: whether the write stays is not known."""
+
 
 class ShardMissing(Exception):
     """The shard is not open on the node that was asked: not yet, no longer, or closing."""
@@ -37,9 +40,18 @@ class OneShard(_Message, frozen=True):
     number: int
 
 
+class Meant(_Message, frozen=True):
+    """Which primary a write means: the copy and the term. `retried`: the write may have been applied before."""
+
+    allocation_id: str
+    primary_term: int
+    retried: bool = False
+
+
 class Write(_Message, frozen=True):
     shard: OneShard
     slice: bytes
+    meant: Meant
 
 
 class Retry(_Message, frozen=True):
@@ -47,6 +59,7 @@ class Retry(_Message, frozen=True):
     slice: bytes
     result: bytes
     mapping_version: int
+    meant: Meant
 
 
 class Get(_Message, frozen=True):
@@ -103,13 +116,13 @@ class ShardCalls(Protocol):
     the node is elsewhere also what a call raises.
     """
 
-    async def write(self, uuid: str, number: int, slice: Slice, timeout: float) -> SliceResult:
-        """Applies a slice of a bulk; it is durable on return if the index says so. `timeout` is that of the call, in seconds:
-        after it, it is not known whether the slice was applied.
+    async def write(self, uuid: str, number: int, slice: Slice, meant: Meant, timeout: float) -> SliceResult:
+        """Applies a slice of a bulk on the primary that is meant; on return it is on every copy in sync, durable if the index says
+        so. `timeout` is that of the call, in seconds: after it, it is not known whether the slice was applied.
         """
 
     async def retry(
-        self, uuid: str, number: int, slice: Slice, result: SliceResult, mapping_version: int
+        self, uuid: str, number: int, slice: Slice, result: SliceResult, mapping_version: int, meant: Meant
     ) -> SliceResult:
         """Applies the items again that stopped at unknown fields, once the node has this version of the mapping."""
 

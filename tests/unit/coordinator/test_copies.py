@@ -101,5 +101,7 @@ def test_only_active_copies_are_here() -> None:
 def test_an_index_of_the_same_name_has_other_copies() -> None:
     other = Index(metadata=metadata_for("i"), spec=IndexSpec(name="i", uuid="v"))
     assert copies.readable(STATE, other, 0, "n1") == ()
-    assert copies.primary(STATE, other, 0) is None
-    assert copies.primary(STATE, INDEX, 0) == "n2"
+    assert copies.meant(STATE, other, 0) is None
+    found = copies.meant(STATE, INDEX, 0)
+    assert found is not None
+    assert found[0] == "n2"

@@ -14,7 +14,7 @@ from tests.unit.datanode.copies import Group, Shard, until
 from quidditch.controlplane.core.commands import ShardFailed
 from quidditch.model.errors import ApiError
 from quidditch.transport.replication import OPERATIONS, STALE_TERM, Checkpoints, Head, Operations
-from quidditch.transport.shards import ShardMissing
+from quidditch.transport.shards import RETRY_ON_PRIMARY, ShardMissing
 
 Test = Callable[[Group], Coroutine[Any, Any, None]]
 
@@ -108,8 +108,9 @@ def test_a_primary_whose_term_is_over_acknowledges_nothing() -> None:
         group.node_left(old)
         heir = next(shard for shard in group.shards if shard.node == group.control.routing().primary.node)
         await heir.promote()
-        with pytest.raises(ShardMissing, match="no longer the primary"):
+        with pytest.raises(ApiError, match="no longer the primary") as over:
             await old.index("2")
+        assert over.value.type == RETRY_ON_PRIMARY
         assert len(old.deposed) == 1
         with pytest.raises(ShardMissing):
             await old.index("3")
@@ -124,7 +125,7 @@ def test_the_control_plane_refuses_an_old_primary_even_where_the_copy_is_none_an
         group.network.isolate(old.node, [shard.node for shard in group.replicas])
         old.follows = False
         group.node_left(old)
-        with pytest.raises(ShardMissing, match="did not match current primary term"):
+        with pytest.raises(ApiError, match="did not match current primary term"):
             await old.index("1")
         assert set(group.control.routing().in_sync) >= {shard.allocation_id for shard in group.replicas}
 
@@ -148,7 +149,7 @@ async def _uneven(group: Group, more: int) -> Shard:
     heir = await group.fail_over()
     group.control.back()
     for write in (one, other):
-        with pytest.raises(ShardMissing):
+        with pytest.raises(ApiError, match="no longer the primary"):
             await write
     return heir
 

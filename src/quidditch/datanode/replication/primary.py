@@ -23,15 +23,16 @@ from quidditch.datanode.replication.permits import Permits
 from quidditch.datanode.replication.tracker import ReplicationTracker
 from quidditch.lib.clock import Clock
 from quidditch.model.errors import ApiError
-from quidditch.model.objects import ShardRouting
+from quidditch.model.objects import Copy, ShardRouting
 from quidditch.transport.api import TransportError
 from quidditch.transport.replication import Head, Operations
-from quidditch.transport.shards import ShardMissing
+from quidditch.transport.shards import RETRY_ON_PRIMARY, ShardMissing
 
 log = logging.getLogger("quidditch.replication")
 RESYNC_BYTES = 512 << 10
 _IDLE_SECONDS = 0.05
 """A primary without writes for so long tells the global checkpoint to those that do not know it."""
+_TELL_SECONDS = 5.0
 _PAUSE = 0.05
 T = TypeVar("T")
 
@@ -62,6 +63,7 @@ class Primary:
     """One primary in one term. `deposed` is called, once, when it finds that its term is over: it is closed then and answers nothing.
 
     `mapping_version` says which mapping the operations need; `durable`, whether an operation is on disk before it is answered.
+    `term_start`, where it is not this copy that began the term: see :class:`Head`.
     """
 
     def __init__(
@@ -79,28 +81,31 @@ class Primary:
         mapping_version: Callable[[], int] = lambda: 0,
         durable: Callable[[], bool] = lambda: True,
         deposed: Callable[[str], None] = lambda _reason: None,
+        term_start: int | None = None,
     ) -> None:
         self.shard = shard
         self.tracker = tracker
         self.engine = engine
         self.primary_term = primary_term
         self.permits = Permits()
-        self.term_start = engine.checkpoints()[0]
+        self.term_start = engine.checkpoints()[0] if term_start is None else term_start
         self._run = run
         self._calls = CopyCalls(peers, clock, patience, self._gone)
         self._control = control
         self._clock = clock
-        self._mapping_version = mapping_version
+        self.mapping_version = mapping_version
         self._durable = durable
         self._deposed = deposed
+        self._routing: ShardRouting | None = None
         self._members: dict[str, str] = {}
         """Node by allocation id, of the copies that the routing has on nodes."""
         self._copies = 1
         self._work: dict[asyncio.Task[Any], None] = {}
-        self._spreading: dict[asyncio.Task[Any], None] = {}
+        self._spreading: dict[asyncio.Future[list[Failure]], None] = {}
         self._failing: dict[str, asyncio.Task[None]] = {}
         self._idle: asyncio.Task[None] | None = None
         self._retained = -1
+        self._ended_by: ShardMissing | None = None
 
     @property
     def allocation_id(self) -> str:
@@ -112,20 +117,33 @@ class Primary:
         """The first routing that names this copy primary."""
         self._note(routing)
         self.tracker.activate(version, routing.in_sync, _initializing(routing))
+        self.engine.set_global_checkpoint(self.tracker.global_checkpoint)
 
     def follow(self, version: int, routing: ShardRouting) -> None:
         """A later routing; an older one is passed over, and so is one of another term."""
         if routing.primary_term == self.primary_term and version > self.tracker.version:
             self._note(routing)
             self.tracker.update(version, routing.in_sync, _initializing(routing))
+            self.engine.set_global_checkpoint(self.tracker.global_checkpoint)
+
+    def meet(self, routing: ShardRouting) -> None:
+        """Where the copies are that its tracker knows already: it took over from another primary of the same term."""
+        self._note(routing)
 
     def _note(self, routing: ShardRouting) -> None:
+        self._routing = routing
         self._members = {str(copy.allocation_id): str(copy.node) for copy in routing.placed if copy.allocation_id}
         self._copies = len(routing.copies)
 
     def _gone(self, member: Member) -> bool:
         """Whether the routing has the copy on that node no longer."""
         return self._members.get(member.allocation_id) != member.node
+
+    def target(self, allocation_id: str) -> Copy | None:
+        """The copy that is being built under this id, by the newest routing; None if there is none."""
+        placed = self._routing.placed if self._routing is not None else ()
+        found = (copy for copy in placed if copy.allocation_id == allocation_id and copy.state == "INITIALIZING")
+        return next(found, None)
 
     # --- writes -------------------------------------------------------------------------------------------------------
 
@@ -137,7 +155,8 @@ class Primary:
 
     async def write(self, apply: Callable[[bool], W], *, retried: bool = False) -> W:
         """Has `apply(sync)` write on this copy, brings what it wrote to the others, and returns when all is safe. Goes on to its end
-        when the caller leaves. Raises :class:`ShardMissing` when the term is over: then it is not known whether the write stays.
+        when the caller leaves. Raises :class:`ShardMissing` where nothing was applied, an :class:`ApiError` of type `RETRY_ON_PRIMARY`
+        when the term ends meanwhile: then it is not known whether the write stays.
         """
         return await self._to_its_end(self._write(apply, retried))
 
@@ -145,19 +164,31 @@ class Primary:
         async with self.permits.operation():
             alone = len(self.tracker.tracked) == 1
             result = await self._run(apply, alone and self._durable())
-            operations = result.operations()
-            if not operations or retried:
-                await self._earlier()
-            if operations:
-                spread = asyncio.ensure_future(self._spread(operations, synced=alone))
-                self._spreading[spread] = None
-                spread.add_done_callback(lambda done: self._spreading.pop(done, None))
-                failures = await spread
-                result.set_copies(self._copies, 1 + self._successful(failures), _failures(self.shard, failures))
-            self._retain()
-            self.permits.check()
+            try:
+                await self._make_safe(result, synced=alone, retried=retried)
+            except ShardMissing as error:
+                raise ApiError(503, RETRY_ON_PRIMARY, str(error)) from None
         self._tell_when_idle()
         return result
+
+    async def _make_safe(self, result: Written, *, synced: bool, retried: bool) -> None:
+        operations = result.operations()
+        if not operations or retried:
+            await self._earlier()
+        if operations:
+            spread = asyncio.ensure_future(self._spread(operations, synced=synced))
+            self._spreading[spread] = None
+            spread.add_done_callback(self._spread_ended)
+            failures = await spread
+            result.set_copies(self._copies, 1 + self._successful(failures), _failures(self.shard, failures))
+        self._retain()
+        if self._ended_by is not None:
+            raise self._ended_by
+
+    def _spread_ended(self, done: asyncio.Future[list[Failure]]) -> None:
+        self._spreading.pop(done, None)
+        if not done.cancelled():
+            done.exception()
 
     async def _earlier(self) -> None:
         """What this write found may not be safe yet: whoever is told of it, is told once it is."""
@@ -190,6 +221,10 @@ class Primary:
     async def _persist(self, synced: bool) -> None:
         if not synced and self._durable():
             await self._run(self.engine.sync)
+        self.look()
+
+    def look(self) -> None:
+        """Takes notice of how far this copy itself is on disk."""
         self._told(self.allocation_id, self.engine.checkpoints()[2])
 
     def _told(self, id: str, local_checkpoint: int, global_checkpoint: int = -1) -> None:
@@ -207,7 +242,7 @@ class Primary:
 
     async def _send(self, member: Member, operations: bytes, checkpoint: int) -> Failure | None:
         message = Operations(
-            self._head(member, checkpoint), operations, self._mapping_version(), self.tracker.least_retained()
+            self._head(member, checkpoint), operations, self.mapping_version(), self.tracker.least_retained()
         )
         try:
             answer = await self._calls.send(member, message)
@@ -262,10 +297,17 @@ class Primary:
 
     def _over(self, reason: str) -> ShardMissing:
         """This term is over: nothing is acknowledged any more."""
-        error = ShardMissing(f"{self.shard} is no longer the primary of term [{self.primary_term}]: {reason}")
-        self.close(error)
-        self._deposed(reason)
-        return error
+        if self._ended_by is None:
+            self._ended_by = ShardMissing(
+                f"{self.shard} is no longer the primary of term [{self.primary_term}]: {reason}"
+            )
+            self.close(self._ended_by)
+            self._deposed(reason)
+        return self._ended_by
+
+    def relocated(self) -> None:
+        """The target of a relocation has taken over: what comes from now on is refused, and tried there."""
+        self.close(ShardMissing(f"{self.shard} has moved to another node"))
 
     # --- resync -------------------------------------------------------------------------------------------------------
 
@@ -307,17 +349,21 @@ class Primary:
 
     async def _tell(self) -> None:
         """Tells the global checkpoint to copies that do not know it, once no write does so. A copy that does not answer keeps its
-        place: nothing was written that it missed.
+        place, and is told again: nothing was written that it missed.
         """
-        await asyncio.sleep(_IDLE_SECONDS)
-        if self.permits.active:
-            return
-        checkpoint = self.tracker.global_checkpoint
-        lagging = self.tracker.lagging()
-        for member in self._group()[0]:
-            if member.allocation_id in lagging:
-                await self._send(member, b"", checkpoint)
-        self._retain()
+        pause = _IDLE_SECONDS
+        while True:
+            await asyncio.sleep(pause)
+            if self.permits.active:
+                continue
+            checkpoint = self.tracker.global_checkpoint
+            lagging = self.tracker.lagging()
+            if not lagging:
+                return
+            members = [member for member in self._group()[0] if member.allocation_id in lagging]
+            await asyncio.gather(*(self._send(member, b"", checkpoint) for member in members))
+            self._retain()
+            pause = min(2 * pause, _TELL_SECONDS)
 
     def _retain(self) -> None:
         least = self.tracker.least_retained()
