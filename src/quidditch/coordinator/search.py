@@ -19,7 +19,7 @@ from quidditch.coordinator.search_answer import answer, took_ms
 from quidditch.coordinator.search_errors import ShardFailure, phase_failed, shards_section
 from quidditch.coordinator.search_plans import MAX_CACHED_BODY, CompiledPlan, Pace, Plans, Shape, kernel_plan
 from quidditch.coordinator.search_prepared import Elsewhere, LocalShards, Prepared, ShardReader
-from quidditch.coordinator.search_scatter import SPREAD_SECONDS, Scatter
+from quidditch.coordinator.search_scatter import Scatter
 from quidditch.coordinator.search_stop import Stop
 from quidditch.coordinator.search_targets import SearchTarget
 from quidditch.model.errors import ApiError
@@ -302,7 +302,7 @@ class Searcher:
         """
         assert prepared.plan is not None
         main = plan or prepared.plan
-        if prepared.away or (len(prepared.readers) > 1 and (main.pace.seconds or 0) > SPREAD_SECONDS):
+        if prepared.away:
             outcome = await self.scatter.execute(prepared, main, cursor, hold_ms)
         else:
             outcome = self._at_once(prepared, main, cursor) or await self._in_thread(prepared, main, cursor)

@@ -38,7 +38,7 @@ _ATTEMPTS = 3
 """How often a search begins, at most, when nodes are lost between query and fetch."""
 _MOVED_SECONDS = 1.0
 """How long a shard that no node has any more may take to be known elsewhere: nodes learn one after the other that it moved."""
-SPREAD_SECONDS = 2e-3
+_SPREAD_SECONDS = 2e-3
 """Plans that took longer than this run on several shards at a time."""
 _Ask = Callable[[Run, str, Sequence[int]], Awaitable[None]]
 
@@ -119,15 +119,10 @@ class Scatter:
         return work() if small else await self._local.call(work)
 
     async def _whole(self, run: Run) -> Answered | None:
-        """The answer of the one node that has all shards; None where there is no such, where it has not all any more, or where it is
-        better to have them searched side by side.
-        """
+        """The answer of the one node that has all shards; None where there is no such, or where it has not all any more."""
         groups = run.groups()
         places = range(len(run.prepared.readers))
-        pace = run.plan.pace.seconds
         if len(groups) != 1 or not all(run.is_away(at) and not run.elsewhere(at).gone for at in places):
-            return None
-        if len(places) > 1 and pace is not None and pace > SPREAD_SECONDS:
             return None
         ((node, _),) = groups
         started = time.perf_counter()
@@ -443,7 +438,7 @@ def _is_quick(run: Run, places: Sequence[int]) -> bool:
 def _width(run: Run) -> int:
     """Threads for the shards of this node: one for a quick plan."""
     pace = run.plan.pace.seconds
-    quick = pace is not None and pace <= SPREAD_SECONDS
+    quick = pace is not None and pace <= _SPREAD_SECONDS
     return 1 if quick else min(run.prepared.width, os.cpu_count() or 1)
 
 
