@@ -8,13 +8,15 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 import pytest
-from tests.unit.datanode.copies import Group, until
+from tests.sim.disk import Record, pack
+from tests.unit.datanode.copies import INDEX, Group, until
 from tests.unit.datanode.recoveries import Giver, add_replica, come_back, leave, move
 
 from quidditch.controlplane.core.commands import ShardFailed
 from quidditch.datanode.recovery.target import Failed
 from quidditch.model.errors import ApiError
 from quidditch.transport import recovery as wire
+from quidditch.transport.replication import Head, Operations
 from quidditch.transport.shards import ShardMissing
 
 Test = Callable[[Group, Giver], Coroutine[Any, Any, None]]
@@ -305,5 +307,30 @@ def test_the_answer_that_the_source_has_left_may_be_lost() -> None:
         await built.recover()
         assert built.taker.led
         assert lost == 1
+
+    play(test)
+
+
+def test_a_copy_that_lacks_operations_does_not_believe_that_all_have_them() -> None:
+    """What its log holds of an older term would count when it is opened anew, though the primary has something else there."""
+
+    async def test(group: Group, _giver: Giver) -> None:
+        (replica,) = group.replicas
+        await fill(group, 0, 3)
+        await until(lambda: replica.engine.checkpoints()[3] == 2)
+        primary = group.primary.primary
+        assert primary is not None
+        assert replica.replica is not None
+        old = [Record(seq_no, primary.primary_term, "index", "old", 1, "{}") for seq_no in (3, 4)]
+        replica.engine.folder.log += old
+        live = Record(9, primary.primary_term, "index", "live", 1, "{}")
+        uuid = group.control.state.indices[INDEX].uuid
+        head = Head(uuid, 0, replica.allocation_id, primary.primary_term, primary.term_start, 8)
+        await replica.replica.take(Operations(head, pack([live])))
+        replica.engine.sync()
+        replica.engine.abandon()
+        replica.follow(primary.primary_term)
+        assert replica.engine.checkpoints()[:2] == (2, 2)
+        assert "old" not in replica.engine.content()
 
     play(test)

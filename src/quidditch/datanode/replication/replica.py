@@ -53,7 +53,8 @@ class Replica:
             await self._mapped(message.mapping_version)
         async with self.permits.operation():
             self._check(head)
-            self.engine.set_global_checkpoint(head.global_checkpoint)
+            # A copy that is being built lacks operations: opened anew, it would take what its log has of an older term for them.
+            self.engine.set_global_checkpoint(min(head.global_checkpoint, self.engine.checkpoints()[2]))
             if message.retain != self._retained:
                 self._retained = message.retain
                 self.engine.retain_history(message.retain)
