@@ -46,8 +46,8 @@ class Row:
 
 
 CAUSES = {
-    "p99": "64 clients that wait for their answers wait 64 divided by the rate, whatever the batch; the rate is bound by the processor, "
-    "which the leader, 20 nodes and three members of etcd share here",
+    "p99": "a creation is two writes one after the other, answered when all 20 nodes have applied them; the leader, these nodes and three "
+    "members of etcd share the processor here",
 }
 
 
