@@ -28,25 +28,28 @@ class Nemesis:
     async def run(self, seconds: float) -> None:
         """Until then things go wrong; on return all is whole again and all nodes are up."""
         world, chance = self._world, self._chance
-        faults: list[tuple[float, Callable[[], Awaitable[None]]]] = [
-            (4, self._crash),
-            (2, self._pause),
-            (2, self._isolate),
-            (1.5, self._one_way),
-            (1.5, self._split),
-            (1.5, self._lossy),
-            (1, self._slow),
-            (1, self._repeating),
-            (1, self._crash_master),
-            (0.4, self._blackout),
-            (0.7, self._fail_shard),
-            (3, self._flush),
-            (0, self._move),
+        copies = bool(world.plan.replicas)
+        faults: list[tuple[float, float, Callable[[], Awaitable[None]]]] = [
+            (4, 4, self._crash),
+            (2, 1, self._pause),
+            (2, 1, self._isolate),
+            (1.5, 0.5, self._one_way),
+            (1.5, 1, self._split),
+            (1.5, 4, self._alone_with_clients),
+            (1.5, 1, self._lossy),
+            (1, 0.5, self._slow),
+            (1, 0.5, self._repeating),
+            (1, 0.5, self._crash_master),
+            (0.4, 1, self._blackout),
+            (0.7, 1, self._fail_shard),
+            (3, 2, self._flush),
+            (2 * copies, 2, self._move),
         ]
+        weights = [harsh if world.plan.harsh_faults else usual for usual, harsh, _ in faults]
         end = world.loop.time() + seconds
         while world.loop.time() < end and world.violation is None:
             await asyncio.sleep(chance.expovariate(1 / 1.2))
-            (fault,) = chance.choices([fault for _, fault in faults], [weight for weight, _ in faults])
+            (fault,) = chance.choices([fault for *_, fault in faults], weights)
             world.trace.note("fault", fault.__name__)
             self._tasks.append(asyncio.ensure_future(fault()))
             if chance.random() < 0.7:
@@ -129,6 +132,11 @@ class Nemesis:
         for machine in self._world.machines:
             self._chance.choice(sides).append(machine.name)
         await self._cut(*sides, True)
+
+    async def _alone_with_clients(self) -> None:
+        """A node and the clients, who take it for the primary still, from all others."""
+        side = [self._chance.choice(self._world.data).name, self._world.coordinator.name]
+        await self._cut(side, [other.name for other in self._world.machines if other.name not in side], True)
 
     async def _lossy(self) -> None:
         self._world.net.drop = self._chance.choice((0.01, 0.05, 0.2))

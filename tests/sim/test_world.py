@@ -5,26 +5,13 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import structlog
 
-from tests.sim.__main__ import quiet
 from tests.sim.world import simulate
 
 ROOT = Path(__file__).parents[2]
-
-
-@pytest.fixture(autouse=True)
-def _quiet() -> Iterator[None]:
-    import logging
-
-    quiet()
-    yield
-    logging.disable(logging.NOTSET)
-    structlog.reset_defaults()
 
 
 @pytest.mark.parametrize("seed", range(20))

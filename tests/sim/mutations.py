@@ -1,0 +1,220 @@
+"""Ways to break the protocol on purpose: the checkers have to find each of them.
+
+A mutation changes the text of production functions; one whose text is no longer there fails, so that the list stays true. Some are of
+the engine: they change the model, which stands for the kernel.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import textwrap
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any, NamedTuple
+from unittest import mock
+
+from tests.sim.world import Plan, simulate
+
+
+class Edit(NamedTuple):
+    """In the function `where` (module:Class.name or module:name) `old` becomes `new`."""
+
+    where: str
+    old: str
+    new: str
+
+
+class Mutation(NamedTuple):
+    """`quick`: the first few seeds find it."""
+
+    name: str
+    edits: tuple[Edit, ...]
+    quick: bool = False
+
+
+PRIMARY = "quidditch.datanode.replication.primary:Primary"
+REPLICA = "quidditch.datanode.replication.replica:Replica"
+TRACKER = "quidditch.datanode.replication.tracker:ReplicationTracker"
+SOURCE = "quidditch.datanode.recovery.source:Source"
+TARGET = "quidditch.datanode.recovery.target:Target"
+ROUTING = "quidditch.controlplane.core.routing"
+NODES = "quidditch.controlplane.core.nodes"
+MODEL = "tests.sim.model:ModelShard"
+
+MUTATIONS: list[Mutation] = [
+    Mutation(
+        "acknowledge before the change of the in-sync set is committed",
+        (Edit(f"{PRIMARY}._mark_stale", "await asyncio.shield(task)", "return"),), quick=True),
+    Mutation(
+        "pass over a copy that fails",
+        (
+            Edit(
+                f"{PRIMARY}._replicate",
+                'await self._mark_stale(member.allocation_id, f"failed to perform operations on replica: {failure.reason}")',
+                "pass",
+            ),
+        ), quick=True),
+    Mutation(
+        "pass over copies in sync that are on no node",
+        (Edit(f"{PRIMARY}._spread", "for id in lost]", "for id in ()]"),),
+    ),
+    Mutation(
+        "a stale primary acknowledges",
+        (Edit(f"{PRIMARY}._report", "raise self._over(str(error.reason)) from None", "return"),), quick=True),
+    Mutation("read the copies before the write", (
+        Edit(f"{PRIMARY}._write", "result = await", "self._early = self._group()\n        result = await"),
+        Edit(f"{PRIMARY}._spread", "members, lost = self._group()", "members, lost = self._early"),
+    )),
+    Mutation("the primary syncs after the answer", (
+        Edit(f"{PRIMARY}._write", "alone and self._durable()", "False"),
+        Edit(f"{PRIMARY}._persist", "if not synced and self._durable():", "if False:"),
+        Edit(f"{PRIMARY}.look", "self.engine.checkpoints()[2]", "self.engine.checkpoints()[1]"),
+    ), quick=True),
+    Mutation(
+        "a replica syncs after the answer",
+        (
+            Edit(f"{REPLICA}.take", "self._durable())", "False)"),
+            Edit(f"{REPLICA}.take", "_, _, persisted, known", "_, persisted, _, known"),
+        ), quick=True),
+    Mutation(
+        "a replica answers before it has applied",
+        (
+            Edit(f"{REPLICA}.take", "await self._run(self.engine.apply,", "asyncio.ensure_future(self._run(self.engine.apply,"),
+            Edit(f"{REPLICA}.take", "self._durable())", "self._durable()))"),
+        ),
+    ),
+    Mutation("accept an old term", (
+        Edit(f"{REPLICA}._check", "if head.primary_term < self.primary_term:", "if False:"),
+        Edit(f"{MODEL}.apply", "if primary_term < self.term:", "if False:"),
+    ), quick=True),
+    Mutation("do not adopt a new term", (
+        Edit(f"{REPLICA}.follow", "if head.primary_term > self.primary_term:\n        async", "if False:\n        async"),
+    ), quick=True),
+    Mutation("no rollback", (Edit(f"{REPLICA}._adopt", "if greatest > certain:", "if False:"),)),
+    Mutation("skip trim", (
+        Edit(f"{REPLICA}._adopt", "await self._run(self.engine.trim_above, head.term_start)", "pass"),
+    )),
+    Mutation("resync left out", (
+        Edit(f"{PRIMARY}._resync", "if not members:", "if members is not None:"),
+    )),
+    Mutation("the global checkpoint follows the primary alone", (
+        Edit(f"{TRACKER}._advance", "for copy in self.copies.values() if copy.in_sync", "for copy in [self.copies[self.own]]"),
+    )),
+    Mutation("a new primary takes the others to be where it is", (
+        Edit(f"{TRACKER}.activate", "Progress(tracked=True", "Progress(self.copies[self.own].local_checkpoint, tracked=True"),
+    )),
+    Mutation("drop pending_in_sync", (
+        Edit(f"{TRACKER}.mark_in_sync", "if copy.local_checkpoint >= self._global_checkpoint:", "if True:"),
+    )),
+    Mutation("a copy is started that the primary does not know to be in sync", (
+        Edit(f"{SOURCE}._in_sync", "shard, target = session.shard, session.target", "return"),
+    )),
+    Mutation("track after the end was sampled", (
+        Edit(
+            f"{SOURCE}.track",
+            "with _sensible():",
+            "history = await self._run(shard.engine.history, session.from_seq_no)\n                with _sensible():",
+        ),
+        Edit(
+            f"{SOURCE}.track",
+            "session.history = await self._run(shard.engine.history, session.from_seq_no)\n            session.files",
+            "session.history = history\n            session.files",
+        ),
+    )),
+    Mutation("never track", (
+        Edit(f"{TRACKER}.initiate_tracking", "self.copies[id].tracked = True", "pass"),
+        Edit(f"{TRACKER}.mark_in_sync", "or not copy.tracked", ""),
+    )),
+    Mutation("a target keeps what no primary has", (
+        Edit(f"{TARGET}._follow_operations", "await self._run(engine.trim_above, prepared.max_seq_no)", "pass"),
+    )),
+    Mutation("a target is in sync before it has synced", (
+        Edit(f"{TARGET}._follow_operations", "await self._run(engine.sync)\n    await self._run(engine.refresh)", "pass"),
+        Edit(f"{TARGET}._finish", "engine.checkpoints()[2]", "engine.checkpoints()[1]"),
+        Edit(f"{TARGET}._follow_operations", "await self._run(engine.sync)\n    await self._copy.keep()", "await self._copy.keep()"),
+    )),
+    Mutation("operations of the history are left out", (
+        Edit(f"{TARGET}._follow_operations", "await self._replay(engine, plan.primary_term, tracked.operations)", "pass"),
+    )),
+    Mutation("promote a copy that is being built", (
+        Edit(f"{ROUTING}:unassign", "c.active and c.allocation_id in shard.in_sync", "c.node is not None"),
+    )),
+    Mutation("no new term at a promotion", (
+        Edit(f"{ROUTING}:unassign", "primary_term=shard.primary_term + 1", "primary_term=shard.primary_term"),
+    )),
+    Mutation("no new term for a primary that is opened again", (
+        Edit(f"{ROUTING}:assign", "shard.primary_term + 1 if copy.primary else", "max(shard.primary_term, 1) if copy.primary else"),
+    )),
+    Mutation("a copy that missed a write stays in sync", (
+        Edit(f"{ROUTING}:out_of_sync", "return replace(shard, in_sync=rest) if rest else shard", "return shard"),
+    )),
+    Mutation("a primary whose term is over may fail copies", (
+        Edit(f"{NODES}:shard_failed", "if command.primary_term not in (0, shard.primary_term):", "if False:"),
+    )),
+    Mutation("a copy counts as started that an earlier primary made", (
+        Edit(f"{NODES}:_after_start", "if report.primary_term not in (0, shard.primary_term):", "if False:"),
+    )),
+    Mutation("a stale copy is opened from disk", (
+        Edit("quidditch.datanode.folder:DataFolder.prepare", "copy.allocation_id in ids", "True"),
+        Edit("quidditch.controlplane.core.allocation.deciders.data:InSyncCopy.can_allocate", "not subject.shard.in_sync", "True"),
+    )),
+    Mutation("the primary goes on while it hands over", (
+        Edit(f"{SOURCE}.hand_over", "await session.held.enter_async_context(shard.permits.alone(self._limits.alone))", "pass"),
+    )),
+    Mutation("the source stays after it has handed over", (
+        Edit(f"{SOURCE}.handed", "self._node.relocated(session.start.uuid, session.start.number, session.target)", "pass"),
+    )),
+    Mutation("skip gap filling", (
+        Edit(f"{MODEL}._restore", "if not self._has(seq_no):", "if False:"),
+    )),
+    Mutation("a promotion restores nothing", (
+        Edit(f"{MODEL}._restore", "for _, record in sorted(self.folder.records().items()):", "for record in ():"),
+    )),
+    Mutation("a commit above the global checkpoint is safe", (
+        Edit(f"{MODEL}._safe", "commit.max_seq_no <= self._global", "True"),
+    )),
+    Mutation("history is trimmed too early", (
+        Edit(f"{MODEL}._trim", "least = min(needed, held, retained)", "least = self._max_seq_no"),
+    )),
+    Mutation("an older operation wins over a newer one", (
+        Edit(f"{MODEL}._process", "known.seq_no < record.seq_no", "True"),
+    )),
+]  # fmt: skip
+
+
+def seeds_to_detection(mutation: Mutation, seeds: int) -> int | None:
+    """How many seeds it takes until a checker finds the mutation; None if none of them does."""
+    with mutated(mutation):
+        found = (n for n in range(seeds) if simulate(n, Plan.harsh(n)).violation is not None)
+        first = next(found, None)
+    return None if first is None else first + 1
+
+
+@contextmanager
+def mutated(mutation: Mutation) -> Iterator[None]:
+    with ExitStack() as stack:
+        changed: dict[str, list[Edit]] = {}
+        for edit in mutation.edits:
+            changed.setdefault(edit.where, []).append(edit)
+        for where, edits in changed.items():
+            owner, name, made = _rewritten(where, tuple(edits))
+            stack.enter_context(mock.patch.object(owner, name, made))
+        yield
+
+
+def _rewritten(where: str, edits: tuple[Edit, ...]) -> tuple[Any, str, Any]:
+    module_name, _, path = where.partition(":")
+    module = importlib.import_module(module_name)
+    owner: Any = module
+    *parents, name = path.split(".")
+    for parent in parents:
+        owner = getattr(owner, parent)
+    text = textwrap.dedent(inspect.getsource(inspect.getattr_static(owner, name)))
+    for edit in edits:
+        if text.count(edit.old) != 1:
+            raise ValueError(f"{where} has {text.count(edit.old)} times: {edit.old}")
+        text = text.replace(edit.old, edit.new)
+    made: dict[str, Any] = {}
+    exec(compile("from __future__ import annotations\n" + text, f"<{where}>", "exec"), vars(module), made)
+    return owner, name, made[name]
