@@ -83,18 +83,11 @@ class Scatter:
         whole = await self._whole(run)
         if whole is not None:
             return whole
-        await self._ask_all(run, self._query)
-        if run.cursor is None and not run.errors:
-            plan.pace.note(run.spent_ms / 1000)
-        if run.refused is not None:
-            raise phase_failed([ShardFailure(*reader[:3], run.refused) for reader in prepared.readers])
-        if not run.blocks or any(error.type == CANCELLED for error in run.errors.values()):
-            raise phase_failed([*prepared.failures, *run.failures()])
-        if run.hold_ms:
-            run.leave_out()
-        places = sorted(run.blocks)
-        blocks = [run.blocks[at] for at in places]
         try:
+            await self._ask_all(run, self._query)
+            self._check_queried(run)
+            places = sorted(run.blocks)
+            blocks = [run.blocks[at] for at in places]
             merged = await self._merged(blocks, lambda: quidditch_kernel.merge(plan.kernel, blocks, cursor))
             refs = [(places[block], wanted) for block, wanted in quidditch_kernel.fetch_refs(merged)]
             hits, lost = await self._fetch_all(run, refs)
@@ -113,6 +106,17 @@ class Scatter:
             raise from_kernel(error) from None
         finally:
             self.free(run.unfetched)
+
+    def _check_queried(self, run: Run) -> None:
+        """Raises search_phase_execution_exception where there is nothing to answer with, or no memory for it."""
+        if run.refused is not None:
+            raise phase_failed([ShardFailure(*reader[:3], run.refused) for reader in run.prepared.readers])
+        if not run.blocks or any(error.type == CANCELLED for error in run.errors.values()):
+            raise phase_failed([*run.prepared.failures, *run.failures()])
+        if run.cursor is None and not run.errors:
+            run.plan.pace.note(run.spent_ms / 1000)
+        if run.hold_ms:
+            run.leave_out()
 
     async def _merged(self, blocks: Sequence[bytes], work: Callable[[], T]) -> T:
         small = sum(map(len, blocks)) < _INLINE_BYTES
@@ -157,7 +161,8 @@ class Scatter:
         """The next node to ask for a place; None if there is none."""
         index = run.index_of(at)
         failed = run.errors.get(at)
-        if index is None or (failed is not None and failed.type == CANCELLED):
+        ended = (run.stop is not None and run.stop.stopped) or (failed is not None and failed.type == CANCELLED)
+        if index is None or ended:
             return None
         try:
             nodes = self._choice.readable(index, run.prepared.readers[at][1], run.prepared.preference)
