@@ -126,6 +126,7 @@ class _Master:
             checks=CHECKS,
             lease_seconds=_LEASE_SECONDS,
             standby=True,
+            copies=True,
             gone=rivals.gone,
             may_lead=lambda: voting.may_lead(state(), folder.node_id),
             metrics=metrics,

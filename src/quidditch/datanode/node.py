@@ -16,6 +16,8 @@ from quidditch.datanode.disk import Disk
 from quidditch.datanode.folder import DataFolder
 from quidditch.datanode.local import LocalIndex, LocalShard
 from quidditch.datanode.pools import Pool
+from quidditch.datanode.recovery.built import Around
+from quidditch.datanode.recovery.recoveries import Recoveries
 from quidditch.datanode.replication.primary import Primary
 from quidditch.datanode.replication.replica import stale
 from quidditch.datanode.reports import Reports
@@ -29,12 +31,13 @@ from quidditch.transport.api import Transport
 from quidditch.transport.messages import Messages
 from quidditch.transport.replication import Checkpoints, Operations
 from quidditch.transport.shards import Description, Meant, OneShard, ShardMissing
-from quidditch_kernel import KernelError, Mapping, Reader, Runtime, Shard, Slice, SliceResult
+from quidditch_kernel import KernelError, Mapping, Reader, Restore, Runtime, Shard, Slice, SliceResult
 
 log = logging.getLogger("quidditch.datanode")
 _MAPPING_SECONDS = 30.0
 """How long a write waits for this node to have a mapping that another node has already."""
 _CLOSING_THREADS = 16
+_RECOVERY_THREADS = 3
 T = TypeVar("T")
 
 
@@ -63,16 +66,20 @@ class DataNode:
         self._disk = Disk(folder.path)
         self._slow = Pool("management", 2)
         self.settling = Settling(self.id, folder, compile_mapping, self._reports, self.counts, self._slow)
+        self._moving = Pool("recovery", _RECOVERY_THREADS)
+        peers, lost, run = Messages(transport), self.settling.lost, self._moving.run_anyway
         self.copies = self.settling.copies = Copies(
-            folder,
-            runtime,
-            control,
-            Messages(transport),
-            clock,
-            writes,
-            self.aside,
-            self.settling.lost,
-            self._mapped,
+            folder, runtime, control, peers, clock, writes, self.aside, lost, self._mapped
+        )
+        around = Around(folder, self.copies, run, self.settling.routing, self._mapped, Restore)
+        self.recoveries = self.settling.recoveries = Recoveries(
+            self.id,
+            around=around,
+            indices=self.indices,
+            state=lambda: self.state,
+            peers=peers,
+            clock=clock,
+            lost=lost,
         )
 
     @property
@@ -88,6 +95,7 @@ class DataNode:
     def apply(self, _old: ClusterState, state: ClusterState) -> None:
         """Takes a newer state (a subscriber of the control plane); see :meth:`Settling.apply`."""
         self.settling.apply(state)
+        self.recoveries.look()
 
     async def settled(self, timeout: float) -> None:
         """Until all shards that belong here are open (or failed), at most `timeout` seconds."""
@@ -230,9 +238,13 @@ class DataNode:
         local = self.indices.get(uuid)
         found = local.shards.get(number) if local is not None else None
         folder = self.folder.shard(uuid, number)
+        progress = self.recoveries.progress(uuid, number)
         if local is None or found is None:
             on_disk = _count_folders(folder / "segments")
-            return Description(None, None, b"{}", 0, str(folder), on_disk) if folder.is_dir() else None
+            there = progress is not None or folder.is_dir()
+            return Description(None, None, b"{}", 0, str(folder), on_disk, progress) if there else None
+        if progress is None or found.recovery != "PEER":
+            progress = found.progress
         try:
             stats = found.kernel.stats()
             parts = found.kernel.segments() if segments else None
@@ -240,7 +252,7 @@ class DataNode:
         except KernelError:
             return None
         searches = orjson.dumps(self.counts.of(local.index.name, number).section())
-        return Description(stats, parts, searches, visible, str(folder), 0, found.progress)
+        return Description(stats, parts, searches, visible, str(folder), 0, progress)
 
     @property
     def queued(self) -> int:
@@ -267,6 +279,7 @@ class DataNode:
         """Closes all shards; what was acknowledged is on disk."""
         self._reports.end()
         await self.settling.end()
+        await self.recoveries.close()
         await self._reports.ended()
         self._slow.close()
         # Side by side: the file system makes one commit of what many shards sync together.
@@ -275,7 +288,7 @@ class DataNode:
         await asyncio.gather(*(self.copies.close(name, shard) for name, shard in shards))
         self.indices.clear()
         self.runtime.close()
-        for pool in (self.searches, self.writes, self._slow):
+        for pool in (self.searches, self.writes, self._moving, self._slow):
             pool.close()
 
 

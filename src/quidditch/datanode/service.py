@@ -8,9 +8,10 @@ from typing import TypeVar
 import msgspec
 
 from quidditch.datanode.node import DataNode
+from quidditch.datanode.recovery.source import Source
 from quidditch.datanode.searches import ShardSearches
 from quidditch.lib.clock import Clock
-from quidditch.transport import replication
+from quidditch.transport import recovery, replication
 from quidditch.transport import searches as search_wire
 from quidditch.transport import shards as wire
 from quidditch.transport.api import Transport
@@ -27,6 +28,7 @@ def serve(data: DataNode, transport: Transport, clock: Clock, pressure: Indexing
     """
     _serve_shards(data, transport, pressure)
     searches = ShardSearches(data, clock)
+    _serve_recoveries(data.recoveries.source, transport)
     _on(transport, search_wire.OPEN, search_wire.Query, searches.open)
     _on(transport, search_wire.QUERY, search_wire.Query, searches.query)
     _on(transport, search_wire.WHOLE, search_wire.Query, searches.whole)
@@ -79,6 +81,18 @@ def _serve_shards(data: DataNode, transport: Transport, pressure: IndexingPressu
     _on(transport, wire.FLUSH, wire.Flush, flush)
     _on(transport, wire.FORCE_MERGE, wire.ForceMerge, force_merge)
     _on(transport, wire.DESCRIBE, wire.Describe, describe)
+
+
+def _serve_recoveries(source: Source, transport: Transport) -> None:
+    _on(transport, recovery.START, recovery.Start, source.start)
+    _on(transport, recovery.READ, recovery.Read, source.read)
+    _on(transport, recovery.PREPARE, recovery.Recovery, source.prepare)
+    _on(transport, recovery.TRACK, recovery.Recovery, source.track)
+    _on(transport, recovery.OPERATIONS, recovery.Next, source.operations)
+    _on(transport, recovery.FINISH, recovery.Finish, source.finish)
+    _on(transport, recovery.HAND_OVER, recovery.Recovery, source.hand_over)
+    _on(transport, recovery.HANDED, recovery.Recovery, source.handed)
+    _on(transport, recovery.END, recovery.Recovery, source.end)
 
 
 def _writing(data: DataNode, pressure: IndexingPressure) -> Callable[[bytes], Awaitable[bytes]]:

@@ -202,6 +202,11 @@ class Settling:
             if copy.node == self._node and copy.allocation_id
         }
 
+    def routing(self, uuid: str, number: int) -> ShardRouting | None:
+        """The routing of a shard in the state that is applied here."""
+        index = self.state.index_by_uuid(uuid)
+        return None if index is None else self._routing(index, number)
+
     def _routing(self, index: Index, number: int) -> ShardRouting | None:
         routing = self.state.routing.get(index.name)
         if routing is None or routing.spec.uuid != index.uuid or number >= len(routing.spec.shards):
@@ -222,7 +227,9 @@ class Settling:
         local = self.indices.get(index.uuid)
         for number, shard in list(local.shards.items()) if local is not None else ():
             copy = wanted.get(number)
-            if local is not None and (copy is None or copy.allocation_id != shard.allocation_id):
+            if local is None or local.shards.get(number) is not shard:  # failed while others were closed
+                continue
+            if copy is None or copy.allocation_id != shard.allocation_id:
                 del local.shards[number]
                 await self.copies.close(index.name, shard)
 
@@ -240,9 +247,18 @@ class Settling:
                 await self._lead(local, number, copy, routing)
             elif number not in local.shards:
                 raise ValueError("the copy is not open")
+            if copy.state == "STARTED":
+                await self._own(local.index.uuid, number, str(copy.allocation_id))
         except _FAULTS as error:
             log.error("shard [%s][%d] cannot be brought up: %s", index.name, number, sentence(error))
             await self._fail(local, number, copy, routing.primary_term, sentence(error))
+
+    async def _own(self, uuid: str, number: int, allocation_id: str) -> None:
+        """Nobody looks for the data under the id any more that it had before the copy was built."""
+        allocations = self._folder.allocations
+        ids = allocations.of(uuid, number) or ()
+        if allocation_id in ids and len(ids) > 1:
+            await self._aside.run_anyway(allocations.keep, uuid, number, allocation_id)
 
     async def _lead(self, local: LocalIndex, number: int, copy: Copy, routing: ShardRouting) -> None:
         if number not in local.shards:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -51,9 +50,8 @@ class Giver:
         self.before: Callable[[str], Awaitable[None]] | None = None
         self.after: Callable[[str], Awaitable[None]] | None = None
         clock = SystemClock()
-        ids = itertools.count()
         throttle = Throttle(lambda: rate, clock)
-        self.source = Source(self, run, clock, throttle, lambda: f"{shard.node}-{next(ids)}", LIMITS)
+        self.source = Source(self, run, clock, throttle, LIMITS)
         for action, kind in _MESSAGES.items():
             shard.transport.serve(action, self._handler(action, kind))
 

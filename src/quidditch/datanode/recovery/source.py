@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any, Protocol
 
 import msgspec
@@ -39,6 +39,9 @@ class SourceShard(Protocol):
     permits: Permits
     primary_term: int
     term_start: int
+
+    def look(self) -> None:
+        """Takes notice of how far the copies are, and tells it."""
 
 
 class SourceNode(Protocol):
@@ -107,16 +110,17 @@ class Source:
         run: Run,
         clock: Clock,
         throttle: Throttle,
-        new_id: Callable[[], str],
         limits: Limits = Limits(),  # noqa: B008  (frozen)
     ) -> None:
         self._node = node
         self._run = run
         self._clock = clock
         self._throttle = throttle
-        self._new_id = new_id
+        self._begun = 0
         self._limits = limits
         self._sessions: dict[str, _Session] = {}
+        self._newest: dict[str, _Session] = {}
+        """By the allocation id of the target, what it has begun last."""
         self._ending: dict[asyncio.Task[None], None] = {}
         self._timer: asyncio.TimerHandle | None = None
 
@@ -136,18 +140,28 @@ class Source:
         shard = self._node.primary(message.uuid, message.number)
         if shard is None:
             raise _delay(f"[{message.uuid}][{message.number}] has no started primary on this node")
-        for known in [each for each in self._sessions.values() if each.target == message.allocation_id]:
+        session = _Session(self._new_id(message.allocation_id), shard, message)
+        self._newest[message.allocation_id] = session
+        for known in [each for each in self._sessions.values() if each.target == session.target]:
             await self._close(known)  # its target has begun anew
         async with shard.permits.operation():
-            session = _Session(self._new_id(), shard, message)
             self._check_routed(session)
+            if session.target in shard.tracker.in_sync:
+                raise ApiError(500, "recovery_failed_exception", f"[{session.target}] is in sync and cannot begin anew")
             plan = await self._plan(session)
             self._check_routed(session)
             shard.tracker.retain(message.node, session.from_seq_no, self._clock.monotonic())
+        if self._newest.get(session.target) is not session:
+            raise _unknown(session.id)  # it has begun anew meanwhile
         session.used = self._clock.monotonic()
         self._sessions[session.id] = session
         self._watch()
         return plan
+
+    def _new_id(self, target: str) -> str:
+        """None that this or an earlier process has given: what is late may not be taken for another recovery's."""
+        self._begun += 1
+        return f"{target}.{self._clock.now_ms()}.{self._begun}"
 
     def _routed(self, session: _Session) -> bool:
         return self._node.target(session.start.uuid, session.start.number, session.target) is not None
@@ -241,6 +255,7 @@ class Source:
             await self._close(session)
             raise
         session.in_sync = True
+        session.shard.look()
         return wire.Finished(session.shard.tracker.global_checkpoint)
 
     async def _in_sync(self, session: _Session, local_checkpoint: int) -> None:
@@ -331,6 +346,8 @@ class Source:
 
     async def _close(self, session: _Session) -> None:
         self._sessions.pop(session.id, None)
+        if self._newest.get(session.target) is session:
+            del self._newest[session.target]
         session.over.set()
         session.files = session.history = None
         if session.handed:

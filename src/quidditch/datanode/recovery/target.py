@@ -26,7 +26,10 @@ from quidditch.transport.errors import MISSING
 log = logging.getLogger("quidditch.recovery")
 _AGAIN = (wire.DELAY, wire.UNKNOWN, MISSING, "already_closed_exception", "rejected_execution_exception")
 """Errors of a source that is not ready or has changed: another attempt may succeed."""
-_TRACKED_SECONDS = 60.0
+_SHORT_SECONDS = 10.0
+"""What a source answers at once: so long it is silent before it is given up. Every call may be made again."""
+_LONG_SECONDS = 60.0
+"""Likewise for what it flushes, throttles or waits for first."""
 T = TypeVar("T")
 
 
@@ -106,7 +109,7 @@ class Target:
         self._start = start
         self._source = source
         self._moves = moves
-        self._run = run
+        self._call = run
         self._peers = peers
         self._clock = clock
         self._throttle = throttle
@@ -166,8 +169,17 @@ class Target:
             except (ApiError, TransportError) as error:
                 log.debug("the source does not hear of the end: %s", error)
 
-    async def _ask(self, action: str, message: object, answer: type[T], seconds: float = _TRACKED_SECONDS) -> T:
+    async def _ask(self, action: str, message: object, answer: type[T], seconds: float = _SHORT_SECONDS) -> T:
         return await self._peers.call(self._node, action, message, answer, min(seconds, self._settings().action))
+
+    async def _run(self, function: Callable[..., T], *args: object) -> T:
+        """Does not leave what was begun under way when the recovery is cancelled: nobody else may find it at work."""
+        work = asyncio.ensure_future(self._call(function, *args))
+        try:
+            return await asyncio.shield(work)
+        except asyncio.CancelledError:
+            await asyncio.wait([work])
+            raise
 
     # --- one attempt ------------------------------------------------------------------------------------------------------
 
@@ -195,7 +207,7 @@ class Target:
         if engine is not None:
             history, first = engine.history_uuid(), engine.checkpoints()[2] + 1
         start = msgspec.structs.replace(self._start, history_uuid=history, from_seq_no=first)
-        plan = await self._ask(wire.START, start, wire.Plan, self._settings().action)
+        plan = await self._ask(wire.START, start, wire.Plan, _LONG_SECONDS)
         self._recovery = plan.recovery
         return plan
 
@@ -257,7 +269,7 @@ class Target:
     async def _chunk(self, name: str, offset: int, size: int) -> bytes:
         waited = await self._throttle.take(size)
         message = wire.Read(self._recovery, name, offset, size)
-        chunk = await self._ask(wire.READ, message, wire.Chunk, self._settings().action)
+        chunk = await self._ask(wire.READ, message, wire.Chunk, _LONG_SECONDS)
         if len(chunk.data) != size:
             raise Failed(f"the source has {len(chunk.data)} bytes of [{name}] from {offset} on, not {size}")
         self.progress.target_throttled += int(waited * 1000)
@@ -281,11 +293,23 @@ class Target:
         progress.stage = "FINALIZE"
         await self._run(engine.sync)
         await self._run(engine.refresh)
-        message = wire.Finish(self._recovery, engine.checkpoints()[2])
-        finished = await self._ask(wire.FINISH, message, wire.Finished, self._settings().action)
+        finished = await self._finish(engine)
         engine.set_global_checkpoint(finished.global_checkpoint)
         await self._run(engine.sync)
         await self._copy.keep()
+
+    async def _finish(self, engine: Engine) -> wire.Finished:
+        """Asked again until it is answered: a copy that may be in sync cannot begin anew, what has come for it must not be void."""
+        for attempt in range(self._attempts):
+            try:
+                message = wire.Finish(self._recovery, engine.checkpoints()[2])
+                return await self._ask(
+                    wire.FINISH, message, wire.Finished, _LONG_SECONDS if attempt else _SHORT_SECONDS
+                )
+            except TransportError as error:
+                log.info("[%s] asks again whether it is in sync: %s", self._start.allocation_id, error)
+                await asyncio.sleep(0.05 * 2**attempt)
+        raise Failed("the source does not say whether the copy is in sync")
 
     async def _replay(self, engine: Engine, term: int, total: int) -> None:
         """While one chunk is applied the next is on its way."""
@@ -304,7 +328,7 @@ class Target:
             coming.cancel()
 
     async def _records(self, chunk: int) -> wire.Records:
-        return await self._ask(wire.OPERATIONS, wire.Next(self._recovery, chunk), wire.Records)
+        return await self._ask(wire.OPERATIONS, wire.Next(self._recovery, chunk), wire.Records, _LONG_SECONDS)
 
     # --- a primary that moves -----------------------------------------------------------------------------------------------
 

@@ -125,6 +125,7 @@ class Primary:
             self._note(routing)
             self.tracker.update(version, routing.in_sync, _initializing(routing))
             self.engine.set_global_checkpoint(self.tracker.global_checkpoint)
+            self._tell_when_idle()
 
     def meet(self, routing: ShardRouting) -> None:
         """Where the copies are that its tracker knows already: it took over from another primary of the same term."""
@@ -224,8 +225,9 @@ class Primary:
         self.look()
 
     def look(self) -> None:
-        """Takes notice of how far this copy itself is on disk."""
+        """Takes notice of how far this copy itself is on disk, and of copies that have become in sync."""
         self._told(self.allocation_id, self.engine.checkpoints()[2])
+        self._tell_when_idle()
 
     def _told(self, id: str, local_checkpoint: int, global_checkpoint: int = -1) -> None:
         before = self.tracker.global_checkpoint

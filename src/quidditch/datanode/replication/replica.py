@@ -60,6 +60,9 @@ class Replica:
                 self.engine.retain_history(message.retain)
             if message.operations:
                 await self._run(self.engine.apply, message.operations, head.primary_term, self._durable())
+            elif self._durable():
+                # What was told when nothing is written any more is what this copy goes on from when its process is killed.
+                await self._run(self.engine.sync)
             _, _, persisted, known = self.engine.checkpoints()
             return Checkpoints(persisted, known)
 
