@@ -49,7 +49,6 @@ class Recoveries:
         """The allocation id of each copy that is or was built here since the node started, and how far it is."""
         self._moved: dict[tuple[str, int], tuple[LocalShard, str]] = {}
         """Primaries that have been handed over, until they are closed, and to which allocation id."""
-        self._targets: dict[tuple[str, int], None] = {}
         self.source = Source(self, around.run, clock, Throttle(self._rate, clock))
 
     def _rate(self) -> float:
@@ -59,10 +58,6 @@ class Recoveries:
         """How far the copy here is, if it is or was built from a primary."""
         known = self._progress.get((uuid, number))
         return known[1] if known is not None else None
-
-    def counts(self, uuid: str, number: int) -> tuple[int, int]:
-        """Recoveries under way of the shard: from here, and to here."""
-        return self.source.count(uuid, number), int((uuid, number) in self._targets)
 
     # --- copies that are built here -------------------------------------------------------------------------------------
 
@@ -85,11 +80,7 @@ class Recoveries:
             settings=lambda: self._settings.of(self._state().settings).target,
             progress=progress,
         )
-        self._targets[uuid, number] = None
-        try:
-            await target.recover()
-        finally:
-            self._targets.pop((uuid, number), None)
+        await target.recover()
 
     def _source_of(self, local: LocalIndex, number: int) -> str | None:
         routing = self._around.routing(local.index.uuid, number)

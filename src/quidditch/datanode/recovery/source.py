@@ -124,10 +124,6 @@ class Source:
         self._ending: dict[asyncio.Task[None], None] = {}
         self._timer: asyncio.TimerHandle | None = None
 
-    def count(self, uuid: str, number: int) -> int:
-        """The recoveries under way from a shard here."""
-        return sum((each.start.uuid, each.start.number) == (uuid, number) for each in self._sessions.values())
-
     @property
     def total(self) -> int:
         """The recoveries under way from this node."""
