@@ -13,7 +13,7 @@ WORKERS ?= 3
 
 .DEFAULT_GOAL := help
 KUBE := etcd etcdctl etcdutl kube-apiserver kube-controller-manager kube-scheduler kubectl helm
-.PHONY: help run demo test test-rust test-python lint fmt compat bench bench-control bench-fanout chaos test-sim lock protos clean system etcd-if-possible $(KUBE)
+.PHONY: help run demo test test-rust test-python lint fmt compat bench bench-control bench-fanout bench-failover chaos test-sim lock protos clean system etcd-if-possible $(KUBE)
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -57,7 +57,7 @@ bench-control: $(VENV)/.dev etcd-if-possible ## the control plane beside bare et
 bench-fanout: $(VENV)/.dev etcd-if-possible ## searches over several shards on two nodes beside one shard; writes docs/benchmarks-fanout.md
 	$(BIN)/python -m benchmarks.fanout $(ARGS)
 
-bench-failover: $(VENV)/.dev ## how long writes wait when the node of a primary dies or hangs
+bench-failover: $(VENV)/.dev etcd-if-possible ## how long writes wait when the node of a primary dies or hangs
 	$(BIN)/python -m benchmarks.failover $(ARGS)
 
 chaos: $(VENV)/.dev etcd-if-possible ## kill, pause and cut off nodes under load, by chance (ARGS='--minutes 30 --seed 7')
