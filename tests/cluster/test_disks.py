@@ -91,6 +91,8 @@ def test_what_a_disk_that_fills_up_does(small: Small) -> None:
         "/_cluster/settings", {"persistent": {f"{prefix}{key}": value for key, value in MARKS.items()}}
     )
     assert status == 200, answer
+    allowed = "cluster.routing.allocation.enable"
+    assert small.put("/_cluster/settings", {"persistent": {allowed: "new_primaries"}})[0] == 200, "nothing moves"
     small.create("first")
     assert small.nodes("first") == ["data-1", "data-2"]
     (row,) = small.get("/_cat/allocation/data-2?format=json&bytes=b")
@@ -133,6 +135,12 @@ def test_what_a_disk_that_fills_up_does(small: Small) -> None:
     until(lambda: small.blocked() == set())
     assert small.put("/first/_doc/1", {"n": 1})[0] == 201
     until(lambda: small.health() == "HEALTHY")
+
+    assert small.put("/_cluster/settings", {"persistent": {allowed: None}})[0] == 200
+    small.leave(250)
+    until(lambda: small.nodes("first") == small.nodes("above-low") == ["data-1", "data-1"])
+    (found,) = small.get("/first/_search?q=n:1")["hits"]["hits"]
+    assert found["_id"] == "1"
 
 
 def test_sizes_of_shards_reach_the_leader(small: Small) -> None:
