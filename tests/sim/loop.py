@@ -73,6 +73,8 @@ class SimulatedLoop(base_events.BaseEventLoop):
         super().__init__()
         self.numbers = itertools.count()
         self.turns = 0
+        self.work_seconds = 0.0005
+        """What work given to a thread takes on average."""
         self.chance = random.Random(seed)
         self.faults: list[dict[str, Any]] = []
         """What nobody caught."""
@@ -185,7 +187,7 @@ class SimulatedLoop(base_events.BaseEventLoop):
             except Exception as error:
                 future.set_exception(error)
 
-        self.call_later(self.chance.expovariate(1 / 0.0005), work)
+        self.call_later(self.chance.expovariate(1 / self.work_seconds), work)
         return future
 
     def _write_to_self(self) -> None:

@@ -87,20 +87,20 @@ MUTATIONS: list[Mutation] = [
     Mutation("accept an old term", (
         Edit(f"{REPLICA}._check", "if head.primary_term < self.primary_term:", "if False:"),
         Edit(f"{MODEL}.apply", "if primary_term < self.term:", "if False:"),
-    ), quick=True),
+    )),
     Mutation("do not adopt a new term", (
         Edit(f"{REPLICA}.follow", "if head.primary_term > self.primary_term:\n        async", "if False:\n        async"),
     ), quick=True),
-    Mutation("no rollback", (Edit(f"{REPLICA}._adopt", "if greatest > certain:", "if False:"),)),
+    Mutation("no rollback", (Edit(f"{REPLICA}._adopt", "if greatest > certain:", "if False:"),), quick=True),
     Mutation("skip trim", (
         Edit(f"{REPLICA}._adopt", "await self._run(self.engine.trim_above, head.term_start)", "pass"),
     )),
     Mutation("resync left out", (
         Edit(f"{PRIMARY}._resync", "if not members:", "if members is not None:"),
-    )),
+    ), quick=True),
     Mutation("the global checkpoint follows the primary alone", (
         Edit(f"{TRACKER}._advance", "for copy in self.copies.values() if copy.in_sync", "for copy in [self.copies[self.own]]"),
-    )),
+    ), quick=True),
     Mutation("a new primary takes the others to be where it is", (
         Edit(f"{TRACKER}.activate", "Progress(tracked=True", "Progress(self.copies[self.own].local_checkpoint, tracked=True"),
     )),

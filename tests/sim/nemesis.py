@@ -52,7 +52,7 @@ class Nemesis:
             (fault,) = chance.choices([fault for *_, fault in faults], weights)
             world.trace.note("fault", fault.__name__)
             self._tasks.append(asyncio.ensure_future(fault()))
-            if chance.random() < 0.7:
+            if chance.random() < (0.4 if world.plan.harsh_faults else 0.7):
                 await self._tasks[-1]
         await asyncio.gather(*self._tasks)
         self._make_whole()

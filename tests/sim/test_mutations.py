@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 
 import pytest
 
 from tests.sim.mutations import MUTATIONS, Mutation, mutated, seeds_to_detection
 
-pytestmark = pytest.mark.skipif(
-    importlib.util.find_spec("quidditch.datanode.settling") is None, reason="data nodes make no copies yet"
-)
 ALL = bool(os.environ.get("QUIDDITCH_ALL_MUTATIONS"))
 SEEDS = 100 if ALL else 6
 """A mutation that is not found in so many seeds is one that nothing would find."""

@@ -50,6 +50,9 @@ class Plan:
     pause: float
     seconds: float
     delayed: str
+    delay: float = 0.0005
+    """What a message takes on average, and `work` what a thread does."""
+    work: float = 0.0005
     harsh_faults: bool = False
 
     @classmethod
@@ -60,7 +63,7 @@ class Plan:
             masters=chance.choice((1, 2, 2)),
             data=data,
             shards=chance.choice((1, 1, 2)),
-            replicas=0 * chance.choice((1, 1, 2)),
+            replicas=chance.choice((1, 1, 2)),
             writers=chance.choice((2, 3, 5)),
             ids=chance.choice((2, 6, 12)),
             pause=chance.choice((0.1, 0.4, 0.8)),
@@ -76,12 +79,14 @@ class Plan:
             masters=chance.choice((1, 2)),
             data=3,
             shards=1,
-            replicas=chance.choice((1, 1, 2)),
+            replicas=chance.choice((1, 2, 2)),
             writers=4,
             ids=chance.choice((2, 5)),
-            pause=0.15,
-            seconds=12.0,
+            pause=0.06,
+            seconds=10.0,
             delayed=chance.choice(("0s", "1s")),
+            delay=chance.choice((0.002, 0.01)),
+            work=0.005,
             harsh_faults=True,
         )
 
@@ -105,6 +110,7 @@ class World:
         self.plan = plan
         self.chance = random.Random(seed * 3 + 1)
         self.net = Network(loop, trace, seed * 3 + 2, _may_come_twice)
+        self.net.delay, loop.work_seconds = plan.delay, plan.work
         self.ledger = Ledger()
         self.violation: Violation | None = None
         self.store = MemoryStore(new_uid=_counted("uid"), timestamp=lambda: "2026-01-01T00:00:00Z")
