@@ -119,12 +119,6 @@ class DataNode:
         """The kernel's shard. Raises :class:`ShardMissing`."""
         return self.copy(uuid, number).kernel
 
-    def primary(self, uuid: str, number: int) -> Primary | None:
-        """The primary, if it is here."""
-        local = self.indices.get(uuid)
-        found = local.shards.get(number) if local is not None else None
-        return found.primary if found is not None else None
-
     def has(self, uuid: str, number: int) -> bool:
         local = self.indices.get(uuid)
         return local is not None and number in local.shards

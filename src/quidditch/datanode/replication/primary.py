@@ -23,7 +23,7 @@ from quidditch.datanode.replication.permits import Permits
 from quidditch.datanode.replication.tracker import ReplicationTracker
 from quidditch.lib.clock import Clock
 from quidditch.model.errors import ApiError
-from quidditch.model.objects import Copy, ShardRouting
+from quidditch.model.objects import ShardRouting
 from quidditch.transport.api import TransportError
 from quidditch.transport.replication import Head, Operations
 from quidditch.transport.shards import RETRY_ON_PRIMARY, ShardMissing
@@ -96,7 +96,6 @@ class Primary:
         self.mapping_version = mapping_version
         self._durable = durable
         self._deposed = deposed
-        self._routing: ShardRouting | None = None
         self._members: dict[str, str] = {}
         """Node by allocation id, of the copies that the routing has on nodes."""
         self._copies = 1
@@ -132,19 +131,12 @@ class Primary:
         self._note(routing)
 
     def _note(self, routing: ShardRouting) -> None:
-        self._routing = routing
         self._members = {str(copy.allocation_id): str(copy.node) for copy in routing.placed if copy.allocation_id}
         self._copies = len(routing.copies)
 
     def _gone(self, member: Member) -> bool:
         """Whether the routing has the copy on that node no longer."""
         return self._members.get(member.allocation_id) != member.node
-
-    def target(self, allocation_id: str) -> Copy | None:
-        """The copy that is being built under this id, by the newest routing; None if there is none."""
-        placed = self._routing.placed if self._routing is not None else ()
-        found = (copy for copy in placed if copy.allocation_id == allocation_id and copy.state == "INITIALIZING")
-        return next(found, None)
 
     # --- writes -------------------------------------------------------------------------------------------------------
 
@@ -306,10 +298,6 @@ class Primary:
             self.close(self._ended_by)
             self._deposed(reason)
         return self._ended_by
-
-    def relocated(self) -> None:
-        """The target of a relocation has taken over: what comes from now on is refused, and tried there."""
-        self.close(ShardMissing(f"{self.shard} has moved to another node"))
 
     # --- resync -------------------------------------------------------------------------------------------------------
 
