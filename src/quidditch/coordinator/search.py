@@ -32,12 +32,13 @@ from quidditch.query.request import SearchRequest
 from quidditch.query.uri import flag
 from quidditch.transport.breakers import Breaker
 from quidditch.transport.errors import CallFailed, from_kernel
+from quidditch.transport.search_statistics import gathered
 from quidditch.transport.searches import INLINE_COST, INLINE_SECONDS, Answered, Explain, Searches, Wanted
 from quidditch.transport.shards import ShardMissing
 from quidditch_kernel import KernelError
 
 if TYPE_CHECKING:
-    from quidditch_kernel import Outcome, Plan, Reader
+    from quidditch_kernel import Cancel, Outcome, Reader
 
     LocalReader = tuple[str, int, str, Reader]
 
@@ -95,10 +96,11 @@ class Searcher:
             if known is not None:
                 targets = search_targets.resolve(state, ask.expression, ask.params, 0)
                 preference = ask.params.get("preference")
-                if not preference and self._is_here(targets[0]):
+                if not preference and not gathers(ask.params) and self._is_here(targets[0]):
                     self.plans.use(state, (ask.expression, *key), known.plan, targets[0])
                 prepared = self.open(targets, [known.plan], preference)
                 prepared.cancel = ask.cancel
+                prepared.gathers = gathers(ask.params)
                 return await self.run(prepared, ask, known.shape, started)
         request, shape = self.read(ask)
         targets = self.targets(ask, request)
@@ -174,6 +176,7 @@ class Searcher:
                 self.plans.remember(state, target.index, key, request, shape, plan)
         prepared = self.open(targets, plans, ask.params.get("preference"))
         prepared.cancel = ask.cancel
+        prepared.gathers = gathers(ask.params)
         if "batched_reduce_size" in ask.params:
             prepared.batch = int(ask.params["batched_reduce_size"])
         if "max_concurrent_shard_requests" in ask.params:
@@ -321,7 +324,7 @@ class Searcher:
         elif plan.kernel.cost([reader for _, _, _, reader in readers]) >= INLINE_COST:
             return None
         try:
-            outcome = quidditch_kernel.search(readers, plan.kernel, _kernel_plans(prepared), cursor)
+            outcome = _search(prepared, plan, cursor)
         except KernelError as error:
             raise self._all_failed(prepared, error) from None
         return self._noted(prepared, plan, pace, outcome)
@@ -329,12 +332,9 @@ class Searcher:
     async def _in_thread(self, prepared: Prepared, plan: CompiledPlan, cursor: bytes | None) -> Answered:
         """Likewise on another thread, where it can be ended."""
         cancel = None if prepared.cancel is None else prepared.cancel().kernel
-        plans = _kernel_plans(prepared)
         started = time.perf_counter()
         try:
-            outcome = await self.local.call(
-                quidditch_kernel.search, cast("list[LocalReader]", prepared.readers), plan.kernel, plans, cursor, cancel
-            )
+            outcome = await self.local.call(_search, prepared, plan, cursor, cancel)
         except KernelError as error:
             raise self._all_failed(prepared, error) from None
         except ApiError as error:  # there was no place to wait for a thread
@@ -459,8 +459,21 @@ def _can_match(reader: Reader, probe: CompiledPlan) -> bool:
     return "all" in probe.body["query"] or quidditch_kernel.count([reader], probe.kernel) > 0
 
 
-def _kernel_plans(prepared: Prepared) -> list[Plan] | None:
-    return None if prepared.plans is None else [each.kernel for each in prepared.plans]
+def gathers(params: Mapping[str, str]) -> bool:
+    """Whether shards are to score by what all of them have together."""
+    return params.get("search_type") == "dfs_query_then_fetch"
+
+
+def _search(
+    prepared: Prepared, plan: CompiledPlan, cursor: bytes | None = None, cancel: Cancel | None = None
+) -> Outcome:
+    """One call of the kernel for shards that are all here. Raises its error."""
+    readers = cast("list[LocalReader]", prepared.readers)
+    plans = None if prepared.plans is None else [each.kernel for each in prepared.plans]
+    if prepared.gathers and prepared.statistics is None and len(readers) > 1:
+        shards = [(reader, prepared.plan_of(at).kernel) for at, (_, _, _, reader) in enumerate(readers)]
+        prepared.statistics = gathered(shards, cancel)
+    return quidditch_kernel.search(readers, plan.kernel, plans, cursor, cancel, prepared.statistics)
 
 
 def _no_copy(index: Index, number: int) -> ApiError:

@@ -26,6 +26,7 @@ class ScrollContext:
     keep_alive_ms: float
     expires_ms: float = 0
     cursor: bytes | None = None
+    statistics: bytes | None = None
     variants: dict[bool, CompiledPlan] = field(default_factory=dict)
 
 

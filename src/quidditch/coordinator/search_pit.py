@@ -8,7 +8,7 @@ from typing import Any
 
 from quidditch.coordinator import search_targets
 from quidditch.coordinator.nodes import Nodes
-from quidditch.coordinator.search import Ask, Searcher
+from quidditch.coordinator.search import Ask, Searcher, gathers
 from quidditch.coordinator.search_answer import answer
 from quidditch.coordinator.search_contexts import PointInTime, keep_alive
 from quidditch.coordinator.search_errors import ShardFailure, phase_failed
@@ -109,6 +109,7 @@ class PointsInTime:
             raise missing_point(id)
         prepared = self._prepare(context, request, shape)
         prepared.cancel = ask.cancel
+        prepared.gathers = gathers(ask.params)
         head = {"pit_id": id}
         if prepared.plan is None or not prepared.readers:
             if prepared.total:

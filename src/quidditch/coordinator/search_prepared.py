@@ -64,7 +64,8 @@ def is_away(readers: Iterable[ShardReader]) -> bool:
 class Prepared:
     """Readers, their plans where they differ, what failed on the way. `away`: some shard is on another node. `cancel` gives what
     ends the search. `indices` by name, of which other copies may be asked where one fails, as `preference` wants it; None: the
-    readers are those of a point in time. `width`: shards that are searched at a time on a node.
+    readers are those of a point in time. `width`: shards that are searched at a time on a node. `gathers`: shards score by what all
+    of them have together, which is found first and then is in `statistics`.
     """
 
     readers: list[ShardReader]
@@ -79,6 +80,8 @@ class Prepared:
     indices: dict[str, Index] | None = None
     preference: str | None = None
     width: int = DEFAULT_WIDTH
+    gathers: bool = False
+    statistics: bytes | None = None
 
     def plan_of(self, at: int) -> CompiledPlan:
         """The plan of the shard at this place."""

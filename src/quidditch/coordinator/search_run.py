@@ -17,6 +17,7 @@ from quidditch.model.objects import Index
 from quidditch.transport import errors
 from quidditch.transport.breakers import Breaker
 from quidditch.transport.searches import Part, Query, Wanted
+from quidditch_kernel import Cancel
 
 CANCELLED = "task_cancelled_exception"
 
@@ -47,6 +48,9 @@ class Run:
     errors: dict[int, ApiError] = field(default_factory=dict)
     tried: dict[int, set[str]] = field(default_factory=lambda: defaultdict(set))
     unfetched: set[tuple[str, str]] = field(default_factory=set)
+    opened: set[tuple[str, str]] = field(default_factory=set)
+    """Contexts that hold readers for this search only."""
+    statistics: dict[int, bytes] = field(default_factory=dict)
     asked: set[str] = field(default_factory=set)
     spent_ms: float = 0.0
     """What threads took for all shards together."""
@@ -54,6 +58,16 @@ class Run:
     held: int = 0
     refused: ApiError | None = None
     """Why there is no memory for what the shards answered."""
+
+    @property
+    def cancel(self) -> Cancel | None:
+        """What ends calls of the kernel for this search."""
+        return None if self.stop is None else self.stop.kernel
+
+    @property
+    def gathers(self) -> bool:
+        """Whether the statistics of the shards are still to be found."""
+        return self.prepared.gathers and self.prepared.statistics is None
 
     @property
     def fetches(self) -> bool:
@@ -81,11 +95,13 @@ class Run:
 
     def groups(self) -> dict[tuple[str, str], list[int]]:
         """The places by node and context; those of this node's own readers have no context, and come last: others are to work
-        meanwhile.
+        meanwhile. Those that failed are left out.
         """
         found: dict[tuple[str, str], list[int]] = defaultdict(list)
         own: list[int] = []
         for at, (_, _, node, reader) in enumerate(self.prepared.readers):
+            if at in self.errors:
+                continue
             if not isinstance(reader, Elsewhere):
                 own.append(at)
             elif not reader.gone:
@@ -107,8 +123,20 @@ class Run:
             shards.append(Wanted(index, number, where.uuid, plans[id(plan)], at, where.at))
         context = self.elsewhere(places[0]).context if places else ""
         groups = list(self.plan.groups)
-        width = self.prepared.width
-        return Query(shards, bodies, context, self.hold_ms, self.fetches, groups, self.cursor, self.task, width)
+        width, statistics = self.prepared.width, self.prepared.statistics
+        return Query(
+            shards,
+            bodies,
+            context,
+            self.hold_ms,
+            self.fetches,
+            groups,
+            self.cursor,
+            self.task,
+            width,
+            statistics,
+            self.gathers,
+        )
 
     def keep(self, places: Sequence[int], node: str, held: str) -> None:
         """Notes who answered, and where its readers are kept."""
@@ -125,6 +153,15 @@ class Run:
                 self.fail(at, errors.decode(part.error))
             else:
                 self.add(at, part.data)
+
+    def tell(self, places: Sequence[int], parts: Sequence[Part]) -> None:
+        """Notes what the shards have of the query's terms."""
+        for at, part in zip(places, parts, strict=True):
+            if part.error is not None:
+                self.fail(at, errors.decode(part.error))
+            else:
+                self.errors.pop(at, None)
+                self.statistics[at] = part.data
 
     def add(self, at: int, block: bytes) -> None:
         """What the shard answered, as long as there is memory for it."""

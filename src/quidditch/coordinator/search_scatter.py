@@ -14,7 +14,9 @@ from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
 from itertools import count
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import msgspec
 
 import quidditch_kernel
 from quidditch.coordinator.copy_choice import CopyChoice
@@ -27,9 +29,22 @@ from quidditch.model.errors import ApiError
 from quidditch.transport import errors
 from quidditch.transport.breakers import Breaker
 from quidditch.transport.errors import from_kernel
-from quidditch.transport.searches import INLINE_COST, INLINE_SECONDS, Answered, Fetch, Part, Query, Searches, Wanted
+from quidditch.transport.searches import (
+    INLINE_COST,
+    INLINE_SECONDS,
+    Answered,
+    Fetch,
+    Opened,
+    Part,
+    Query,
+    Searches,
+    Wanted,
+)
 from quidditch.transport.shards import ShardMissing
 from quidditch_kernel import KernelError
+
+if TYPE_CHECKING:
+    from quidditch_kernel import Plan, Reader
 
 T = TypeVar("T")
 _INLINE_BYTES = 200_000
@@ -40,6 +55,8 @@ _MOVED_SECONDS = 1.0
 """How long a shard that no node has any more may take to be known elsewhere: nodes learn one after the other that it moved."""
 _SPREAD_SECONDS = 2e-3
 """Plans that took longer than this run on several shards at a time."""
+_HOLD_MS = 300_000.0
+"""How long readers wait for the query after what they told for it."""
 _Ask = Callable[[Run, str, Sequence[int]], Awaitable[None]]
 
 
@@ -67,14 +84,17 @@ class Scatter:
         if stop is not None:
             run.task = f"{self._local.id}:{next(self._numbers)}"
         with nullcontext() if stop is None else stop.telling(lambda: self._cancel(run)):
-            for attempt in range(1, _ATTEMPTS + 1):
-                try:
-                    found = await self._attempt(run, last=attempt == _ATTEMPTS)
-                finally:
-                    run.release()
-                if found is not None:
-                    return found
-                run = run.again()
+            try:
+                for attempt in range(1, _ATTEMPTS + 1):
+                    try:
+                        found = await self._attempt(run, last=attempt == _ATTEMPTS)
+                    finally:
+                        run.release()
+                    if found is not None:
+                        return found
+                    run = run.again()
+            finally:
+                self.free(run.opened)
         raise AssertionError("the last attempt answers")
 
     async def _attempt(self, run: Run, *, last: bool) -> Answered | None:
@@ -84,11 +104,13 @@ class Scatter:
         if whole is not None:
             return whole
         try:
+            if run.gathers:
+                await self._gather(run)
             await self._ask_all(run, self._query)
             self._check_queried(run)
             places = sorted(run.blocks)
             blocks = [run.blocks[at] for at in places]
-            merged = await self._merged(blocks, lambda: quidditch_kernel.merge(plan.kernel, blocks, cursor))
+            merged = await self._merged(blocks, lambda: quidditch_kernel.merge(plan.kernel, blocks, cursor, run.cancel))
             refs = [(places[block], wanted) for block, wanted in quidditch_kernel.fetch_refs(merged)]
             hits, lost = await self._fetch_all(run, refs)
             if lost and not last and all(self._untried(run, at) is not None for at in lost):
@@ -144,6 +166,8 @@ class Scatter:
         if run.cursor is None:
             run.plan.pace.note(run.spent_ms / 1000)
         run.keep(places, node, found.held)
+        prepared = run.prepared
+        prepared.statistics = found.statistics
         return found
 
     def _answered(self, node: str, queue: int, service_ms: float, started: float, shards: int) -> None:
@@ -190,11 +214,9 @@ class Scatter:
 
     async def _ask_all(self, run: Run, ask: _Ask) -> None:
         """Asks for every shard, and for those that fail again where their other copies are."""
-        if run.errors:  # all were asked of one node, which failed
-            await self._ask_others(run, ask, list(run.errors))
-        else:
-            groups = run.groups()
-            await gather(*(self._ask_group(run, ask, node, places) for (node, _), places in groups.items()))
+        failed = list(run.errors)
+        groups = [self._ask_group(run, ask, node, places) for (node, _), places in run.groups().items()]
+        await gather(self._ask_others(run, ask, failed), *groups)
         missing = [at for at, error in run.errors.items() if error.type == errors.MISSING]
         if missing and await self._choice.changed(lambda: self._may_go_on(run, missing), _MOVED_SECONDS):
             await self._ask_others(run, ask, missing)
@@ -216,6 +238,46 @@ class Scatter:
                 groups[node].append(at)
         if groups:
             await gather(*(self._ask_group(run, ask, node, places) for node, places in groups.items()))
+
+    # --- statistics -------------------------------------------------------------------------------------------------
+
+    async def _gather(self, run: Run) -> None:
+        """Finds by what the shards score, and keeps the readers that told it for the query."""
+        await self._ask_all(run, self._statistics)
+        blocks = [block for block in run.statistics.values() if block]
+        run.prepared.statistics = quidditch_kernel.merge_statistics(blocks)
+
+    async def _statistics(self, run: Run, node: str, places: Sequence[int]) -> None:
+        if not run.is_away(places[0]):
+            parts = await self._each_here(
+                run, places, lambda reader, plan: quidditch_kernel.statistics(reader, plan, run.cancel)
+            )
+            run.tell(places, [Part(part.data) for part in parts])
+            return
+        message = msgspec.structs.replace(run.message(places), hold_ms=run.hold_ms or _HOLD_MS)
+        opened = await self._opened(run, node, places, self._searches.statistics(node, message))
+        if opened is not None:
+            if not run.hold_ms and not message.context:
+                run.opened.add((node, opened.context))
+            run.tell(places, opened.parts)
+
+    async def _opened(
+        self, run: Run, node: str, places: Sequence[int], call: Coroutine[Any, Any, Opened]
+    ) -> Opened | None:
+        """What a node keeps of its shards; None where it failed."""
+        try:
+            opened = await self._call(run, node, places, call)
+        except ApiError as error:
+            for at in places:
+                run.fail(at, error)
+            return None
+        except ShardMissing:
+            context = run.elsewhere(places[0]).context
+            for at in places:
+                run.fail(at, _no_context(context))
+            return None
+        run.keep(places, node, opened.context)
+        return opened
 
     # --- query ------------------------------------------------------------------------------------------------------
 
@@ -302,7 +364,9 @@ class Scatter:
             index, number, _, reader = readers[at]
             assert not isinstance(reader, Elsewhere)
             try:
-                return quidditch_kernel.fetch(index, number, reader, run.plan_of(at).kernel, refs, node)
+                return quidditch_kernel.fetch(
+                    index, number, reader, run.plan_of(at).kernel, refs, node, run.cancel, run.prepared.statistics
+                )
             except KernelError as error:
                 return from_kernel(error)
 
@@ -336,16 +400,10 @@ class Scatter:
                     run.errors.pop(at, None)
                 return
             shards = [Wanted(*prepared.readers[at][:2], run.elsewhere(at).uuid) for at in places]
-            try:
-                opened = await self._call(
-                    run, node, places, self._searches.open(node, Query(shards, [], hold_ms=hold_ms))
-                )
-            except ApiError as error:
-                for at in places:
-                    run.fail(at, error)
-                return
-            run.keep(places, node, opened.context)
-            run.take(places, opened.parts)
+            message = Query(shards, [], hold_ms=hold_ms)
+            opened = await self._opened(run, node, places, self._searches.open(node, message))
+            if opened is not None:
+                run.take(places, opened.parts)
 
         await self._ask_all(run, one)
         prepared.failures.extend(run.failures())
@@ -365,7 +423,12 @@ class Scatter:
 
     async def _count(self, run: Run, node: str, places: Sequence[int]) -> None:
         if not run.is_away(places[0]):
-            run.take(places, await self._count_here(run, places))
+            run.take(
+                places,
+                await self._each_here(
+                    run, places, lambda reader, plan: b"%d" % quidditch_kernel.count([reader], plan, run.cancel)
+                ),
+            )
             return
         try:
             parts = await self._call(run, node, places, self._searches.count(node, run.message(places)))
@@ -375,14 +438,14 @@ class Scatter:
             return
         run.take(places, parts)
 
-    async def _count_here(self, run: Run, places: Sequence[int]) -> list[Part]:
-        stop = None if run.stop is None else run.stop.kernel
+    async def _each_here(self, run: Run, places: Sequence[int], work: Callable[[Reader, Plan], bytes]) -> list[Part]:
+        """What the kernel says of each of these shards of this node."""
 
         def one(at: int) -> Part:
             reader = run.prepared.readers[at][3]
             assert not isinstance(reader, Elsewhere)
             try:
-                return Part(b"%d" % quidditch_kernel.count([reader], run.plan_of(at).kernel, stop))
+                return Part(work(reader, run.plan_of(at).kernel))
             except KernelError as error:
                 return Part(error=errors.encode(error))
 
@@ -453,7 +516,8 @@ def _caught(run: Run, at: int) -> bytes | KernelError:
     if run.stop is not None and run.stop.stopped:
         return KernelError(CANCELLED, "The task is cancelled.", 500, b"{}")
     try:
-        return quidditch_kernel.query(reader, run.plan_of(at).kernel, run.cursor, at)
+        plan, statistics = run.plan_of(at).kernel, run.prepared.statistics
+        return quidditch_kernel.query(reader, plan, run.cursor, at, run.cancel, statistics)
     except KernelError as error:
         return error
 

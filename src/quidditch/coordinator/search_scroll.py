@@ -69,7 +69,7 @@ class Scrolls:
         outcome = await searcher.execute(prepared, hold_ms=alive)
         searcher.complain(prepared, ask.params)
         context = ScrollContext(prepared.readers, prepared.plan, prepared.plans, prepared.sections, alive)
-        context.cursor = outcome.scroll
+        context.cursor, context.statistics = outcome.scroll, prepared.statistics
         return answer(outcome, prepared, started, {"_scroll_id": self.contexts.add(context)})
 
     async def page(
@@ -100,7 +100,7 @@ class Scrolls:
             raise missing_context(id)
         plan = self._variant(context, total_as_int)
         prepared = Prepared(list(context.readers), context.plan, None, [], int(context.shards["total"]))
-        prepared.cancel = cancel
+        prepared.cancel, prepared.statistics = cancel, context.statistics
         if context.plans is not None:
             prepared.plans = list(context.plans)
         if not context.readers:

@@ -18,9 +18,10 @@ from quidditch.lib.spread import Spent, spread
 from quidditch.model.errors import ApiError
 from quidditch.transport import errors
 from quidditch.transport import searches as wire
+from quidditch.transport.search_statistics import gathered
 from quidditch.transport.searches import INLINE_COST, INLINE_SECONDS, Part, Wanted
 from quidditch.transport.shards import ShardMissing
-from quidditch_kernel import Cancel, KernelError, Plan, Reader
+from quidditch_kernel import Cancel, KernelError, Outcome, Plan, Reader
 
 MAX_CONTEXTS = 5_000
 """Contexts that may be open at a time; beyond that new ones are refused."""
@@ -43,6 +44,7 @@ class ReaderContext:
     groups: Sequence[str] = ()
     quick: bool = False
     """What the query costs so little that its hits need no thread either."""
+    statistics: bytes | None = None
     expires_ms: float = 0
 
 
@@ -184,17 +186,34 @@ class ShardSearches:
 
     # --- phases -----------------------------------------------------------------------------------------------------
 
+    async def statistics(self, query: wire.Query) -> wire.Opened:
+        """Keeps readers as :meth:`open` does. A shard that cannot tell is silent: its query says why."""
+        readers, chosen = self._chosen(query)
+        with self._stoppable(query.task) as cancel:
+
+            def one(each: _Chosen) -> Part:
+                _, reader, plan = each
+                found = _part(lambda: quidditch_kernel.statistics(reader, plan, cancel), cancel)
+                return Part(found.data)
+
+            found = iter(await self._each(chosen, query.width, one))
+        parts = [Part(error=_error(reader)) if isinstance(reader, Exception) else next(found) for reader in readers]
+        return wire.Opened(self._hold(list(zip(query.shards, readers, strict=True)), query), parts)
+
     async def query(self, query: wire.Query) -> wire.Queried:
         """Runs the plans. A shard that fails answers its error."""
         started = time.perf_counter()
         readers, chosen = self._chosen(query)
         service = Spent()
+        work = quidditch_kernel.query
         with self._stoppable(query.task) as cancel:
 
             def one(each: _Chosen) -> Part:
                 wanted, reader, plan = each
                 with service:
-                    return _part(lambda: quidditch_kernel.query(reader, plan, query.cursor, wanted.place), cancel)
+                    return _part(
+                        lambda: work(reader, plan, query.cursor, wanted.place, cancel, query.statistics), cancel
+                    )
 
             found = iter(await self._each(chosen, query.width, one))
         blocks = [Part(error=_error(reader)) if isinstance(reader, Exception) else next(found) for reader in readers]
@@ -211,7 +230,8 @@ class ShardSearches:
                 (wanted, None if isinstance(reader, Exception) else reader, plans[wanted.plan])
                 for wanted, reader in zip(query.shards, readers, strict=True)
             ]
-            context = self._keep(ReaderContext(kept, FETCH_MS, query.groups, self._is_quick(chosen)))
+            quick = self._is_quick(chosen)
+            context = self._keep(ReaderContext(kept, FETCH_MS, query.groups, quick, query.statistics))
         return wire.Queried(blocks, context, held, self._data.queued, mean_ms)
 
     async def fetch(self, fetch: wire.Fetch) -> list[Part]:
@@ -221,13 +241,14 @@ class ShardSearches:
             raise ShardMissing("the search context is not there any more")
         started = time.perf_counter()
         node = self._data.id
+        kernel_fetch = quidditch_kernel.fetch
 
         def one(at: int, refs: bytes, cancel: Cancel | None) -> Part:
             wanted, reader, plan = context.readers[at]
             assert reader is not None
             assert plan is not None
-            work = quidditch_kernel.fetch
-            return _part(lambda: work(wanted.index, wanted.number, reader, plan, refs, node), cancel)
+            where = wanted.index, wanted.number, reader
+            return _part(lambda: kernel_fetch(*where, plan, refs, node, cancel, context.statistics), cancel)
 
         with self._stoppable(fetch.task) as cancel:
 
@@ -252,9 +273,14 @@ class ShardSearches:
         own = plans if any(plan is not plans[0] for plan in plans) else None
 
         with self._stoppable(query.task) as cancel:
-            found = await self._run(
-                chosen, lambda: quidditch_kernel.search(targets, plans[0], own, query.cursor, cancel)
-            )
+
+            def work() -> tuple[Outcome, bytes | None]:
+                statistics = query.statistics
+                if query.gathers:
+                    statistics = gathered([(reader, plan) for _, reader, plan in chosen], cancel)
+                return quidditch_kernel.search(targets, plans[0], own, query.cursor, cancel, statistics), statistics
+
+            found, statistics = await self._run(chosen, work)
         self._data.counts.add(_names(chosen), (time.perf_counter() - started) * 1000, query.groups)
         if query.cursor is None:
             self._note(chosen, found.seconds * 1000 / len(chosen))
@@ -270,6 +296,7 @@ class ShardSearches:
             held,
             self._data.queued,
             found.seconds * 1000 / len(chosen),
+            statistics,
         )
 
     async def count(self, query: wire.Query) -> list[Part]:

@@ -31,6 +31,7 @@ def serve(data: DataNode, transport: Transport, clock: Clock, pressure: Indexing
     _serve_recoveries(data.recoveries.source, transport)
     _on(transport, search_wire.OPEN, search_wire.Query, searches.open)
     _on(transport, search_wire.QUERY, search_wire.Query, searches.query)
+    _on(transport, search_wire.STATISTICS, search_wire.Query, searches.statistics)
     _on(transport, search_wire.WHOLE, search_wire.Query, searches.whole)
     _on(transport, search_wire.FETCH, search_wire.Fetch, searches.fetch)
     _on(transport, search_wire.COUNT, search_wire.Query, searches.count)

@@ -16,6 +16,7 @@ from quidditch.transport.shards import ShardMissing
 
 OPEN = "search/open"
 QUERY = "search/query"
+STATISTICS = "search/statistics"
 WHOLE = "search/whole"
 FETCH = "search/fetch"
 COUNT = "search/count"
@@ -52,7 +53,8 @@ class Query(_Message, frozen=True):
     """Plans, and the shards to run them on; without a `context` their readers are opened now. `hold_ms`: readers are kept that
     long for further queries, 0 for not at all. `fetches`: what is found will be fetched. `groups` are those of the request's
     `stats`, `cursor` is where the page begins. `task` names the search for who wants to end it; at most `width` shards are
-    searched at a time.
+    searched at a time. `statistics`: those of all shards, by which these score; `gathers`: a search that meets no shard of another
+    node is to make them itself.
     """
 
     shards: list[Wanted]
@@ -64,6 +66,8 @@ class Query(_Message, frozen=True):
     cursor: bytes | None = None
     task: str = ""
     width: int = 1
+    statistics: bytes | None = None
+    gathers: bool = False
 
 
 class Part(_Message, frozen=True):
@@ -98,6 +102,7 @@ class Whole(_Message, frozen=True):
     held: str = ""
     queue: int = 0
     service_ms: float = 0.0
+    statistics: bytes | None = None
 
 
 class Fetch(_Message, frozen=True):
@@ -109,7 +114,7 @@ class Fetch(_Message, frozen=True):
 
 
 class Opened(_Message, frozen=True):
-    """A context with the readers of the shards in their order; errors of those that it has not."""
+    """A context with the readers of the shards in their order; errors of those that it has not, and what else was asked of them."""
 
     context: str
     parts: list[Part]
@@ -163,6 +168,10 @@ class Searches:
 
     async def query(self, node: str, query: Query) -> Queried:
         return decode(await self._ask(node, QUERY, query), Queried)
+
+    async def statistics(self, node: str, query: Query) -> Opened:
+        """What each shard has of the terms by which the query scores, and where the readers are kept that tell it."""
+        return decode(await self._ask(node, STATISTICS, query), Opened)
 
     async def whole(self, node: str, query: Query) -> Whole:
         return decode(await self._ask(node, WHOLE, query), Whole)

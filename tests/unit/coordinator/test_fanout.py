@@ -343,7 +343,7 @@ def test_a_search_that_is_cancelled_ends_on_the_node_that_works_on_it(monkeypatc
     begun = threading.Event()
 
     def search(*args: Any) -> Any:
-        cancel = args[-1]
+        cancel = args[4]
         begun.set()
         while not cancel.cancelled:
             time.sleep(0.001)
