@@ -17,7 +17,7 @@ from quidditch.coordinator.get import Getter
 from quidditch.coordinator.mappings import Mappings
 from quidditch.coordinator.search_answer import answer, took_ms
 from quidditch.coordinator.search_errors import ShardFailure, phase_failed, shards_section
-from quidditch.coordinator.search_plans import MAX_CACHED_BODY, CompiledPlan, Pace, Plans, Shape, kernel_plan
+from quidditch.coordinator.search_plans import MAX_CACHED_BODY, CompiledPlan, Pace, Plans, Shape
 from quidditch.coordinator.search_prepared import Elsewhere, LocalShards, Prepared, ShardReader
 from quidditch.coordinator.search_scatter import Scatter
 from quidditch.coordinator.search_stop import Stop
@@ -32,7 +32,7 @@ from quidditch.query.request import SearchRequest
 from quidditch.query.uri import flag
 from quidditch.transport.breakers import Breaker
 from quidditch.transport.errors import CallFailed, from_kernel
-from quidditch.transport.search_statistics import gathered
+from quidditch.transport.search_statistics import can_match, gathered
 from quidditch.transport.searches import INLINE_COST, INLINE_SECONDS, Answered, Explain, Searches, Wanted
 from quidditch.transport.shards import ShardMissing
 from quidditch_kernel import KernelError
@@ -97,10 +97,13 @@ class Searcher:
                 targets = search_targets.resolve(state, ask.expression, ask.params, 0)
                 preference = ask.params.get("preference")
                 if not preference and not gathers(ask.params) and self._is_here(targets[0]):
-                    self.plans.use(state, (ask.expression, *key), known.plan, targets[0])
+                    filters = self._filters(known.request, known.shape, ask.params, targets)
+                    self.plans.use(state, (ask.expression, *key), known.plan, targets[0], filters)
                 prepared = self.open(targets, [known.plan], preference)
                 prepared.cancel = ask.cancel
                 prepared.gathers = gathers(ask.params)
+                if self._filters(known.request, known.shape, ask.params, targets):
+                    await self.leave_out(prepared)
                 return await self.run(prepared, ask, known.shape, started)
         request, shape = self.read(ask)
         targets = self.targets(ask, request)
@@ -117,7 +120,7 @@ class Searcher:
         recent = self.plans.recent(self.state, key)
         if recent is None:
             return None
-        plan, target = recent
+        plan, target, filters = recent
         if plan.pace.seconds is None or plan.pace.seconds >= INLINE_SECONDS:
             return None
         index = target.index
@@ -128,6 +131,8 @@ class Searcher:
                 if reader is None:
                     return None
                 prepared.readers.append((index.name, number, self.local.id, reader))
+            if filters:
+                prepared.keep([can_match(cast("Reader", each[3]), plan.kernel) for each in prepared.readers])
             outcome = self._at_once(prepared, plan, None)
         except ApiError:
             return None
@@ -183,9 +188,8 @@ class Searcher:
             prepared.width = int(ask.params["max_concurrent_shard_requests"])
         if len(targets) > 1 and request.sort:
             self._check_sorts(request, targets)
-        limit = int(ask.params.get("pre_filter_shard_size") or search_prefilter.DEFAULT_SHARDS)
-        if len(prepared.readers) > limit and not shape.scroll and not search_prefilter.visits_everything(request.aggs):
-            await self._prefilter(prepared)
+        if self._filters(request, shape, ask.params, targets):
+            await self.leave_out(prepared)
         return prepared
 
     def _check_sorts(self, request: SearchRequest, targets: Sequence[SearchTarget]) -> None:
@@ -204,24 +208,18 @@ class Searcher:
                     first = targets[0]
                     raise phase_failed([ShardFailure(first.index.name, 0, self.local.id, wrong)])
 
-    async def _prefilter(self, prepared: Prepared) -> None:
-        """Leaves out shards that cannot match; one stays, to give the empty answer its form."""
-        probes: list[CompiledPlan] = []
-        for at in range(len(prepared.readers)):
-            needed = search_prefilter.demanded(prepared.plan_of(at).body["query"]) or {"all": {}}
-            body = {"query": needed, "size": 0}
-            probes.append(CompiledPlan(kernel_plan(orjson.dumps(body)), body))
-        counts = await self.scatter.count(prepared, probes) if prepared.away else []
-        kept = [
-            at
-            for at, probe in enumerate(probes)
-            if (counts[at] != 0 if counts else _can_match(cast("LocalReader", prepared.readers[at])[3], probe))
-        ]
-        kept = kept or [0]
-        prepared.skipped = len(prepared.readers) - len(kept)
-        prepared.readers = [prepared.readers[at] for at in kept]
-        if prepared.plans is not None:
-            prepared.plans = [prepared.plans[at] for at in kept]
+    def _filters(
+        self, request: SearchRequest, shape: Shape, params: Mapping[str, str], targets: Sequence[SearchTarget]
+    ) -> bool:
+        """Whether shards that cannot match are to be left out."""
+        shards = sum(len(target.shards) for target in targets)
+        indices = (target.index for target in targets)
+        return not shape.scroll and search_prefilter.is_wanted(request, params, self.state, indices, shards)
+
+    async def leave_out(self, prepared: Prepared, hold_ms: float = 0) -> None:
+        """Leaves out shards that cannot match. `hold_ms` as for :meth:`execute`."""
+        if len(prepared.readers) > 1:
+            prepared.keep(await self.scatter.can_match(prepared, hold_ms))
 
     def open(
         self,
@@ -452,11 +450,6 @@ def _pace(prepared: Prepared, plan: CompiledPlan, cursor: bytes | None) -> Pace 
 def _prepared(targets: Sequence[SearchTarget], preference: str | None) -> Prepared:
     indices = {target.index.name: target.index for target in targets}
     return Prepared([], None, None, [], 0, indices=indices, preference=preference)
-
-
-def _can_match(reader: Reader, probe: CompiledPlan) -> bool:
-    """Whether the shard matches what is demanded."""
-    return "all" in probe.body["query"] or quidditch_kernel.count([reader], probe.kernel) > 0
 
 
 def gathers(params: Mapping[str, str]) -> bool:

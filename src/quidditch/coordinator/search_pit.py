@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from quidditch.coordinator import search_targets
+from quidditch.coordinator import search_prefilter, search_targets
 from quidditch.coordinator.nodes import Nodes
 from quidditch.coordinator.search import Ask, Searcher, gathers
 from quidditch.coordinator.search_answer import answer
@@ -116,6 +116,9 @@ class PointsInTime:
                 raise phase_failed(prepared.failures)
             return self._searcher.empty(shape, started)
         prepared.away = is_away(prepared.readers)
+        indices = context.indices.values()
+        if search_prefilter.is_wanted(request, ask.params, self._searcher.state, indices, len(prepared.readers)):
+            await self._searcher.leave_out(prepared, context.keep_alive_ms)
         outcome = await self._searcher.execute(prepared, hold_ms=context.keep_alive_ms)
         self._searcher.complain(prepared, ask.params)
         return answer(outcome, prepared, started, head)

@@ -80,7 +80,8 @@ class CachedSearch:
     plan: CompiledPlan
 
 
-Recent = tuple[CompiledPlan, SearchTarget]
+Recent = tuple[CompiledPlan, SearchTarget, bool]
+"""A plan, its index and shards, and whether those that cannot match are left out."""
 
 
 class Plans:
@@ -99,12 +100,12 @@ class Plans:
         """What was used for this key since the cluster's state is the one it is: nothing of it needs a look."""
         return self._recent.get(key) if state is self._state else None
 
-    def use(self, state: ClusterState, key: Any, plan: CompiledPlan, target: SearchTarget) -> None:
+    def use(self, state: ClusterState, key: Any, plan: CompiledPlan, target: SearchTarget, filters: bool) -> None:
         """Keeps what holds for this key under this state."""
         if state is not self._state or len(self._recent) >= KEEP:
             self._state = state
             self._recent.clear()
-        self._recent[key] = plan, target
+        self._recent[key] = plan, target, filters
 
     def cached(self, state: ClusterState, index: Index, key: Any) -> CachedSearch | None:
         """What was compiled for this key before, if it still holds."""

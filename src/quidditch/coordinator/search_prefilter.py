@@ -1,13 +1,45 @@
-"""Shards that cannot match: told by the ranges that a query demands, before the query itself runs."""
+"""Shards that cannot match are left out before the query itself runs: when they are looked for."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from typing import Any
 
+from quidditch.coordinator import blocks
+from quidditch.model.objects import Index
+from quidditch.model.state import ClusterState
 from quidditch.query.ops import Op
+from quidditch.query.request import SearchRequest
 
 DEFAULT_SHARDS = 128
 """Searches of more shards than this are filtered first, unless the request says otherwise."""
+
+
+def is_wanted(
+    request: SearchRequest, params: Mapping[str, str], state: ClusterState, indices: Iterable[Index], shards: int
+) -> bool:
+    """Whether shards are to be filtered, by OpenSearch's rule: those of searches by the order of a field and of indices that are not
+    written whenever there are two.
+    """
+    if shards < 2 or not _may_match_nothing(request) or params.get("search_type") == "dfs_query_then_fetch":
+        return False
+    given = params.get("pre_filter_shard_size")
+    if given is not None:
+        return shards > int(given)
+    eager = _sorts_by_field(request.sort) or any(blocks.blocked(state, index, "write") for index in indices)
+    return eager or shards > DEFAULT_SHARDS
+
+
+def _may_match_nothing(request: SearchRequest) -> bool:
+    query = request.query
+    return query is not None and "match_all" not in query and not visits_everything(request.aggs)
+
+
+def _sorts_by_field(sort: Any) -> bool:
+    """Whether the first key is a field."""
+    first = sort[0] if sort else None
+    name = next(iter(first), None) if isinstance(first, dict) else first
+    return isinstance(name, str) and name not in ("_score", "_doc", "_script", "_geo_distance")
 
 
 def demanded(op: Op) -> Op | None:

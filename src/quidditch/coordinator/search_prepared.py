@@ -88,6 +88,14 @@ class Prepared:
         assert self.plan is not None
         return self.plan if self.plans is None else self.plans[at]
 
+    def keep(self, may_match: Sequence[bool]) -> None:
+        """Leaves out the shards that cannot match; one stays, to give the empty answer its form."""
+        kept = [at for at, may in enumerate(may_match) if may] or [0]
+        self.skipped = len(self.readers) - len(kept)
+        self.readers = [self.readers[at] for at in kept]
+        if self.plans is not None:
+            self.plans = [self.plans[at] for at in kept]
+
     @property
     def reduce_phases(self) -> int:
         """How often OpenSearch would reduce the results of so many shards, taken in batches."""

@@ -17,7 +17,7 @@ from quidditch.model.objects import Index
 from quidditch.transport import errors
 from quidditch.transport.breakers import Breaker
 from quidditch.transport.searches import Part, Query, Wanted
-from quidditch_kernel import Cancel
+from quidditch_kernel import Cancel, Reader
 
 CANCELLED = "task_cancelled_exception"
 
@@ -82,6 +82,11 @@ class Run:
 
     def is_away(self, at: int) -> bool:
         return isinstance(self.prepared.readers[at][3], Elsewhere)
+
+    def here(self, at: int) -> Reader:
+        found = self.prepared.readers[at][3]
+        assert not isinstance(found, Elsewhere)
+        return found
 
     def elsewhere(self, at: int) -> Elsewhere:
         found = self.prepared.readers[at][3]

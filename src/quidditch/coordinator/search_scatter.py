@@ -29,6 +29,7 @@ from quidditch.model.errors import ApiError
 from quidditch.transport import errors
 from quidditch.transport.breakers import Breaker
 from quidditch.transport.errors import from_kernel
+from quidditch.transport.search_statistics import can_match
 from quidditch.transport.searches import (
     INLINE_COST,
     INLINE_SECONDS,
@@ -421,6 +422,27 @@ class Scatter:
             await self._ask_all(run, self._count)
         return [run.errors[at] if at in run.errors else int(run.blocks[at]) for at in range(len(plans))]
 
+    async def can_match(self, prepared: Prepared, hold_ms: float = 0) -> list[bool]:
+        """Whether each shard may match; one of which nothing is heard may."""
+        assert prepared.plan is not None
+        run = Run(prepared, prepared.plan, hold_ms=hold_ms)
+        found = [True] * len(prepared.readers)
+
+        async def ask(node: str, places: Sequence[int]) -> None:
+            if not run.is_away(places[0]):
+                told = [can_match(run.here(at), run.plan_of(at).kernel) for at in places]
+            else:
+                try:
+                    call = self._searches.can_match(node, run.message(places))
+                    told = await self._choice.ask(node, call, others=True)
+                except (ApiError, ShardMissing):
+                    return
+            for at, may in zip(places, told, strict=True):
+                found[at] = may
+
+        await gather(*(ask(node, places) for (node, _), places in run.groups().items()))
+        return found
+
     async def _count(self, run: Run, node: str, places: Sequence[int]) -> None:
         if not run.is_away(places[0]):
             run.take(
@@ -442,10 +464,8 @@ class Scatter:
         """What the kernel says of each of these shards of this node."""
 
         def one(at: int) -> Part:
-            reader = run.prepared.readers[at][3]
-            assert not isinstance(reader, Elsewhere)
             try:
-                return Part(work(reader, run.plan_of(at).kernel))
+                return Part(work(run.here(at), run.plan_of(at).kernel))
             except KernelError as error:
                 return Part(error=errors.encode(error))
 
@@ -497,9 +517,7 @@ def _is_quick(run: Run, places: Sequence[int]) -> bool:
         return seconds * len(places) / len(run.prepared.readers) < INLINE_SECONDS
     cost = 0
     for at in places:
-        reader = run.prepared.readers[at][3]
-        assert not isinstance(reader, Elsewhere)
-        cost += run.plan_of(at).kernel.cost([reader])
+        cost += run.plan_of(at).kernel.cost([run.here(at)])
     return cost < INLINE_COST
 
 
@@ -511,13 +529,11 @@ def _width(run: Run) -> int:
 
 
 def _caught(run: Run, at: int) -> bytes | KernelError:
-    reader = run.prepared.readers[at][3]
-    assert not isinstance(reader, Elsewhere)
     if run.stop is not None and run.stop.stopped:
         return KernelError(CANCELLED, "The task is cancelled.", 500, b"{}")
     try:
         plan, statistics = run.plan_of(at).kernel, run.prepared.statistics
-        return quidditch_kernel.query(reader, plan, run.cursor, at, run.cancel, statistics)
+        return quidditch_kernel.query(run.here(at), plan, run.cursor, at, run.cancel, statistics)
     except KernelError as error:
         return error
 

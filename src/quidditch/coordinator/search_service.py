@@ -86,7 +86,8 @@ class SearchService:
         opened = searcher.open_readers([SearchTarget(index, tuple(range(index.number_of_shards)))])
         body = {"query": needed, "size": 0}
         plan = CompiledPlan(kernel_plan(orjson.dumps(body)), body)
-        return any(found != 0 for found in await searcher.counts(opened, [plan] * len(opened.readers)))
+        opened.plan = plan
+        return any(await searcher.scatter.can_match(opened))
 
     def search_shards(self, ask: Ask) -> dict[str, Any]:
         """`_search_shards`: which shards a search would ask, and through which filters."""

@@ -18,7 +18,7 @@ from quidditch.lib.spread import Spent, spread
 from quidditch.model.errors import ApiError
 from quidditch.transport import errors
 from quidditch.transport import searches as wire
-from quidditch.transport.search_statistics import gathered
+from quidditch.transport.search_statistics import can_match, gathered
 from quidditch.transport.searches import INLINE_COST, INLINE_SECONDS, Part, Wanted
 from quidditch.transport.shards import ShardMissing
 from quidditch_kernel import Cancel, KernelError, Outcome, Plan, Reader
@@ -310,6 +310,12 @@ class ShardSearches:
 
             found = iter(await self._each(chosen, query.width, one))
         return [Part(error=_error(reader)) if isinstance(reader, Exception) else next(found) for reader in readers]
+
+    async def can_match(self, query: wire.Query) -> list[bool]:
+        """Whether each shard may match, at once: no document is looked at. One that cannot tell may."""
+        readers, chosen = self._chosen(query)
+        found = iter([can_match(reader, plan) for _, reader, plan in chosen])
+        return [isinstance(reader, Exception) or next(found) for reader in readers]
 
     async def explain(self, explain: wire.Explain) -> wire.Explained:
         reader = self._reader(explain.shard, None)

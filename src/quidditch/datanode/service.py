@@ -35,6 +35,7 @@ def serve(data: DataNode, transport: Transport, clock: Clock, pressure: Indexing
     _on(transport, search_wire.WHOLE, search_wire.Query, searches.whole)
     _on(transport, search_wire.FETCH, search_wire.Fetch, searches.fetch)
     _on(transport, search_wire.COUNT, search_wire.Query, searches.count)
+    _on(transport, search_wire.CAN_MATCH, search_wire.Query, searches.can_match)
     _on(transport, search_wire.EXPLAIN, search_wire.Explain, searches.explain)
     _on(transport, search_wire.FREE, list[str], searches.free)
     _on(transport, search_wire.CANCEL, list[str], searches.cancel)

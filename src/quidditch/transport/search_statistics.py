@@ -1,4 +1,4 @@
-"""Statistics of terms over several shards: by what `dfs_query_then_fetch` scores."""
+"""What shards tell before they are searched: whether they can match, and by which statistics `dfs_query_then_fetch` scores."""
 
 from __future__ import annotations
 
@@ -24,3 +24,11 @@ def gathered(shards: Iterable[tuple[Reader, Plan]], cancel: Cancel | None = None
             if cancel is not None and cancel.cancelled:
                 raise
     return quidditch_kernel.merge_statistics(blocks)
+
+
+def can_match(reader: Reader, plan: Plan) -> bool:
+    """False only if certainly no document of the reader matches."""
+    try:
+        return plan.can_match(reader)
+    except KernelError:  # the query says what is wrong
+        return True

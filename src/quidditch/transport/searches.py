@@ -20,6 +20,7 @@ STATISTICS = "search/statistics"
 WHOLE = "search/whole"
 FETCH = "search/fetch"
 COUNT = "search/count"
+CAN_MATCH = "search/can_match"
 EXPLAIN = "search/explain"
 FREE = "search/free"
 CANCEL = "search/cancel"
@@ -182,6 +183,10 @@ class Searches:
     async def count(self, node: str, query: Query) -> list[Part]:
         """The number of matches of each shard, as text."""
         return decode(await self._ask(node, COUNT, query), list[Part])
+
+    async def can_match(self, node: str, query: Query) -> list[bool]:
+        """Whether each shard may have a match."""
+        return decode(await self._ask(node, CAN_MATCH, query), list[bool])
 
     async def explain(self, node: str, explain: Explain) -> bytes | None:
         return decode(await self._ask(node, EXPLAIN, explain), Explained).explanation

@@ -134,6 +134,52 @@ def test_answers_of_three_nodes_are_those_of_one() -> None:
     run(3, test)
 
 
+@pytest.mark.parametrize("nodes", [1, 3])
+def test_shards_that_cannot_match_are_not_asked(nodes: int) -> None:
+    last = {"query": {"range": {"count": {"gt": 118}}}}
+    by_field = {**last, "sort": ["count"]}
+    every = {"query": {"match_all": {}}, "sort": ["count"]}
+    total = {"aggs": {"all": {"global": {}}}}
+    cases: list[tuple[str, Any, int]] = [
+        ("", by_field, SHARDS - 1),
+        ("", last, 0),
+        ("?sort=count:desc", last, SHARDS - 1),
+        ("?pre_filter_shard_size=1", last, SHARDS - 1),
+        (f"?pre_filter_shard_size={SHARDS}", by_field, 0),
+        ("?search_type=dfs_query_then_fetch", by_field, 0),
+        ("?pre_filter_shard_size=1", every, 0),
+        ("", {**last, "sort": ["_score"]}, 0),
+        ("?pre_filter_shard_size=1", {**last, **total}, 0),
+        ("", {"query": {"range": {"count": {"gt": 500}}}, "sort": [{"count": "desc"}]}, SHARDS - 1),
+    ]
+
+    async def test(found: Fleet) -> None:
+        await fill(found, "goods")
+        for member in found.members:
+            for query, body, skipped in cases:
+                for _ in range(4):  # compiled, from the cache, at once
+                    answer = await member.get(f"/goods/_search{query}", {**body, "size": 120})
+                    sections = {"total": SHARDS, "successful": SHARDS, "skipped": skipped, "failed": 0}
+                    assert answer["_shards"] == sections, (query, body)
+                    hits = [hit["_id"] for hit in answer["hits"]["hits"]]
+                    assert ("goods-119" in hits) == (answer["hits"]["total"]["value"] > 0)
+            point = await member.post("/goods/_search/point_in_time?keep_alive=1m")
+            answer = await found.members[-1].get("/_search", {**by_field, "pit": {"id": point["pit_id"]}})
+            assert (answer["_shards"]["skipped"], answer["hits"]["total"]["value"]) == (SHARDS - 1, 1)
+        one = found.members[0]
+        before = await one.get("/goods/_stats/search")
+        await one.get("/goods/_search", by_field)
+        after = await one.get("/goods/_stats/search")
+        queries = [each["_all"]["total"]["search"]["query_total"] for each in (before, after)]
+        assert queries[1] == queries[0] + 1
+        await one.put("/goods/_settings", {"index.blocks.write": True})
+        for member in found.members:
+            await member.applied(lambda state: state.indices["goods"].spec.settings.get("index.blocks.write") == "true")
+            assert (await member.get("/goods/_search", last))["_shards"]["skipped"] == SHARDS - 1
+
+    run(nodes, test)
+
+
 def test_documents_are_read_and_written_from_every_node() -> None:
     async def test(found: Fleet) -> None:
         await fill(found, "goods", count=30)
