@@ -63,9 +63,16 @@ def test_a_primary_is_found_on_another_node_than_the_routing_remembers() -> None
         assert fine(cluster, "GET", "/docs/_count")["count"] == COUNT
 
 
+def history_of(cluster: Running) -> str:
+    """By what name the data of the primary goes: copies that know it by another are no copies of it."""
+    (copy,) = fine(cluster, "GET", "/docs/_stats?level=shards")["indices"]["docs"]["shards"]["0"]
+    return str(copy["commit"]["user_data"]["history_uuid"])
+
+
 def test_stale_data_is_served_only_when_a_user_accepts_the_loss() -> None:
     with Running.temporary(masters=1, data=2) as cluster:
         uuid, node = prepare(cluster)
+        before = history_of(cluster)
         stop(cluster)
         file = indices_of(cluster, node) / uuid / "0.allocation.json"
         file.write_text(json.dumps({"format": 1, "ids": ["of-another-copy"]}))
@@ -89,6 +96,7 @@ def test_stale_data_is_served_only_when_a_user_accepts_the_loss() -> None:
         until(lambda: health(cluster) == "green")
         assert fine(cluster, "GET", "/docs/_count")["count"] == COUNT
         assert json.loads(file.read_text())["ids"] != ["of-another-copy"]
+        assert history_of(cluster) != before
 
 
 def test_a_folder_that_nobody_needs_is_removed_and_one_of_another_index_is_left_alone() -> None:

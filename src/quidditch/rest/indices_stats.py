@@ -140,11 +140,12 @@ def shard_json(node: Node, each: ShardStats, numbers: Mapping[str, Any]) -> dict
     if routing is not None:
         term = routing.spec.shards[each.number].primary_term
     documents = (each.stats or {}).get("docs", {}).get("count", 0)
-    commit = {"id": each.index.uuid, "generation": 1, "user_data": {}, "num_docs": documents, **each.commit}
+    commit = {"id": each.index.uuid, "generation": 1, "num_docs": documents, **each.commit}
+    data = {name: str(commit.pop(name)) for name in ("history_uuid", "max_seq_no") if name in commit}
     return {
         "routing": routing_json(each.copy),
         **numbers,
-        "commit": commit,
+        "commit": {**commit, "user_data": data},
         "seq_no": {"max_seq_no": -1, "local_checkpoint": -1, "global_checkpoint": -1, **each.seq_no},
         "retention_leases": {"primary_term": term, "version": 0, "leases": []},
         "shard_path": {"state_path": path, "data_path": path, "is_custom_data_path": False},

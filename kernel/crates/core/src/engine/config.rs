@@ -28,6 +28,9 @@ pub struct ShardConfig {
     pub existing: bool,
     #[serde(default)]
     pub role: Role,
+    /// Of a primary that opens: operations may have been lost on purpose, no other copy may take its own for the same history.
+    #[serde(default)]
+    pub new_history: bool,
     /// Of a replica that opens: how far it goes by itself. None: as far as its own log knows that all copies went.
     #[serde(default)]
     pub recover_to: Option<i64>,

@@ -64,6 +64,7 @@ impl Shard {
         let origin = Origin::choose(&fs, &folder, &config, commits)?;
         let shard = Arc::new(Self::assemble(runtime, fs, folder, config, mapping, &origin)?);
         shard.replay(origin)?;
+        shard.begin_history()?;
         let replayed = shard.translog().stats().uncommitted_operations;
         shard.counters.recovered(replayed, started.elapsed());
         runtime.register(&shard);
@@ -122,6 +123,16 @@ impl Shard {
             counters: Default::default(),
             timing: Default::default(),
         })
+    }
+
+    /// Gives the shard's history another name, for good, where that was asked for.
+    fn begin_history(&self) -> Result<()> {
+        let config = self.config();
+        if !config.new_history || config.role == Role::Replica {
+            return Ok(());
+        }
+        self.committed.lock().history_uuid = make_uuid();
+        self.flush(true, true)
     }
 
     fn replay(&self, origin: Origin) -> Result<()> {

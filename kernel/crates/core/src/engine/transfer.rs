@@ -192,7 +192,11 @@ impl Restore {
         let mine = self.mine();
         for file in self.listing.files.clone() {
             let target = self.incoming.join(&file.name);
-            let received = self.fs.size(&target).is_ok_and(|size| size == file.length) && file.length > 0;
+            if file.length == 0 {
+                self.create_empty(&target).map_err(|e| Error::io(target.display(), e))?;
+                continue;
+            }
+            let received = self.fs.size(&target).is_ok_and(|size| size == file.length);
             let received = received && self.is_intact(&file, &target);
             let twin = mine.get(&(tail(&file.name).to_owned(), file.length, file.checksum.clone()));
             if received || twin.is_some_and(|twin| self.copy(twin, &target).is_ok()) {
@@ -231,6 +235,11 @@ impl Restore {
             }
         }
         found
+    }
+
+    fn create_empty(&self, path: &Path) -> std::io::Result<()> {
+        self.fs.create_dir_all(path.parent().unwrap_or(path))?;
+        self.fs.create(path).map(drop)
     }
 
     fn copy(&self, from: &Path, to: &Path) -> std::io::Result<()> {

@@ -194,6 +194,21 @@ fn commits_that_may_be_gone_back_to_stay() {
 }
 
 #[test]
+fn a_new_history_has_another_name_for_good() {
+    let fs = FaultFs::new();
+    let one = primary(&fs);
+    put(&one, "a", 1);
+    let before = one.history_uuid();
+    drop(one);
+    let one = open_as(&fs, json!({"replicated": true, "primary_term": 2, "new_history": true})).unwrap();
+    let after = one.history_uuid();
+    assert_ne!(before, after);
+    drop(one);
+    let one = open_as(&fs.crash(Crash::Forget), json!({"replicated": true, "primary_term": 3})).unwrap();
+    assert_eq!((one.history_uuid(), number(&one, "a")), (after, Some(1)));
+}
+
+#[test]
 fn a_retried_bulk_does_not_double_documents_with_generated_ids() {
     let one = primary(&FaultFs::new());
     for action in ["index", "create"] {
