@@ -111,3 +111,70 @@ def test_no_read_fails_while_one_copy_of_each_shard_lives(with_signal: int) -> N
 
 def _left(cluster: Running, asked: str, victim: str) -> bool:
     return victim not in {row["name"] for row in fine(cluster, asked, "GET", "/_cat/nodes?format=json&h=name")}
+
+
+def _by_shard(cluster: Running, asked: str) -> list[set[str]]:
+    """The ids of each shard's documents."""
+    found = []
+    for shard in range(SHARDS):
+        path = f"/docs/_search?size={COUNT}&_source=false&preference=_shards:{shard}"
+        found.append({hit["_id"] for hit in fine(cluster, asked, "GET", path)["hits"]["hits"]})
+    return found
+
+
+def _failed(answer: Any) -> int:
+    """How many shards did not answer; that they did not is explained, once for all that failed alike."""
+    shards = answer["_shards"]
+    assert shards["total"] == SHARDS
+    assert bool(shards["failed"]) == bool(shards.get("failures"))
+    return int(shards["failed"])
+
+
+@pytest.mark.parametrize("with_signal", [signal.SIGKILL, signal.SIGSTOP])
+def test_a_scroll_and_a_point_in_time_go_on_without_the_shards_of_a_lost_node(with_signal: int) -> None:
+    with Running.temporary(masters=1, data=3, coordinators=1) as cluster:
+        victim, other, _ = cluster.names("data")
+        asked = cluster.names("coordinator")[0]
+        settings = {"number_of_shards": SHARDS, "number_of_replicas": 1}
+        fine(cluster, asked, "PUT", "/docs", {"settings": settings})
+        until(lambda: fine(cluster, asked, "GET", "/_cluster/health")["status"] == "green")
+        rows = "".join(f'{{"index":{{"_id":"{n}"}}}}\n{{"n":{n}}}\n' for n in range(COUNT))
+        assert not fine(cluster, asked, "POST", "/docs/_bulk?refresh=true", rows.encode())["errors"]
+        shards = _by_shard(cluster, asked)
+        copies = fine(cluster, asked, "GET", "/_cat/shards/docs?format=json")
+        theirs = {int(row["shard"]) for row in copies if row["prirep"] == "p" and row["node"] == victim}
+        assert 0 < len(theirs) < SHARDS
+        everything = {"size": COUNT, "_source": False}
+
+        # Of each one that this node has, and one that the lost node has itself.
+        page = fine(cluster, asked, "POST", "/docs/_search?scroll=5m&preference=_primary", {"size": 20})
+        lost_page = fine(cluster, victim, "POST", "/docs/_search?scroll=5m", {"size": 20})
+        point = fine(cluster, asked, "POST", "/docs/_search/point_in_time?keep_alive=5m&preference=_primary")["pit_id"]
+        lost_point = fine(cluster, victim, "POST", "/docs/_search/point_in_time?keep_alive=5m")["pit_id"]
+        inside = {**everything, "pit": {"id": point}}
+        assert _failed(fine(cluster, asked, "POST", "/_search", inside)) == 0
+        cluster.kill(victim, with_signal)
+
+        seen = [hit["_id"] for hit in page["hits"]["hits"]]
+        left = {id for shard, ids in enumerate(shards) if shard not in theirs for id in ids}
+        while page["hits"]["hits"]:
+            turned = {"scroll_id": page["_scroll_id"], "scroll": "5m"}
+            page = fine(cluster, other, "POST", "/_search/scroll", turned)
+            assert _failed(page) == len(theirs)
+            seen += [hit["_id"] for hit in page["hits"]["hits"]]
+        assert len(seen) == len(set(seen))
+        assert left <= set(seen)
+        for _ in range(2):
+            found = fine(cluster, asked, "POST", "/_search", inside)
+            assert _failed(found) == len(theirs)
+            assert {hit["_id"] for hit in found["hits"]["hits"]} == left
+        whole = fine(cluster, asked, "POST", "/docs/_search", everything)
+        assert (_failed(whole), len(whole["hits"]["hits"])) == (0, COUNT)
+
+        gone = {"scroll_id": lost_page["_scroll_id"], "scroll": "5m"}
+        for path, body in (("/_search/scroll", gone), ("/_search", {**everything, "pit": {"id": lost_point}})):
+            status, answer = cluster.call(other, "POST", path, body)
+            assert status == 404
+            assert answer["error"]["root_cause"][0]["type"] == "search_context_missing_exception"
+        fine(cluster, asked, "DELETE", "/_search/scroll/_all")
+        fine(cluster, asked, "DELETE", "/_search/point_in_time", {"pit_id": [point]})
