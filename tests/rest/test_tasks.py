@@ -112,6 +112,9 @@ def test_a_search_may_have_an_end(client: Client) -> None:
     assert late.status == 200
     assert late.json["timed_out"] is True
     assert late.json["aggregations"]["a"]["buckets"] == []
+    whole = client.call("POST", "/long/_search?allow_partial_search_results=false", {"timeout": "1nanos"})
+    assert (whole.status, whole.json["error"]["reason"]) == (500, "all shards failed")
+    assert whole.json["error"]["root_cause"] == [{"type": "query_phase_execution_exception", "reason": "Time exceeded"}]
     first = client.call("POST", "/long/_search", {"terminate_after": 10, "query": {"prefix": {"k": "key"}}})
     assert (first.json["terminated_early"], first.json["hits"]["total"]["value"]) == (True, 10)
 

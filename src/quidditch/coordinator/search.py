@@ -43,6 +43,9 @@ if TYPE_CHECKING:
     LocalReader = tuple[str, int, str, Reader]
 
 
+_TIME_EXCEEDED = ApiError(500, "query_phase_execution_exception", "Time exceeded")
+
+
 @dataclass(slots=True)
 class Ask:
     """One search as it came: path, parameters, body."""
@@ -136,7 +139,7 @@ class Searcher:
             outcome = self._at_once(prepared, plan, None)
         except ApiError:
             return None
-        if outcome is None or outcome.failures:
+        if outcome is None or outcome.failures or outcome.timed_out:
             return None
         return answer(outcome, prepared, started)
 
@@ -292,7 +295,7 @@ class Searcher:
             return self.empty(shape, started)
         self.check_missing(prepared, ask.params)
         outcome = await self.execute(prepared)
-        self.complain(prepared, ask.params)
+        self.complain(prepared, ask.params, outcome)
         return answer(outcome, prepared, started)
 
     async def execute(
@@ -413,8 +416,12 @@ class Searcher:
                 details["caused_by"] = {"type": "illegal_argument_exception", "reason": inner}
         return ApiError(status, kind, reason, details)
 
-    def complain(self, prepared: Prepared, params: Mapping[str, str]) -> None:
-        """Refuses a partial answer where none is wanted."""
+    def complain(self, prepared: Prepared, params: Mapping[str, str], outcome: Answered | None = None) -> None:
+        """Refuses a partial answer where none is wanted: shards failed, or their time was over."""
+        timed_out = outcome is not None and outcome.timed_out
+        if timed_out and not self._allows_partial(params):
+            late = [ShardFailure(*reader[:3], _TIME_EXCEEDED) for reader in prepared.readers]
+            raise phase_failed([*prepared.failures, *late])
         if prepared.failures and not self._allows_partial(params):
             raise phase_failed(prepared.failures, reason="Partial shards failure")
 

@@ -120,7 +120,7 @@ class PointsInTime:
         if search_prefilter.is_wanted(request, ask.params, self._searcher.state, indices, len(prepared.readers)):
             await self._searcher.leave_out(prepared, context.keep_alive_ms)
         outcome = await self._searcher.execute(prepared, hold_ms=context.keep_alive_ms)
-        self._searcher.complain(prepared, ask.params)
+        self._searcher.complain(prepared, ask.params, outcome)
         return answer(outcome, prepared, started, head)
 
     def _check(self, ask: Ask, id: str) -> None:

@@ -67,7 +67,7 @@ class Scrolls:
             return b'{"_scroll_id":' + orjson.dumps(id) + b"," + searcher.empty(shape, started)[1:]
         searcher.check_missing(prepared, ask.params)
         outcome = await searcher.execute(prepared, hold_ms=alive)
-        searcher.complain(prepared, ask.params)
+        searcher.complain(prepared, ask.params, outcome)
         context = ScrollContext(prepared.readers, prepared.plan, prepared.plans, prepared.sections, alive)
         context.cursor, context.statistics = outcome.scroll, prepared.statistics
         return answer(outcome, prepared, started, {"_scroll_id": self.contexts.add(context)})

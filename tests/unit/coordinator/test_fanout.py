@@ -435,6 +435,24 @@ def test_shards_without_any_copy_are_refused_where_nothing_partial_is_wanted() -
     run(2, test)
 
 
+def test_a_search_that_wants_nothing_partial_fails_when_its_time_is_over() -> None:
+    async def test(found: Fleet) -> None:
+        await fill(found, "goods")
+        late = {"timeout": "1nanos", "query": {"match": {"title": "fox"}}}
+        for path in ("/goods/_search", "/goods/_search?scroll=1m", "/goods/_search?preference=_shards:3"):
+            mark = "&" if "?" in path else "?"
+            for member in found.members:
+                assert (await member.get(path, late))["timed_out"] is True
+                refused = await member.ask("GET", f"{path}{mark}allow_partial_search_results=false", late)
+                assert refused.status == 500
+                assert refused.json["error"]["failed_shards"][0]["reason"] == {
+                    "type": "query_phase_execution_exception",
+                    "reason": "Time exceeded",
+                }
+
+    run(3, test)
+
+
 async def _lost_in_the_query_phase(found: Fleet, lost: Member) -> None:
     await found.lose(lost)
 
