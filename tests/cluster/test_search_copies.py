@@ -15,6 +15,7 @@ from tests.support.cluster import Running, until
 
 SHARDS = 6
 COUNT = 200
+DFS = "search_type=dfs_query_then_fetch"
 
 
 def fine(cluster: Running, name: str, method: str, path: str, body: Any = None) -> Any:
@@ -33,10 +34,14 @@ class Reader:
 
     def run(self, stop: threading.Event) -> None:
         body = {"size": COUNT, "sort": ["n"], "_source": False, "aggs": {"t": {"terms": {"field": "t.keyword"}}}}
+        alike = {"size": COUNT, "query": {"match": {"t": "word3"}}, "_source": False}
+        last = {"query": {"range": {"n": {"gte": COUNT - 3}}}, "sort": ["n"]}
         ids = [str(number) for number in range(0, COUNT, 7)]
         with contextlib.closing(Client(self.url)) as client:
             while not stop.is_set():
                 self._expect(client, "POST", "/docs/_search", body, self._whole)
+                self._expect(client, "POST", f"/docs/_search?{DFS}", alike, self._scored)
+                self._expect(client, "POST", "/docs/_search", last, self._last)
                 self._expect(client, "GET", "/docs/_count", None, lambda answer: answer["count"] == COUNT)
                 found = {"docs": [{"_index": "docs", "_id": id} for id in ids]}
                 self._expect(
@@ -57,6 +62,16 @@ class Reader:
         return bool(
             shards["failed"] == 0 and shards["total"] == SHARDS and hits == list(range(COUNT)) and counted == COUNT
         )
+
+    def _scored(self, answer: Any) -> bool:
+        """Documents that are alike score alike, whatever shards they are on."""
+        hits = answer["hits"]["hits"]
+        found = {int(hit["_id"]) for hit in hits}
+        return found == set(range(3, COUNT, 7)) and len({hit["_score"] for hit in hits}) == 1
+
+    def _last(self, answer: Any) -> bool:
+        """Shards that may not match are asked first whether they do."""
+        return [int(hit["_id"]) for hit in answer["hits"]["hits"]] == list(range(COUNT - 3, COUNT))
 
 
 @contextlib.contextmanager
