@@ -10,7 +10,7 @@ import os
 import time
 from asyncio import Task, ensure_future, gather
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
 from itertools import count
@@ -114,19 +114,22 @@ class Scatter:
             merged = await self._merged(blocks, lambda: quidditch_kernel.merge(plan.kernel, blocks, cursor, run.cancel))
             refs = [(places[block], wanted) for block, wanted in quidditch_kernel.fetch_refs(merged)]
             hits, lost = await self._fetch_all(run, refs)
-            if lost and not last and all(self._untried(run, at) is not None for at in lost):
+            if lost and not last and not _is_cancelled(lost) and all(self._untried(run, at) is not None for at in lost):
                 for at in lost:
                     self._move(run, at)
                 return None
             failures = [ShardFailure(*prepared.readers[at][:3], error) for at, error in sorted(lost.items())]
             prepared.failures.extend([*run.failures(), *failures])
-            if refs and not hits:
+            if refs and (not hits or _is_cancelled(lost)):
                 raise phase_failed(prepared.failures, phase="fetch")
             return await self._merged(
                 [*blocks, *hits], lambda: quidditch_kernel.render(plan.kernel, merged, hits, places, cursor)
             )
         except KernelError as error:
-            raise from_kernel(error) from None
+            failed = from_kernel(error)
+            if failed.type != CANCELLED:
+                raise failed from None
+            raise phase_failed([ShardFailure(*reader[:3], failed) for reader in prepared.readers]) from None
         finally:
             self.free(run.unfetched)
 
@@ -134,7 +137,7 @@ class Scatter:
         """Raises search_phase_execution_exception where there is nothing to answer with, or no memory for it."""
         if run.refused is not None:
             raise phase_failed([ShardFailure(*reader[:3], run.refused) for reader in run.prepared.readers])
-        if not run.blocks or any(error.type == CANCELLED for error in run.errors.values()):
+        if not run.blocks or _is_cancelled(run.errors):
             raise phase_failed([*run.prepared.failures, *run.failures()])
         if run.cursor is None and not run.errors:
             run.plan.pace.note(run.spent_ms / 1000)
@@ -536,6 +539,11 @@ def _caught(run: Run, at: int) -> bytes | KernelError:
         return quidditch_kernel.query(run.here(at), plan, run.cursor, at, run.cancel, statistics)
     except KernelError as error:
         return error
+
+
+def _is_cancelled(failed: Mapping[int, ApiError]) -> bool:
+    """A search that is ended answers nothing, whatever it has found."""
+    return any(error.type == CANCELLED for error in failed.values())
 
 
 def _no_context(id: str) -> ApiError:

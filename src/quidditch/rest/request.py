@@ -134,7 +134,8 @@ class Request:
         """What the request is about, for those who look at tasks."""
         source = self.body[:_SHOWN_BYTES].decode("utf-8", "replace")
         if self.route.load == "search":
-            return f"indices[{self.path_params.get('index', '')}], search_type[QUERY_THEN_FETCH], source[{source}]"
+            kind = self.query.get("search_type", "query_then_fetch").upper()
+            return f"indices[{self.path_params.get('index', '')}], search_type[{kind}], source[{source}]"
         return f"requests[{self.method} {self.path}], bytes[{len(self.body)}]"
 
     def __repr__(self) -> str:

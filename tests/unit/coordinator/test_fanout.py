@@ -15,7 +15,7 @@ import quidditch_kernel
 from quidditch.coordinator import copies
 from quidditch.model.objects import Index
 from quidditch.model.state import ClusterState
-from quidditch_kernel import KernelError
+from quidditch_kernel import Cancel, KernelError
 
 SHARDS = 6
 MAPPING = {
@@ -410,6 +410,34 @@ def test_a_search_that_is_cancelled_ends_on_the_node_that_works_on_it(monkeypatc
         assert answer.status == 400, answer.text
         assert answer.json["error"]["root_cause"][0]["type"] == "task_cancelled_exception"
         assert (await one.get("/goods/_search", body))["_shards"]["failed"] == 0
+
+    run(3, test)
+
+
+@pytest.mark.parametrize("phase", ["query", "merge", "fetch"])
+def test_a_search_that_is_cancelled_answers_nothing_of_what_it_has(monkeypatch: pytest.MonkeyPatch, phase: str) -> None:
+    real = getattr(quidditch_kernel, phase)
+    calls: list[bool] = []
+
+    def ends(*args: Any) -> Any:
+        """One of its calls hears that the search is ended."""
+        calls.append(any(isinstance(each, Cancel) for each in args))
+        if len(calls) > 1 or phase == "merge":
+            raise KernelError("task_cancelled_exception", "The task is cancelled.", 500, b"{}")
+        return real(*args)
+
+    async def test(found: Fleet) -> None:
+        await fill(found, "goods", count=60)
+        body = {"query": {"match": {"title": "fox"}}, "size": 60}
+        path = "/goods/_search?search_type=dfs_query_then_fetch"
+        with monkeypatch.context() as patched:
+            patched.setattr(quidditch_kernel, phase, ends)
+            answer = await found.members[0].ask("GET", path, body)
+        assert calls
+        assert all(calls), "every call can be ended"
+        assert answer.status == 400, answer.text
+        assert answer.json["error"]["root_cause"][0]["type"] == "task_cancelled_exception"
+        assert (await found.members[0].get(path, body))["_shards"]["failed"] == 0
 
     run(3, test)
 
