@@ -23,6 +23,8 @@ from quidditch.model.objects import Copy
 
 FORMAT = 1
 _DELETED = ".deleted-"
+_BESIDE = (".recovering", ".replaced")
+"""Folders that the kernel makes beside a shard's: what is received, and what that took the place of."""
 
 
 class FolderError(Exception):
@@ -113,6 +115,8 @@ class DataFolder:
         gone = self.indices / f"{_DELETED}{uuid}-{shard}"
         self.allocations.void(uuid, shard)
         shutil.rmtree(gone, ignore_errors=True)
+        for suffix in _BESIDE:
+            shutil.rmtree(folder.with_name(f"{shard}{suffix}"), ignore_errors=True)
         try:
             folder.rename(gone)
         except FileNotFoundError:

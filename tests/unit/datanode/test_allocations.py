@@ -76,3 +76,12 @@ def test_a_removed_index_leaves_no_ids(folder: DataFolder) -> None:
 def test_a_file_that_cannot_be_read_vouches_for_nothing(folder: DataFolder, content: str) -> None:
     (folder.indices / "u" / "0.allocation.json").write_text(content)
     assert _again(folder).of("u", 0) == ()
+
+
+def test_a_removed_shard_leaves_nothing_of_interrupted_recoveries(folder: DataFolder) -> None:
+    for suffix in (".recovering", ".replaced"):
+        beside = folder.shard("u", 0).with_name(f"0{suffix}")
+        beside.mkdir()
+        (beside / "file").write_text("x")
+    folder.remove_shard("u", 0)
+    assert sorted(entry.name for entry in folder.shard("u", 0).parent.iterdir()) == []
