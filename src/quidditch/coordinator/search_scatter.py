@@ -6,7 +6,6 @@ answers for is a failure of the answer. Where what was found cannot be fetched a
 
 from __future__ import annotations
 
-import os
 import time
 from asyncio import Task, ensure_future, gather
 from collections import defaultdict
@@ -21,18 +20,16 @@ import msgspec
 import quidditch_kernel
 from quidditch.coordinator.copy_choice import CopyChoice
 from quidditch.coordinator.search_errors import ShardFailure, phase_failed
+from quidditch.coordinator.search_own import OwnShards
 from quidditch.coordinator.search_plans import CompiledPlan
 from quidditch.coordinator.search_prepared import Elsewhere, LocalShards, Prepared, ShardReader
 from quidditch.coordinator.search_run import CANCELLED, Run, Source
-from quidditch.lib.spread import Spent, spread
 from quidditch.model.errors import ApiError
 from quidditch.transport import errors
 from quidditch.transport.breakers import Breaker
 from quidditch.transport.errors import from_kernel
 from quidditch.transport.search_statistics import can_match
 from quidditch.transport.searches import (
-    INLINE_COST,
-    INLINE_SECONDS,
     Answered,
     Fetch,
     Opened,
@@ -45,7 +42,7 @@ from quidditch.transport.shards import ShardMissing
 from quidditch_kernel import KernelError
 
 if TYPE_CHECKING:
-    from quidditch_kernel import Plan, Reader
+    pass
 
 T = TypeVar("T")
 _INLINE_BYTES = 200_000
@@ -54,8 +51,6 @@ _ATTEMPTS = 3
 """How often a search begins, at most, when nodes are lost between query and fetch."""
 _MOVED_SECONDS = 1.0
 """How long a shard that no node has any more may take to be known elsewhere: nodes learn one after the other that it moved."""
-_SPREAD_SECONDS = 2e-3
-"""Plans that took longer than this run on several shards at a time."""
 _HOLD_MS = 300_000.0
 """How long readers wait for the query after what they told for it."""
 _Ask = Callable[[Run, str, Sequence[int]], Awaitable[None]]
@@ -69,6 +64,7 @@ class Scatter:
         self._local = local
         self._choice = choice
         self._memory = memory
+        self._own = OwnShards(local, choice)
         self._numbers = count(1)
         self._telling: set[Task[None]] = set()
 
@@ -253,7 +249,7 @@ class Scatter:
 
     async def _statistics(self, run: Run, node: str, places: Sequence[int]) -> None:
         if not run.is_away(places[0]):
-            parts = await self._each_here(
+            parts = await self._own.each(
                 run, places, lambda reader, plan: quidditch_kernel.statistics(reader, plan, run.cancel)
             )
             run.tell(places, [Part(part.data) for part in parts])
@@ -287,7 +283,7 @@ class Scatter:
 
     async def _query(self, run: Run, node: str, places: Sequence[int]) -> None:
         if not run.is_away(places[0]):
-            await self._query_here(run, places)
+            await self._own.query(run, places)
             return
         started = time.perf_counter()
         try:
@@ -310,34 +306,6 @@ class Scatter:
         for position, at in enumerate(places):
             run.sources[at] = Source(node, answer.context, position)
 
-    async def _query_here(self, run: Run, places: Sequence[int]) -> None:
-        started = time.perf_counter()
-        readers = run.prepared.readers
-        service = Spent()
-
-        def one(at: int) -> bytes | KernelError:
-            with service:
-                return _caught(run, at)
-
-        try:
-            quick = _is_quick(run, places)
-            found = [one(at) for at in places] if quick else await spread(self._local.call, _width(run), places, one)
-        except ApiError as error:
-            for at in places:
-                run.fail(at, error)
-            return
-        for at, block in zip(places, found, strict=True):
-            if isinstance(block, KernelError):
-                run.fail(at, from_kernel(block))
-            else:
-                run.add(at, block)
-                run.sources[at] = Source("")
-        run.spent_ms += service.millis
-        if not quick:
-            self._answered(self._local.id, self._local.queued, service.millis / len(places), started, len(places))
-        millis = (time.perf_counter() - started) * 1000
-        self._local.searched([(readers[at][0], readers[at][1]) for at in places], millis, run.plan.groups)
-
     # --- fetch ------------------------------------------------------------------------------------------------------
 
     async def _fetch_all(self, run: Run, refs: Iterable[tuple[int, bytes]]) -> tuple[list[bytes], dict[int, ApiError]]:
@@ -348,7 +316,7 @@ class Scatter:
             groups[source.node, source.context].append((at, wanted))
         run.unfetched -= groups.keys()
         calls = [
-            self._fetch(run, node, context, wanted) if node else self._fetch_here(run, wanted)
+            self._fetch(run, node, context, wanted) if node else self._own.fetch(run, wanted)
             for (node, context), wanted in groups.items()
         ]
         hits: list[bytes] = []
@@ -360,26 +328,6 @@ class Scatter:
                 else:
                     hits.append(hit)
         return hits, lost
-
-    async def _fetch_here(self, run: Run, wanted: Sequence[tuple[int, bytes]]) -> list[bytes | ApiError]:
-        readers, node = run.prepared.readers, self._local.id
-
-        def one(at: int, refs: bytes) -> bytes | ApiError:
-            index, number, _, reader = readers[at]
-            assert not isinstance(reader, Elsewhere)
-            try:
-                return quidditch_kernel.fetch(
-                    index, number, reader, run.plan_of(at).kernel, refs, node, run.cancel, run.prepared.statistics
-                )
-            except KernelError as error:
-                return from_kernel(error)
-
-        if _is_quick(run, [at for at, _ in wanted]):
-            return [one(at, refs) for at, refs in wanted]
-        try:
-            return await self._local.call(lambda: [one(at, refs) for at, refs in wanted])
-        except ApiError as error:
-            return [error] * len(wanted)
 
     async def _fetch(
         self, run: Run, node: str, context: str, wanted: Sequence[tuple[int, bytes]]
@@ -450,7 +398,7 @@ class Scatter:
         if not run.is_away(places[0]):
             run.take(
                 places,
-                await self._each_here(
+                await self._own.each(
                     run, places, lambda reader, plan: b"%d" % quidditch_kernel.count([reader], plan, run.cancel)
                 ),
             )
@@ -462,22 +410,6 @@ class Scatter:
                 run.fail(at, error)
             return
         run.take(places, parts)
-
-    async def _each_here(self, run: Run, places: Sequence[int], work: Callable[[Reader, Plan], bytes]) -> list[Part]:
-        """What the kernel says of each of these shards of this node."""
-
-        def one(at: int) -> Part:
-            try:
-                return Part(work(run.here(at), run.plan_of(at).kernel))
-            except KernelError as error:
-                return Part(error=errors.encode(error))
-
-        if _is_quick(run, places):
-            return [one(at) for at in places]
-        try:
-            return await spread(self._local.call, _width(run), places, one)
-        except ApiError as error:
-            return [Part(error=errors.encode(error))] * len(places)
 
     # --- telling other nodes ----------------------------------------------------------------------------------------
 
@@ -511,34 +443,6 @@ def kept_elsewhere(readers: Iterable[ShardReader]) -> set[tuple[str, str]]:
     return {
         (node, reader.context) for _, _, node, reader in readers if isinstance(reader, Elsewhere) and reader.context
     }
-
-
-def _is_quick(run: Run, places: Sequence[int]) -> bool:
-    """Whether the work on these shards of this node is done before a thread could begin with it."""
-    seconds = run.plan.pace.seconds
-    if seconds is not None and run.cursor is None:
-        return seconds * len(places) / len(run.prepared.readers) < INLINE_SECONDS
-    cost = 0
-    for at in places:
-        cost += run.plan_of(at).kernel.cost([run.here(at)])
-    return cost < INLINE_COST
-
-
-def _width(run: Run) -> int:
-    """Threads for the shards of this node: one for a quick plan."""
-    pace = run.plan.pace.seconds
-    quick = pace is not None and pace <= _SPREAD_SECONDS
-    return 1 if quick else min(run.prepared.width, os.cpu_count() or 1)
-
-
-def _caught(run: Run, at: int) -> bytes | KernelError:
-    if run.stop is not None and run.stop.stopped:
-        return KernelError(CANCELLED, "The task is cancelled.", 500, b"{}")
-    try:
-        plan, statistics = run.plan_of(at).kernel, run.prepared.statistics
-        return quidditch_kernel.query(run.here(at), plan, run.cursor, at, run.cancel, statistics)
-    except KernelError as error:
-        return error
 
 
 def _is_cancelled(failed: Mapping[int, ApiError]) -> bool:
