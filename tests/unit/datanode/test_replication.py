@@ -12,6 +12,7 @@ from tests.sim.disk import Record, pack
 from tests.unit.datanode.copies import Group, Shard, until
 
 from quidditch.controlplane.core.commands import ShardFailed
+from quidditch.lib.clock import SystemClock
 from quidditch.model.errors import ApiError
 from quidditch.transport.replication import OPERATIONS, STALE_TERM, Checkpoints, Head, Operations
 from quidditch.transport.shards import RETRY_ON_PRIMARY, ShardMissing
@@ -269,5 +270,21 @@ def test_a_request_for_another_copy_or_term_is_refused() -> None:
         for allocation_id, term in ((group.primary.allocation_id, 2), ("other", 1)):
             with pytest.raises(ShardMissing):
                 primary.check(allocation_id, term)
+
+    play(test)
+
+
+def test_history_is_not_kept_for_ever_for_a_node_that_is_gone() -> None:
+    async def test(group: Group) -> None:
+        shard, primary = group.primary, group.primary.primary
+        assert primary is not None
+        now = SystemClock().monotonic()
+        await shard.index("a")
+        primary.tracker.retain("gone for long", 0, now - 13 * 3600)
+        primary.tracker.retain("gone for an hour", 0, now - 3600)
+        await shard.index("b")
+        assert "gone for long" not in primary.tracker.leases
+        assert "gone for an hour" in primary.tracker.leases
+        assert primary.tracker.least_retained() == 0
 
     play(test)

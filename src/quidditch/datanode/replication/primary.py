@@ -34,6 +34,8 @@ _IDLE_SECONDS = 0.05
 """A primary without writes for so long tells the global checkpoint to those that do not know it."""
 _TELL_SECONDS = 5.0
 _PAUSE = 0.05
+_LEASE_SECONDS = 12 * 3600.0
+"""How long history is kept for a node that has no copy any more: OpenSearch's `index.soft_deletes.retention_lease.period`."""
 T = TypeVar("T")
 
 
@@ -356,6 +358,8 @@ class Primary:
             pause = min(2 * pause, _TELL_SECONDS)
 
     def _retain(self) -> None:
+        if len(self.tracker.leases) >= len(self._members):
+            self.tracker.expire(self._clock.monotonic(), _LEASE_SECONDS, list(self._members.values()))
         least = self.tracker.least_retained()
         if least != self._retained:
             self._retained = least
