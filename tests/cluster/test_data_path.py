@@ -57,3 +57,31 @@ def test_documents_are_found_from_every_node_and_lost_ones_are_named(with_signal
             cluster.kill(nodes[-2], signal.SIGCONT)
         until(lambda: fine(cluster, nodes[-1], "POST", "/docs/_search", {"size": 0})["_shards"]["failed"] == 0)
         assert fine(cluster, nodes[-1], "GET", "/docs/_count")["count"] == COUNT
+
+
+def test_bytes_of_copies_are_counted_where_they_are_written() -> None:
+    with Running.temporary(masters=1, data=2) as cluster:
+        first, second = cluster.names("data")
+        settings = {
+            "number_of_shards": 1,
+            "number_of_replicas": 1,
+        }
+        fine(cluster, first, "PUT", "/docs", {"settings": settings})
+        until(lambda: fine(cluster, first, "GET", "/_cluster/health")["status"] == "green")
+        copies = fine(cluster, first, "GET", "/_cat/shards/docs?format=json")
+        [primary] = [row["node"] for row in copies if row["prirep"] == "p"]
+        other = second if primary == first else first
+        rows = "".join(f'{{"index":{{"_id":"{n}"}}}}\n{{"t":"{"x" * 100}"}}\n' for n in range(50))
+        assert not fine(cluster, primary, "POST", "/docs/_bulk", rows.encode())["errors"]
+        nodes = fine(cluster, first, "GET", "/_nodes/stats/indexing_pressure")["nodes"].values()
+        total = {node["name"]: node["indexing_pressure"]["memory"]["total"] for node in nodes}
+        assert total[primary]["coordinating_in_bytes"] >= len(rows)
+        assert total[primary]["replica_in_bytes"] == 0
+        assert total[other]["replica_in_bytes"] >= 50 * 100
+        assert total[other]["combined_coordinating_and_primary_in_bytes"] == 0
+
+        def at_work() -> int:
+            nodes = fine(cluster, first, "GET", "/_nodes/stats/indexing_pressure")["nodes"].values()
+            return sum(node["indexing_pressure"]["memory"]["current"]["all_in_bytes"] for node in nodes)
+
+        until(lambda: at_work() == 0)
