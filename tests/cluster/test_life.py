@@ -57,7 +57,7 @@ def test_a_port_that_is_taken(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("args", "text"),
     [
-        (["--http-host", "0.0.0.0"], "loopback"),
+        (["--http-host", "0.0.0.0"], "missing: [http.tls.cert], [http.tls.key], [http.users_file]"),
         (["--http-host", "nonsense"], "must be an IP address"),
         (["--http-port", "x"], "must be a port"),
         (["--set", "cluster.nmae=x"], "unknown setting [cluster.nmae] (flag), did you mean [cluster.name]?"),

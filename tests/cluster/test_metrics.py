@@ -16,6 +16,8 @@ def test_every_node_tells() -> None:
     with Running.temporary(masters=3, data=2, coordinators=1) as cluster:
         status, _ = cluster.call("coordinator-1", "PUT", "/m", {"settings": {"number_of_shards": 4}})
         assert status == 200
+        green = "/_cluster/health/m?wait_for_status=green&timeout=60s"
+        assert cluster.call("coordinator-1", "GET", green)[0] == 200
         leader = cluster.leader()
         names = [member.name for member in cluster.cluster.members]
         found = {name: look(cluster, name) for name in names}
@@ -29,8 +31,8 @@ def test_every_node_tells() -> None:
 
         # Sums over the nodes are sums over the cluster.
         started = [scrape.of("quidditch_shards", state="started") for scrape in found.values()]
-        assert sum(started) == 4
-        assert [scrape.of("quidditch_cluster_shards", state="active") for scrape in found.values()].count(4) == 1
+        assert sum(started) == 8
+        assert [scrape.of("quidditch_cluster_shards", state="active") for scrape in found.values()].count(8) == 1
         # On a busy machine a node may not have been heard for a moment.
         until(lambda: look(cluster, leader).of("quidditch_cluster_nodes", health="healthy") == len(names))
         assert found[leader]["quidditch_cluster_active_primaries"] == 4
