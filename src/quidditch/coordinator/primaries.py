@@ -51,9 +51,8 @@ class Primaries:
             node, meant = await self._ready(index, number, options, deadline)
             try:
                 left = max(deadline - _now(), _WRITE_SECONDS)
-                return await self._answer(
-                    index, number, node, msgspec.structs.replace(meant, retried=retried), call, left
-                )
+                asked = msgspec.structs.replace(meant, retried=True) if retried else meant
+                return await self._answer(index, number, node, asked, call, left)
             except (ShardMissing, NotSent, UnknownAction):
                 pass
             except TransportError as error:
@@ -70,11 +69,12 @@ class Primaries:
 
     async def _answer(self, index: Index, number: int, node: str, meant: Meant, call: Call[T], timeout: float) -> T:
         """Raises :class:`Unanswered` when another becomes primary and this one, which may hang, does not answer."""
+        if node == self._here:
+            # What this process knows of the term, its primary knows too.
+            return await call(self._at(node), meant, timeout)
         answer = asyncio.ensure_future(call(self._at(node), meant, timeout))
-        waiting: list[asyncio.Future[Any]] = [answer]
-        if node != self._here:
-            moved = self._control.wait_for(lambda state: _term(state, index, number) != meant.primary_term, timeout)
-            waiting.append(asyncio.ensure_future(moved))
+        moved = self._control.wait_for(lambda state: _term(state, index, number) != meant.primary_term, timeout)
+        waiting: list[asyncio.Future[Any]] = [answer, asyncio.ensure_future(moved)]
         try:
             await asyncio.wait(waiting, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
             if not answer.done():

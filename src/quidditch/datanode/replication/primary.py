@@ -170,7 +170,9 @@ class Primary:
         operations = result.operations()
         if not operations or retried:
             await self._earlier()
-        if operations:
+        if synced and len(self.tracker.tracked) == 1:
+            self.look()
+        elif operations:
             spread = asyncio.ensure_future(self._spread(operations, synced=synced))
             self._spreading[spread] = None
             spread.add_done_callback(self._spread_ended)
