@@ -287,7 +287,7 @@ class ModelShard:
         return 0
 
     def files(self) -> Files:
-        self.flush()
+        self._check()
         return Files(self.folder.commits[self._safe()], self.folder.history_uuid)
 
     # --- reading ----------------------------------------------------------------------------------------------------

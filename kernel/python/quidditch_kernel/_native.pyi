@@ -171,8 +171,7 @@ class Shard:
         """Keeps operations from this number on, up to `retention_bytes` beyond what commits need."""
     def history_uuid(self) -> str: ...
     def files(self) -> Files:
-        """Those of the newest commit that holds nothing above the global checkpoint, held until dropped. Commits first,
-        and waits a second at most until that commit is safe."""
+        """Those of the newest commit that holds nothing above the global checkpoint, held until dropped."""
     def get(self, request: bytes) -> bytes | None:
         """{id, realtime, source: true|false|{includes, excludes}, version?, version_type?, stored_fields?} → the
         members of a get answer from `_version` on; None if not found."""

@@ -5,7 +5,6 @@ use std::collections::HashMap;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
@@ -21,8 +20,6 @@ use crate::storage::{FsFile, SharedFs};
 use crate::translog::{Scan, Translog};
 use crate::{Error, Result};
 
-/// How long a new commit may take until all copies have what it holds; then an older one is sent.
-const SAFE_WITHIN: Duration = Duration::from_secs(1);
 const COMMIT: &str = "commit";
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -52,11 +49,6 @@ pub struct Files {
 impl Shard {
     /// The files of the newest commit that holds nothing but what all copies have.
     pub fn files(self: &Arc<Self>) -> Result<Files> {
-        self.flush(false, true)?;
-        let until = Instant::now() + SAFE_WITHIN;
-        while self.committed.lock().newest.max_seq_no > self.translog().global_checkpoint() && Instant::now() < until {
-            std::thread::sleep(Duration::from_millis(5));
-        }
         let (generation, containers) = self.hold_safe_commit()?;
         let mut files = Files { shard: self.clone(), containers, commit: Vec::new(), listing: Listing::of_nothing() };
         files.list(&commit::path(&self.folder, generation))?;

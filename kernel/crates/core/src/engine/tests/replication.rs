@@ -266,6 +266,7 @@ fn files_go_to_another_node_and_only_once() {
     remove(&one, "7");
     one.set_global_checkpoint(50);
     let restore = |one: &Arc<Shard>| {
+        one.flush(false, true).unwrap();
         let listing = one.files().unwrap().manifest();
         Restore::start(Arc::new(OsFs), there.path().join("0"), &listing).unwrap()
     };
@@ -299,6 +300,7 @@ fn damaged_and_foreign_files_are_refused() {
     let one = primary(&FaultFs::new());
     put(&one, "a", 1);
     one.set_global_checkpoint(0);
+    one.flush(false, true).unwrap();
     let files = one.files().unwrap();
     let restore = Restore::start(Arc::new(OsFs), here.path().join("0"), &files.manifest()).unwrap();
     for (name, _, length) in restore.needed() {
