@@ -54,6 +54,7 @@ def test_max_docs(client: Client) -> None:
 
 
 def test_what_changed_meanwhile_is_a_conflict(client: Client) -> None:
+    client.call("PUT", f"/{INDEX}/_settings", {"index.refresh_interval": "-1"})
     client.call("PUT", f"/{INDEX}/_doc/3?routing=r0", {"n": 300})
     body = {"query": {"term": {"n": 3}}}
     aborted = client.call("POST", f"/{INDEX}/_delete_by_query", body)
