@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
-from tests.sim.disk import Record
+from tests.sim.disk import Folder, Record
 
 ShardId = tuple[str, int]
 Content = Mapping[str, tuple[int, int, int, str]]
@@ -101,6 +102,7 @@ def check_rest(shard: ShardId, ledger: Ledger, copies: list[CopyAtRest]) -> None
     """All active copies of a shard, the primary first: nothing acknowledged is missing anywhere, and they are the same."""
     for copy in copies:
         _check_acknowledged(shard, ledger, copy)
+        _check_terms(shard, ledger, copy)
     primary = copies[0]
     if not (primary.global_checkpoint == primary.local_checkpoint == primary.max_seq_no):
         raise Violation(f"{shard} is at rest with checkpoints behind: {_numbers(primary)}")
@@ -116,6 +118,19 @@ def check_rest(shard: ShardId, ledger: Ledger, copies: list[CopyAtRest]) -> None
                 raise Violation(
                     f"{shard}: at {seq_no} {primary.where} has {primary.history[seq_no]}, {copy.where} has {record}"
                 )
+
+
+def _check_terms(shard: ShardId, ledger: Ledger, copy: CopyAtRest) -> None:
+    """Above what a primary has acknowledged nothing of an earlier term comes back: it was void before that."""
+    newest: Write | None = None
+    acknowledged = sorted((each for each in ledger.acknowledged if each.shard == shard), key=lambda each: each.seq_no)
+    left = deque(acknowledged)
+    for seq_no, record in sorted(copy.history.items()):
+        while left and left[0].seq_no < seq_no:
+            write = left.popleft()
+            newest = write if newest is None or write.term > newest.term else newest
+        if newest is not None and record.term < newest.term:
+            raise Violation(f"{shard}: {copy.where} has {record}, which is void since {newest} was acknowledged")
 
 
 def _live(copy: CopyAtRest) -> dict[str, Record]:
@@ -163,3 +178,13 @@ def check_checkpoints(shard: ShardId, known: Mapping[str, int], stored: Mapping[
                 raise Violation(
                     f"{shard}: {where} has the global checkpoint {checkpoint}, {other} in sync has {local} on disk"
                 )
+
+
+def check_stored(shard: ShardId, where: str, writes: Iterable[Write], folder: Folder) -> None:
+    """A copy that counts as in sync has on disk what was acknowledged, at any time: it may be all that is left."""
+    certain = Folder("", log=folder.log[: folder.synced]).records()
+    committed = max(commit.local_checkpoint for commit in folder.commits)
+    for write in writes:
+        found = certain.get(write.seq_no)
+        if (found is None or found.term != write.term) and (found is not None or write.seq_no > committed):
+            raise Violation(f"{shard}: {where} counts as in sync and has {found} in place of {write}, acknowledged")

@@ -16,6 +16,7 @@ from quidditch.controlplane.service import ControlService
 from quidditch.coordinator.copy_choice import CopyChoice
 from quidditch.coordinator.shards import Shards
 from quidditch.datanode import service
+from quidditch.datanode.allocations import Allocations
 from quidditch.datanode.folder import DataFolder
 from quidditch.datanode.node import DataNode
 from quidditch.lib.ids import CountedIds
@@ -159,10 +160,13 @@ class Data(Machine):
         (self.path / "node.json").write_text(json.dumps({"format": 1, "id": name}))
         self.disk = Disk(name, beside_files=True)
         self.folder: DataFolder | None = None
+        self.allocations: Allocations | None = None
+        """Whose data lies here, also while the node is down."""
         self.node: DataNode | None = None
 
     async def run(self, transport: SimulatedTransport) -> None:
         folder = self.folder = DataFolder(self.path)
+        self.allocations = folder.allocations
         control = self.control(
             "data", cluster=lambda: folder.cluster_uuid, joined=folder.join, held=folder.allocations.held
         )

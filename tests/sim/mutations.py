@@ -6,6 +6,7 @@ the engine: they change the model, which stands for the kernel.
 
 from __future__ import annotations
 
+import ast
 import importlib
 import inspect
 import textwrap
@@ -14,7 +15,8 @@ from contextlib import ExitStack, contextmanager
 from typing import Any, NamedTuple
 from unittest import mock
 
-from tests.sim.world import Plan, simulate
+from tests.sim.plans import PLANS
+from tests.sim.world import simulate
 
 
 class Edit(NamedTuple):
@@ -26,11 +28,12 @@ class Edit(NamedTuple):
 
 
 class Mutation(NamedTuple):
-    """`quick`: the first few seeds find it."""
+    """`plan`: the kind of runs that it is looked for in. `quick`: the first few seeds find it."""
 
     name: str
     edits: tuple[Edit, ...]
     quick: bool = False
+    plan: str = "harsh"
 
 
 PRIMARY = "quidditch.datanode.replication.primary:Primary"
@@ -58,14 +61,14 @@ MUTATIONS: list[Mutation] = [
     Mutation(
         "pass over copies in sync that are on no node",
         (Edit(f"{PRIMARY}._spread", "for id in lost]", "for id in ()]"),),
-    ),
+        plan="relay", quick=True),
     Mutation(
         "a stale primary acknowledges",
         (Edit(f"{PRIMARY}._report", "raise self._over(str(error.reason)) from None", "return"),), quick=True),
     Mutation("read the copies before the write", (
         Edit(f"{PRIMARY}._write", "result = await", "self._early = self._group()\n        result = await"),
         Edit(f"{PRIMARY}._spread", "members, lost = self._group()", "members, lost = self._early"),
-    )),
+    ), plan="lose source", quick=True),
     Mutation("the primary syncs after the answer", (
         Edit(f"{PRIMARY}._write", "alone and self._durable()", "False"),
         Edit(f"{PRIMARY}._persist", "if not synced and self._durable():", "if False:"),
@@ -94,7 +97,7 @@ MUTATIONS: list[Mutation] = [
     Mutation("no rollback", (Edit(f"{REPLICA}._adopt", "if greatest > certain:", "if False:"),), quick=True),
     Mutation("skip trim", (
         Edit(f"{REPLICA}._adopt", "await self._run(self.engine.trim_above, head.term_start)", "pass"),
-    )),
+    ), plan="leave behind", quick=True),
     Mutation("resync left out", (
         Edit(f"{PRIMARY}._resync", "if not members:", "if members is not None:"),
     ), quick=True),
@@ -106,10 +109,10 @@ MUTATIONS: list[Mutation] = [
     )),
     Mutation("drop pending_in_sync", (
         Edit(f"{TRACKER}.mark_in_sync", "if copy.local_checkpoint >= self._global_checkpoint:", "if True:"),
-    )),
+    ), plan="rebuild", quick=True),
     Mutation("a copy is started that the primary does not know to be in sync", (
         Edit(f"{SOURCE}._in_sync", "shard, target = session.shard, session.target", "return"),
-    )),
+    ), quick=True),
     Mutation("track after the end was sampled", (
         Edit(
             f"{SOURCE}.track",
@@ -121,47 +124,50 @@ MUTATIONS: list[Mutation] = [
             "session.history = await self._run(shard.engine.history, session.from_seq_no)\n            session.files",
             "session.history = history\n            session.files",
         ),
-    )),
+    ), plan="rebuild"),
     Mutation("never track", (
         Edit(f"{TRACKER}.initiate_tracking", "self.copies[id].tracked = True", "pass"),
         Edit(f"{TRACKER}.mark_in_sync", "or not copy.tracked", ""),
-    )),
+    ), quick=True),
     Mutation("a target keeps what no primary has", (
         Edit(f"{TARGET}._follow_operations", "await self._run(engine.trim_above, prepared.max_seq_no)", "pass"),
-    )),
+    ), plan="leave behind"),
     Mutation("a target is in sync before it has synced", (
         Edit(f"{TARGET}._follow_operations", "await self._run(engine.sync)\n    await self._run(engine.refresh)", "pass"),
         Edit(f"{TARGET}._finish", "engine.checkpoints()[2]", "engine.checkpoints()[1]"),
         Edit(f"{TARGET}._follow_operations", "await self._run(engine.sync)\n    await self._copy.keep()", "await self._copy.keep()"),
-    )),
+    ), quick=True),
     Mutation("operations of the history are left out", (
         Edit(f"{TARGET}._follow_operations", "await self._replay(engine, plan.primary_term, tracked.operations)", "pass"),
-    )),
+    ), quick=True),
     Mutation("promote a copy that is being built", (
+        Edit(f"{ROUTING}:_without_source", 'elif position and copy.state == "INITIALIZING":', "elif False:"),
         Edit(f"{ROUTING}:unassign", "c.active and c.allocation_id in shard.in_sync", "c.node is not None"),
-    )),
+        Edit(f"{ROUTING}:unassign", "shard.copies[heir], primary=True", 'shard.copies[heir], primary=True, state="STARTED"'),
+    ), plan="lose source"),
     Mutation("no new term at a promotion", (
         Edit(f"{ROUTING}:unassign", "primary_term=shard.primary_term + 1", "primary_term=shard.primary_term"),
     )),
     Mutation("no new term for a primary that is opened again", (
         Edit(f"{ROUTING}:assign", "shard.primary_term + 1 if copy.primary else", "max(shard.primary_term, 1) if copy.primary else"),
-    )),
+    ), plan="blackout"),
     Mutation("a copy that missed a write stays in sync", (
         Edit(f"{ROUTING}:out_of_sync", "return replace(shard, in_sync=rest) if rest else shard", "return shard"),
-    )),
+    ), plan="relay", quick=True),
     Mutation("a primary whose term is over may fail copies", (
         Edit(f"{NODES}:shard_failed", "if command.primary_term not in (0, shard.primary_term):", "if False:"),
-    )),
+    ), plan="deposed"),
     Mutation("a copy counts as started that an earlier primary made", (
+        Edit(f"{ROUTING}:_without_source", 'elif position and copy.state == "INITIALIZING":', "elif False:"),
         Edit(f"{NODES}:_after_start", "if report.primary_term not in (0, shard.primary_term):", "if False:"),
-    )),
+    ), plan="lose source"),
     Mutation("a stale copy is opened from disk", (
         Edit("quidditch.datanode.folder:DataFolder.prepare", "copy.allocation_id in ids", "True"),
         Edit("quidditch.controlplane.core.allocation.deciders.data:InSyncCopy.can_allocate", "not subject.shard.in_sync", "True"),
-    )),
+    ), plan="relay"),
     Mutation("the primary goes on while it hands over", (
         Edit(f"{SOURCE}.hand_over", "await session.held.enter_async_context(shard.permits.alone(self._limits.alone))", "pass"),
-    )),
+    ), plan="move primary", quick=True),
     Mutation("the source stays after it has handed over", (
         Edit(f"{SOURCE}.handed", "self._node.relocated(session.start.uuid, session.start.number, session.target)", "pass"),
     )),
@@ -170,40 +176,64 @@ MUTATIONS: list[Mutation] = [
     )),
     Mutation("a promotion restores nothing", (
         Edit(f"{MODEL}._restore", "for _, record in sorted(self.folder.records().items()):", "for record in ():"),
-    )),
+    ), quick=True),
     Mutation("a commit above the global checkpoint is safe", (
         Edit(f"{MODEL}._safe", "commit.max_seq_no <= self._global", "True"),
-    )),
+    ), plan="flush and part"),
     Mutation("history is trimmed too early", (
         Edit(f"{MODEL}._trim", "least = min(needed, held, retained)", "least = self._max_seq_no"),
-    )),
+    ), plan="rebuild", quick=True),
     Mutation("an older operation wins over a newer one", (
         Edit(f"{MODEL}._process", "known.seq_no < record.seq_no", "True"),
-    )),
+    ), quick=True),
 ]  # fmt: skip
 
 
-def seeds_to_detection(mutation: Mutation, seeds: int) -> int | None:
-    """How many seeds it takes until a checker finds the mutation; None if none of them does."""
-    with mutated(mutation):
-        found = (n for n in range(seeds) if simulate(n, Plan.harsh(n)).violation is not None)
-        first = next(found, None)
-    return None if first is None else first + 1
+class Found(NamedTuple):
+    """`seeds`: how many it took until a checker found the mutation; None if none of them did. `reached`: how often what was changed
+    was run meanwhile: 0 tells that the plan does not bring it about.
+    """
+
+    seeds: int | None
+    reached: int
+    violation: str = ""
+
+
+def look_for(mutation: Mutation, seeds: int, plan: str = "") -> Found:
+    """Runs seeds of its plan, or of another, until a checker finds the mutation."""
+    made = PLANS[plan or mutation.plan]
+    with mutated(mutation) as reached:
+        for seed in range(seeds):
+            violation = simulate(seed, made(seed)).violation
+            if violation is not None:
+                return Found(seed + 1, reached.times, violation)
+        return Found(None, reached.times)
+
+
+class Reached:
+    """Counts how often changed code is run."""
+
+    def __init__(self) -> None:
+        self.times = 0
+
+    def __call__(self) -> None:
+        self.times += 1
 
 
 @contextmanager
-def mutated(mutation: Mutation) -> Iterator[None]:
+def mutated(mutation: Mutation) -> Iterator[Reached]:
+    reached = Reached()
     with ExitStack() as stack:
         changed: dict[str, list[Edit]] = {}
         for edit in mutation.edits:
             changed.setdefault(edit.where, []).append(edit)
         for where, edits in changed.items():
-            owner, name, made = _rewritten(where, tuple(edits))
+            owner, name, made = _rewritten(where, tuple(edits), reached)
             stack.enter_context(mock.patch.object(owner, name, made))
-        yield
+        yield reached
 
 
-def _rewritten(where: str, edits: tuple[Edit, ...]) -> tuple[Any, str, Any]:
+def _rewritten(where: str, edits: tuple[Edit, ...], reached: Reached) -> tuple[Any, str, Any]:
     module_name, _, path = where.partition(":")
     module = importlib.import_module(module_name)
     owner: Any = module
@@ -211,10 +241,30 @@ def _rewritten(where: str, edits: tuple[Edit, ...]) -> tuple[Any, str, Any]:
     for parent in parents:
         owner = getattr(owner, parent)
     text = textwrap.dedent(inspect.getsource(inspect.getattr_static(owner, name)))
+    lines = []
     for edit in edits:
         if text.count(edit.old) != 1:
             raise ValueError(f"{where} has {text.count(edit.old)} times: {edit.old}")
+        at = text.index(edit.old)
         text = text.replace(edit.old, edit.new)
+        lines.append(text.count("\n", 0, at) + 1)
+    tree = ast.parse(text)
+    for line in lines:
+        _count(tree, line)
+    body = [*ast.parse("from __future__ import annotations").body, *tree.body]
     made: dict[str, Any] = {}
-    exec(compile("from __future__ import annotations\n" + text, f"<{where}>", "exec"), vars(module), made)
+    names = {**vars(module), "__reached__": reached}
+    exec(compile(ast.fix_missing_locations(ast.Module(body, [])), f"<{where}>", "exec"), names, made)
     return owner, name, made[name]
+
+
+def _count(tree: ast.AST, line: int) -> None:
+    """Puts a call of `__reached__` before the innermost statement on a line."""
+    block, place = None, 0
+    for node in ast.walk(tree):  # outer ones first
+        for statements in (getattr(node, each, None) for each in ("body", "orelse", "finalbody")):
+            for number, statement in enumerate(statements if isinstance(statements, list) else ()):
+                if node is not tree and statement.lineno <= line <= (statement.end_lineno or 0):
+                    block, place = statements, number
+    if block is not None:
+        block.insert(place, ast.parse("__reached__()").body[0])

@@ -30,7 +30,7 @@ class Nemesis:
         world, chance = self._world, self._chance
         copies = bool(world.plan.replicas)
         faults: list[tuple[float, float, Callable[[], Awaitable[None]]]] = [
-            (4, 4, self._crash),
+            (4, 4, self.crash),
             (2, 1, self._pause),
             (2, 1, self._isolate),
             (1.5, 0.5, self._one_way),
@@ -55,18 +55,20 @@ class Nemesis:
             if chance.random() < (0.4 if world.plan.harsh_faults else 0.7):
                 await self._tasks[-1]
         await asyncio.gather(*self._tasks)
-        self._make_whole()
+        self.make_whole()
 
-    def _make_whole(self) -> None:
+    def make_whole(self) -> None:
         net = self._world.net
         net.heal()
+        net.tap = lambda _source, _target, _action: 0.0
+        self._world.allowed = float("inf")
         net.drop = net.slow = net.double = 0.0
         for machine in self._world.machines:
             if not machine.up:
                 machine.start()
         self._world.trace.note("all is whole")
 
-    async def _for_a_while(self, seconds: float) -> None:
+    async def for_a_while(self, seconds: float) -> None:
         await asyncio.sleep(min(self._chance.expovariate(1 / seconds), 4 * seconds))
 
     # --- nodes ------------------------------------------------------------------------------------------------------
@@ -75,24 +77,24 @@ class Nemesis:
         up = [machine for machine in self._world.data if machine.up and machine.life.paused_at is None]
         return self._chance.choice(up) if up else None
 
-    async def _crash(self, machine: Machine | None = None, seconds: float = 2.0) -> None:
+    async def crash(self, machine: Machine | None = None, seconds: float = 2.0) -> None:
         machine = machine or self._some_data()
         if machine is None or not machine.up:
             return
         machine.crash(self._chance, self._chance.random() < 0.5)
-        await self._for_a_while(seconds)
+        await self.for_a_while(seconds)
         if not machine.up:
             machine.start()
 
     async def _crash_master(self) -> None:
-        await self._crash(self._chance.choice(self._world.masters), 1.0)
+        await self.crash(self._chance.choice(self._world.masters), 1.0)
 
     async def _blackout(self) -> None:
         """All data nodes at once; often the masters with them."""
         machines: list[Machine] = [*self._world.data]
         if self._chance.random() < 0.5:
             machines += self._world.masters
-        await asyncio.gather(*(self._crash(machine, 1.0) for machine in machines))
+        await asyncio.gather(*(self.crash(machine, 1.0) for machine in machines))
 
     async def _pause(self) -> None:
         machine = self._some_data()
@@ -101,7 +103,7 @@ class Nemesis:
         self._world.trace.note(machine.name, "pauses")
         life = machine.life
         self._world.loop.pause(life)
-        await self._for_a_while(2.5)
+        await self.for_a_while(2.5)
         self._world.loop.resume(life)
         self._world.trace.note(machine.name, "goes on")
 
@@ -110,7 +112,7 @@ class Nemesis:
     async def _cut(self, some: list[str], others: list[str], back: bool) -> None:
         self._world.trace.note("cut", some, others, "both ways" if back else "one way")
         self._world.net.part(some, others, back=back)
-        await self._for_a_while(3.0)
+        await self.for_a_while(3.0)
         self._world.net.heal()
         self._world.trace.note("healed")
 
@@ -140,17 +142,17 @@ class Nemesis:
 
     async def _lossy(self) -> None:
         self._world.net.drop = self._chance.choice((0.01, 0.05, 0.2))
-        await self._for_a_while(2.0)
+        await self.for_a_while(2.0)
         self._world.net.drop = 0.0
 
     async def _slow(self) -> None:
         self._world.net.slow = self._chance.choice((0.1, 0.5))
-        await self._for_a_while(3.0)
+        await self.for_a_while(3.0)
         self._world.net.slow = 0.0
 
     async def _repeating(self) -> None:
         self._world.net.double = self._chance.choice((0.1, 0.5))
-        await self._for_a_while(3.0)
+        await self.for_a_while(3.0)
         self._world.net.double = 0.0
 
     # --- disks ------------------------------------------------------------------------------------------------------

@@ -14,7 +14,7 @@ from typing import Any
 
 from quidditch.transport import errors
 from quidditch.transport.api import Handler, NotSent, TimedOut, TransportError, Unreachable
-from quidditch.transport.connection import DEAD_SECONDS
+from quidditch.transport.connection import DEAD_SECONDS, PING_SECONDS
 from quidditch.transport.serving import Serving, handled
 from tests.sim.loop import Life, SimulatedLoop
 from tests.sim.trace import Trace
@@ -36,6 +36,8 @@ class Network:
         self.chance = random.Random(seed)
         self.drop = self.double = self.slow = 0.0
         self.delay = 0.0005
+        self.tap: Callable[[str, str, str], float] = lambda _source, _target, _action: 0.0
+        """Asked about every request that goes out, from whom to whom and what: the answer is how many seconds later it comes."""
         self._doubled = doubled
         self._nodes: dict[str, SimulatedTransport] = {}
         self._cut: dict[tuple[str, str], float] = {}
@@ -47,6 +49,9 @@ class Network:
     def join(self, node_id: str, life: Life) -> SimulatedTransport:
         """A node of this network; one that had the id before is gone."""
         transport = self._nodes[node_id] = SimulatedTransport(self, node_id, life)
+        for number, call in self._calls.items():
+            if call.target == node_id and not call.connecting:  # what beats on such a connection is answered by a reset
+                self.loop.call_later(PING_SECONDS, self._break, number, f"node [{node_id}] has started anew")
         return transport
 
     # --- faults -----------------------------------------------------------------------------------------------------
@@ -102,14 +107,19 @@ class Network:
             return number
         if action not in QUIET:
             self.trace.note(source.node_id, "->", target, action, len(payload), f"{zlib.crc32(payload):08x}")
+        late = self.tap(source.node_id, target, action)
         copies = 2 if self._doubled(action) and self.chance.random() < self.double else 1
         for copy in range(copies):
             self._pass(
-                source.node_id, target, number, lambda copy=copy: self._arrive(number, target, action, payload, copy)
+                source.node_id,
+                target,
+                number,
+                lambda copy=copy: self._arrive(number, target, action, payload, copy),
+                late,
             )
         return number
 
-    def _pass(self, source: str, target: str, number: int, arrive: Callable[[], None]) -> None:
+    def _pass(self, source: str, target: str, number: int, arrive: Callable[[], None], late: float = 0.0) -> None:
         """One message on its way."""
         if self.chance.random() < self.drop:
             # What a connection loses ends it, at once or when it has been silent for too long.
@@ -125,7 +135,7 @@ class Network:
             else:
                 arrive()
 
-        self.loop.call_later(self.latency(), come)
+        self.loop.call_later(self.latency() + late, come)
 
     def _arrive(self, number: int, target: str, action: str, payload: bytes, copy: int) -> None:
         call = self._calls.get(number)

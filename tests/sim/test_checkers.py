@@ -15,8 +15,9 @@ from tests.sim.checkers import (
     check_checkpoints,
     check_history,
     check_rest,
+    check_stored,
 )
-from tests.sim.disk import Record
+from tests.sim.disk import Commit, Folder, Record
 
 SHARD = ("uuid", 0)
 
@@ -112,3 +113,13 @@ def test_the_global_checkpoint_is_on_every_disk() -> None:
     check_checkpoints(SHARD, {"p": 4, "r": 3}, {"p": 5, "r": 4})
     with pytest.raises(Violation):
         check_checkpoints(SHARD, {"p": 4, "r": 5}, {"p": 5, "r": 4})
+
+
+def test_a_copy_in_sync_lacks_what_was_acknowledged() -> None:
+    folder = Folder(
+        "", commits=[Commit(3, 3, {})], log=[Record(4, 1, "index", "a"), Record(5, 1, "index", "b")], synced=1
+    )
+    there, lost = [Write(SHARD, id, "v", 0.0, 1.0, "ok", seq_no, 1) for id, seq_no in (("a", 4), ("b", 5))]
+    check_stored(SHARD, "d0", [there], folder)
+    with pytest.raises(Violation, match="in place of"):
+        check_stored(SHARD, "d0", [there, lost], folder)

@@ -6,10 +6,12 @@ import os
 
 import pytest
 
-from tests.sim.mutations import MUTATIONS, Mutation, mutated, seeds_to_detection
+from tests.sim.mutations import MUTATIONS, Mutation, look_for, mutated
+from tests.sim.plans import PLANS
+from tests.sim.world import simulate
 
 ALL = bool(os.environ.get("QUIDDITCH_ALL_MUTATIONS"))
-SEEDS = 100 if ALL else 6
+SEEDS = 40 if ALL else 6
 """A mutation that is not found in so many seeds is one that nothing would find."""
 
 
@@ -17,7 +19,17 @@ SEEDS = 100 if ALL else 6
     "mutation", [each for each in MUTATIONS if ALL or each.quick], ids=lambda mutation: str(mutation.name)
 )
 def test_it_is_found(mutation: Mutation) -> None:
-    assert seeds_to_detection(mutation, SEEDS) is not None
+    found = look_for(mutation, SEEDS)
+    print(f"{mutation.name}: {found.seeds} seeds of [{mutation.plan}], reached {found.reached} times")
+    assert found.seeds is not None, f"reached {found.reached} times in {SEEDS} seeds, and nothing was seen"
+
+
+@pytest.mark.parametrize("plan", PLANS)
+def test_without_a_mutation_nothing_is_found(plan: str) -> None:
+    for seed in range(SEEDS if ALL else 2):
+        report = simulate(seed, PLANS[plan](seed))
+        assert report.violation is None, f"seed {seed}"
+        assert report.acknowledged
 
 
 def test_every_mutation_changes_what_is_there() -> None:

@@ -7,7 +7,7 @@ import contextlib
 import random
 import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ from quidditch.transport.api import TransportError
 from quidditch.transport.shards import ShardMissing
 from quidditch_kernel import KernelError
 from tests.sim import checkers
+from tests.sim.aimed import Aimed
 from tests.sim.checkers import CopyAtRest, Ledger, Read, ShardId, Violation, Write
 from tests.sim.disk import Record, durable_checkpoint
 from tests.sim.loop import SimulatedLoop, simulated
@@ -54,6 +55,10 @@ class Plan:
     """What a message takes on average, and `work` what a thread does."""
     work: float = 0.0005
     harsh_faults: bool = False
+    aims: tuple[str, ...] = ()
+    """The dangers that its faults are aimed at, see `tests/sim/aimed.py`; none: faults of all kinds, by chance."""
+    look: float = 0.5
+    """The pause between two looks at the checkpoints."""
 
     @classmethod
     def of(cls, seed: int) -> Plan:
@@ -90,6 +95,27 @@ class Plan:
             harsh_faults=True,
         )
 
+    @classmethod
+    def aimed(cls, seed: int, *aims: str, replicas: int = 2, **more: Any) -> Plan:
+        """A small cluster and one danger again and again."""
+        chance = random.Random(seed * 5 + len(aims))
+        plan = cls(
+            masters=1,
+            data=3,
+            shards=1,
+            replicas=replicas,
+            writers=4,
+            ids=chance.choice((2, 5)),
+            pause=0.05,
+            seconds=8.0,
+            delayed=chance.choice(("0s", "5s")),
+            delay=0.002,
+            work=0.005,
+            aims=aims,
+            look=0.1,
+        )
+        return replace(plan, **more)
+
 
 @dataclass(frozen=True)
 class Report:
@@ -119,7 +145,6 @@ class World:
         self.data = [Data(f"d{number}", self.net, seeds) for number in range(plan.data)]
         self.coordinator = Coordinator("c", self.net, seeds)
         self.machines: list[Machine] = [*self.masters, *self.data, self.coordinator]
-        self.owners: dict[tuple[str, ShardId], str] = {}
         self._values = _counted("v")
         disks.clear()
         for machine in self.data:
@@ -157,7 +182,7 @@ class World:
             self.loop.spawn(self.coordinator.life, self._client(random.Random(self.chance.random())))
             for _ in range(self.plan.writers)
         ]
-        nemesis = Nemesis(self)
+        nemesis = Aimed(self) if self.plan.aims else Nemesis(self)
         await nemesis.run(self.plan.seconds)
         self._stopping = True
         await asyncio.gather(*clients)
@@ -167,6 +192,8 @@ class World:
         self._judge()
 
     _stopping = False
+    allowed: float = float("inf")
+    """How many operations clients may begin yet."""
 
     async def _until(self, what: str, holds: Callable[[], bool], seconds: float) -> None:
         deadline = self.loop.time() + seconds
@@ -216,6 +243,10 @@ class World:
 
     async def _client(self, chance: random.Random) -> None:
         while not self._stopping:
+            if self.allowed <= 0:
+                await asyncio.sleep(0.02)
+                continue
+            self.allowed -= 1
             if chance.random() < 0.1:
                 await self._read(chance)
             else:
@@ -323,31 +354,48 @@ class World:
 
     async def _watch(self) -> None:
         while self.violation is None:
-            await asyncio.sleep(0.5)
+            await asyncio.sleep(self.plan.look)
             try:
                 self._look()
             except Violation as violation:
                 self.violation = violation
 
     def _look(self) -> None:
-        """Checkpoints while the cluster runs. A copy whose node is down counts with what lies on its disk."""
+        """Checkpoints while the cluster runs. A copy whose node is down counts with what lies on its disk, and so does one whose data is
+        the beginning of a new copy: opened for that it has gone back, but its log has not.
+        """
         known: dict[ShardId, dict[str, int]] = {}
-        stored: dict[tuple[str, ShardId], int] = {}
-        for name, shard, allocation_id, engine in self.engines():
-            self.owners[name, shard] = allocation_id
-            _, _, stored[name, shard], known.setdefault(shard, {})[name] = engine.checkpoints()
+        stored: dict[tuple[str, ShardId, str], int] = {}
+        for name, shard, id, engine in self.engines():
+            _, _, stored[name, shard, id], known.setdefault(shard, {})[name] = engine.checkpoints()
         for shard, routing in self.shards():
             in_sync = {}
             for machine in self.data:
-                key = (machine.name, shard)
-                if self.owners.get(key) in routing.in_sync:
-                    at = stored[key] if key in stored else self._on_disk(machine, shard)
+                if self._is_in_sync(machine, shard, routing):
+                    self._has_acknowledged(machine, shard)
+                    told = (stored.get((machine.name, shard, id)) for id in routing.in_sync)
+                    at = next((each for each in told if each is not None), None)
+                    at = at if at is not None else self._on_disk(machine, shard)
                     if at is not None:
                         in_sync[machine.name] = at
             checkers.check_checkpoints(shard, known.get(shard, {}), in_sync)
 
+    def _is_in_sync(self, machine: Data, shard: ShardId, routing: ShardRouting) -> bool:
+        """Whether the data on the node counts as in sync."""
+        ids = machine.allocations.of(*shard) if machine.allocations is not None else None
+        return bool(ids) and any(id in routing.in_sync for id in ids or ())
+
+    def _has_acknowledged(self, machine: Data, shard: ShardId) -> None:
+        folder = self._folder(machine, shard)
+        if folder is not None:
+            writes = [write for write in self.ledger.writes[-100:] if write.shard == shard and write.outcome == "ok"]
+            checkers.check_stored(shard, machine.name, writes, folder)
+
+    def _folder(self, machine: Data, shard: ShardId) -> Any:
+        return machine.disk.folder(f"{machine.name}/nodes/0/indices/{shard[0]}/{shard[1]}")
+
     def _on_disk(self, machine: Data, shard: ShardId) -> int | None:
-        folder = machine.disk.folder(f"{machine.name}/nodes/0/indices/{shard[0]}/{shard[1]}")
+        folder = self._folder(machine, shard)
         return durable_checkpoint(folder) if folder is not None else None
 
     def _judge(self) -> None:

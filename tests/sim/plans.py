@@ -1,0 +1,20 @@
+"""The kinds of runs by name: hard faults of all kinds, and faults that are aimed at one danger (`tests/sim/aimed.py`)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from tests.sim.world import Plan
+
+PLANS: dict[str, Callable[[int], Plan]] = {
+    "harsh": Plan.harsh,
+    "relay": lambda seed: Plan.aimed(seed, "relay", replicas=1),
+    "blackout": lambda seed: Plan.aimed(seed, "blackout"),
+    "leave behind": lambda seed: Plan.aimed(seed, "leave_behind"),
+    "deposed": lambda seed: Plan.aimed(seed, "deposed"),
+    "late operations": lambda seed: Plan.aimed(seed, "late_operations"),
+    "rebuild": lambda seed: Plan.aimed(seed, "rebuild", replicas=1, work=0.02, pause=0.02, writers=8),
+    "lose source": lambda seed: Plan.aimed(seed, "lose_source", replicas=1),
+    "move primary": lambda seed: Plan.aimed(seed, "move_primary", replicas=1, work=0.01, pause=0.02, writers=8),
+    "flush and part": lambda seed: Plan.aimed(seed, "flush_and_part"),
+}
