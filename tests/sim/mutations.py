@@ -90,7 +90,7 @@ MUTATIONS: list[Mutation] = [
     Mutation("accept an old term", (
         Edit(f"{REPLICA}._check", "if head.primary_term < self.primary_term:", "if False:"),
         Edit(f"{MODEL}.apply", "if primary_term < self.term:", "if False:"),
-    )),
+    ), plan="late operations", quick=True),
     Mutation("do not adopt a new term", (
         Edit(f"{REPLICA}.follow", "if head.primary_term > self.primary_term:\n        async", "if False:\n        async"),
     ), quick=True),
@@ -173,7 +173,7 @@ MUTATIONS: list[Mutation] = [
     )),
     Mutation("skip gap filling", (
         Edit(f"{MODEL}._restore", "if not self._has(seq_no):", "if False:"),
-    )),
+    ), plan="leave behind", quick=True),
     Mutation("a promotion restores nothing", (
         Edit(f"{MODEL}._restore", "for _, record in sorted(self.folder.records().items()):", "for record in ():"),
     ), quick=True),
