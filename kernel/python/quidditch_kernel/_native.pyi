@@ -326,9 +326,29 @@ def statistics(reader: Reader, plan: Plan, cancel: Cancel | None = None) -> byte
 def merge_statistics(blocks: Sequence[bytes]) -> bytes:
     """Their sums: the `statistics` by which `query`, `search` and `fetch` score then."""
 
-def merge(plan: Plan, blocks: Sequence[bytes], cursor: bytes | None = None, cancel: Cancel | None = None) -> bytes: ...
+def merge(
+    plan: Plan,
+    blocks: Sequence[bytes],
+    cursor: bytes | None = None,
+    cancel: Cancel | None = None,
+    places: Sequence[int] | None = None,
+) -> bytes:
+    """The final result. `places`: where the shard of each block stands among all that are searched; without, the blocks are those
+    of all, in their order. A block of :func:`reduce` knows the places of its shards."""
+
+def reduce(plan: Plan, blocks: Sequence[bytes], places: Sequence[int], cancel: Cancel | None = None) -> bytes:
+    """One block, of the kind that `query` makes, from those of several shards: no more hits than the page needs, each bucket once.
+    Merged with those of the other shards it answers what all together would."""
+
 def fetch_refs(merged: bytes) -> list[tuple[int, bytes]]:
-    """Of a merged block: what each shard (its place among the blocks) has to fetch, as `refs` of `fetch`."""
+    """Of a merged block: what each shard (its place) has to fetch, as `refs` of `fetch`."""
+
+def set_request_limit(limit: int) -> None:
+    """Bytes that all searches of this process may hold together for their aggregations; beyond, they are refused with
+    circuit_breaking_exception."""
+
+def request_memory() -> tuple[int, int]:
+    """Bytes that searches hold now, and how often one was refused more."""
 
 def fetch(
     index: str,
@@ -340,11 +360,8 @@ def fetch(
     cancel: Cancel | None = None,
     statistics: bytes | None = None,
 ) -> bytes: ...
-def render(
-    plan: Plan, merged: bytes, hits: Sequence[bytes], places: Sequence[int] | None = None, cursor: bytes | None = None
-) -> Outcome:
-    """`places`: where among all shards of a scroll those of the merged blocks stand, for the next cursor; `cursor`: that of
-    the page before."""
+def render(plan: Plan, merged: bytes, hits: Sequence[bytes], cursor: bytes | None = None) -> Outcome:
+    """`cursor`: that of the page before."""
 
 def count(readers: Sequence[Reader], plan: Plan, cancel: Cancel | None = None) -> int: ...
 def format_number(value: float, pattern: str) -> str:

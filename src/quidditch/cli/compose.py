@@ -123,6 +123,7 @@ def assemble(
     control.subscribe(data.apply)
     data.apply(data.state, control.state)
     pressure = _pressure(config, lambda name: control.state.settings.get(name))
+    _limit_kernel(control, pressure)
     service.serve(data, transport, clock, pressure.indexing)
     nodes = Nodes(transport)
     searches = Searches(transport)
@@ -185,9 +186,19 @@ def _pressure(config: Config, setting: Callable[[str], Any]) -> Pressure:
         limit("indices.breaker.request.limit", "60%"),
         lambda: max(memory // 4, 2 * largest),
         limit("indices.breaker.total.limit", "95%"),
+        quidditch_kernel.request_memory,
     )
     indexing = IndexingPressure(max(config.size("indexing_pressure.memory.limit"), largest))
     return Pressure(breakers, indexing, config.number("thread_pool.search.queue_size"))
+
+
+def _limit_kernel(control: ControlPlane, pressure: Pressure) -> None:
+    """The kernel refuses aggregations by the limit of the `request` breaker, which may change."""
+    limit = pressure.breakers.request.limit
+    quidditch_kernel.set_request_limit(limit())
+    control.subscribe(
+        lambda old, new: None if old.settings is new.settings else quidditch_kernel.set_request_limit(limit())
+    )
 
 
 def node_spec(config: Config, node_id: str, http_address: str, transport_address: str) -> NodeSpec:

@@ -17,7 +17,7 @@ from quidditch.model.objects import Index
 from quidditch.transport import errors
 from quidditch.transport.breakers import Breaker
 from quidditch.transport.searches import Part, Query, Wanted
-from quidditch_kernel import Cancel, Reader
+from quidditch_kernel import Cancel, KernelError, Reader
 
 CANCELLED = "task_cancelled_exception"
 
@@ -58,6 +58,11 @@ class Run:
     held: int = 0
     refused: ApiError | None = None
     """Why there is no memory for what the shards answered."""
+    reduced: bytes | None = None
+    """What the shards that are not in `blocks` any more answered, merged."""
+    reducing: bool = False
+    broken: KernelError | None = None
+    """Why what was answered cannot be merged."""
 
     @property
     def cancel(self) -> Cancel | None:
@@ -75,7 +80,34 @@ class Run:
 
     def again(self) -> Run:
         """The search from its beginning, with what is known of copies that do not answer."""
-        return replace(self, blocks={}, sources={}, errors={}, unfetched=set(), spent_ms=0.0, held=0)
+        return replace(self, blocks={}, sources={}, errors={}, unfetched=set(), spent_ms=0.0, held=0, reduced=None)
+
+    @property
+    def answered(self) -> bool:
+        return bool(self.blocks) or self.reduced is not None
+
+    def answers(self) -> tuple[list[int], list[bytes]]:
+        """What was answered so far, in the order of the shards, and the places; that of what is merged already says nothing."""
+        places = sorted(self.blocks)
+        blocks = [self.blocks[at] for at in places]
+        return (places, blocks) if self.reduced is None else ([0, *places], [self.reduced, *blocks])
+
+    def starts_reducing(self) -> bool:
+        """Whether what was answered fills a batch that nobody merges yet; the pages of a scroll are merged as they are."""
+        full = len(self.blocks) + (self.reduced is not None) >= self.prepared.batch
+        if not full or self.reducing or self.broken is not None or self.prepared.batch >= len(self.prepared.readers):
+            return False
+        self.reducing = self.cursor is None and not self.hold_ms
+        return self.reducing
+
+    def replace_by(self, places: Sequence[int], reduced: bytes) -> None:
+        """The answers of these places are merged with what was merged before."""
+        released = sum(len(self.blocks.pop(at)) for at in places if at in self.blocks) + len(self.reduced or b"")
+        self.reduced = reduced
+        if self.memory is not None:
+            self.memory.give(released)
+            self.held -= released
+            self._take(len(reduced))
 
     def plan_of(self, at: int) -> CompiledPlan:
         return self.plan if self.prepared.plans is None else self.prepared.plans[at]
@@ -172,10 +204,13 @@ class Run:
         """What the shard answered, as long as there is memory for it."""
         self.errors.pop(at, None)
         self.blocks[at] = block
+        self._take(len(block))
+
+    def _take(self, count: int) -> None:
         if self.memory is not None:
             try:
-                self.memory.take(len(block), "<reduce_aggs>")
-                self.held += len(block)
+                self.memory.take(count, "<reduce_aggs>")
+                self.held += count
             except ApiError as error:
                 self.refused = error
 

@@ -12,6 +12,7 @@ from collections import defaultdict
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
+from functools import partial
 from itertools import count
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -105,10 +106,11 @@ class Scatter:
                 await self._gather(run)
             await self._ask_all(run, self._query)
             self._check_queried(run)
-            places = sorted(run.blocks)
-            blocks = [run.blocks[at] for at in places]
-            merged = await self._merged(blocks, lambda: quidditch_kernel.merge(plan.kernel, blocks, cursor, run.cancel))
-            refs = [(places[block], wanted) for block, wanted in quidditch_kernel.fetch_refs(merged)]
+            places, blocks = run.answers()
+            merged = await self._merged(
+                blocks, lambda: quidditch_kernel.merge(plan.kernel, blocks, cursor, run.cancel, places)
+            )
+            refs = quidditch_kernel.fetch_refs(merged)
             hits, lost = await self._fetch_all(run, refs)
             if lost and not last and not _is_cancelled(lost) and all(self._untried(run, at) is not None for at in lost):
                 for at in lost:
@@ -119,7 +121,7 @@ class Scatter:
             if refs and (not hits or _is_cancelled(lost)):
                 raise phase_failed(prepared.failures, phase="fetch")
             return await self._merged(
-                [*blocks, *hits], lambda: quidditch_kernel.render(plan.kernel, merged, hits, places, cursor)
+                [*blocks, *hits], lambda: quidditch_kernel.render(plan.kernel, merged, hits, cursor)
             )
         except KernelError as error:
             failed = from_kernel(error)
@@ -133,7 +135,9 @@ class Scatter:
         """Raises search_phase_execution_exception where there is nothing to answer with, or no memory for it."""
         if run.refused is not None:
             raise phase_failed([ShardFailure(*reader[:3], run.refused) for reader in run.prepared.readers])
-        if not run.blocks or _is_cancelled(run.errors):
+        if run.broken is not None:
+            raise run.broken
+        if not run.answered or _is_cancelled(run.errors):
             raise phase_failed([*run.prepared.failures, *run.failures()])
         if run.cursor is None and not run.errors:
             run.plan.pace.note(run.spent_ms / 1000)
@@ -284,6 +288,7 @@ class Scatter:
     async def _query(self, run: Run, node: str, places: Sequence[int]) -> None:
         if not run.is_away(places[0]):
             await self._own.query(run, places)
+            await self._reduce(run)
             return
         started = time.perf_counter()
         try:
@@ -305,6 +310,19 @@ class Scatter:
         run.take(places, answer.blocks)
         for position, at in enumerate(places):
             run.sources[at] = Source(node, answer.context, position)
+        await self._reduce(run)
+
+    async def _reduce(self, run: Run) -> None:
+        """Merges what was answered so far whenever it fills a batch: no more than that is held (`batched_reduce_size`)."""
+        while run.starts_reducing():
+            places, blocks = run.answers()
+            work = partial(quidditch_kernel.reduce, run.plan.kernel, blocks, places, run.cancel)
+            try:
+                run.replace_by(places, await self._merged(blocks, work))
+            except KernelError as error:
+                run.broken = error
+            finally:
+                run.reducing = False
 
     # --- fetch ------------------------------------------------------------------------------------------------------
 

@@ -8,14 +8,31 @@ from quidditch.model.errors import ApiError
 
 
 class Breaker:
-    """One kind of memory. Used from the event loop's thread; `limit` may change, `parent` counts too."""
+    """One kind of memory. Used from the event loop's thread; `limit` may change, `parent` counts too. `beside`: memory of this kind
+    that is taken and refused elsewhere, bytes held now and how often.
+    """
 
-    def __init__(self, name: str, limit: Callable[[], int], parent: Breaker | None = None) -> None:
+    def __init__(
+        self,
+        name: str,
+        limit: Callable[[], int],
+        parent: Breaker | None = None,
+        beside: Callable[[], tuple[int, int]] = lambda: (0, 0),
+    ) -> None:
         self.name = name
         self.limit = limit
-        self.used = 0
-        self.tripped = 0
+        self._taken = 0
+        self._refused = 0
         self._parent = parent
+        self._beside = beside
+
+    @property
+    def used(self) -> int:
+        return self._taken + self._beside()[0]
+
+    @property
+    def tripped(self) -> int:
+        return self._refused + self._beside()[1]
 
     def take(self, count: int, label: str) -> None:
         """Raises circuit_breaking_exception; `label` says for what."""
@@ -24,7 +41,7 @@ class Breaker:
         wanted = self.used + count
         limit = self.limit()
         if wanted > limit:
-            self.tripped += 1
+            self._refused += 1
             if self._parent is not None:
                 self._parent.give(count)
             raise ApiError(
@@ -34,10 +51,10 @@ class Breaker:
                 f"which is larger than the limit of [{limit}/{_human(limit)}]",
                 {"bytes_wanted": wanted, "bytes_limit": limit, "durability": "TRANSIENT"},
             )
-        self.used = wanted
+        self._taken += count
 
     def give(self, count: int) -> None:
-        self.used -= count
+        self._taken -= count
         if self._parent is not None:
             self._parent.give(count)
 
@@ -45,9 +62,16 @@ class Breaker:
 class Breakers:
     """Those of a node: bodies of requests, what searches hold until they are answered, and all together."""
 
-    def __init__(self, requests: Callable[[], int], in_flight: Callable[[], int], total: Callable[[], int]) -> None:
-        self.parent = Breaker("parent", total)
-        self.request = Breaker("request", requests, self.parent)
+    def __init__(
+        self,
+        requests: Callable[[], int],
+        in_flight: Callable[[], int],
+        total: Callable[[], int],
+        kernel: Callable[[], tuple[int, int]] = lambda: (0, 0),
+    ) -> None:
+        """`kernel`: what aggregations hold on shards, and how often they were refused more."""
+        self.parent = Breaker("parent", total, beside=lambda: (kernel()[0], 0))
+        self.request = Breaker("request", requests, self.parent, kernel)
         self.in_flight = Breaker("in_flight_requests", in_flight, self.parent)
 
     def all(self) -> tuple[Breaker, ...]:

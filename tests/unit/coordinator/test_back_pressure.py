@@ -88,7 +88,7 @@ def test_what_shards_answer_is_held_up_to_the_limit_of_the_request_breaker() -> 
     async def test(found: Fleet) -> None:
         await fill(found)
         one, two = found.members
-        body = {"size": 40, "sort": ["n"], "aggs": {"n": {"terms": {"field": "n", "size": 50}}}}
+        body = {"size": 40, "sort": ["n"]}
         await one.put("/_cluster/settings", {"persistent": {"indices.breaker.request.limit": "100b"}})
         await two.applied(lambda state: state.settings.get("indices.breaker.request.limit") is not None)
         for member in found.members:
@@ -104,5 +104,35 @@ def test_what_shards_answer_is_held_up_to_the_limit_of_the_request_breaker() -> 
             assert each["breakers"]["request"]["estimated_size_in_bytes"] == 0
         await one.put("/_cluster/settings", {"persistent": {"indices.breaker.request.limit": None}})
         assert len((await one.get("/goods/_search", body))["hits"]["hits"]) == 40
+
+    run(2, test)
+
+
+def test_aggregations_that_hold_too_much_are_refused_whatever_else_the_node_does() -> None:
+    async def test(found: Fleet) -> None:
+        await fill(found)
+        one, two = found.members
+        by_word = {
+            "size": 0,
+            "aggs": {"words": {"terms": {"field": "t.keyword"}, "aggs": {"n": {"avg": {"field": "n"}}}}},
+        }
+        fine = await one.get("/goods/_search", by_word)
+        await one.put("/_cluster/settings", {"persistent": {"indices.breaker.request.limit": "8kb"}})
+        answer = await two.ask("GET", "/goods/_search", by_word)
+        error = answer.json["error"]
+        assert (answer.status, error["type"]) == (429, "search_phase_execution_exception")
+        cause = error["root_cause"][0]
+        assert (cause["type"], cause["bytes_limit"], cause["durability"]) == (
+            "circuit_breaking_exception",
+            8192,
+            "TRANSIENT",
+        )
+        assert cause["reason"].startswith("[request] Data too large, data for [<agg [n]>] would be [")
+        shown = (await two.get("/_nodes/_local/stats/breaker"))["nodes"][two.id]["breakers"]["request"]
+        assert (shown["limit_size_in_bytes"], shown["estimated_size_in_bytes"]) == (8192, 0)
+        assert shown["tripped"] >= 1
+        await one.put("/_cluster/settings", {"persistent": {"indices.breaker.request.limit": None}})
+        again = await two.get("/goods/_search", by_word)
+        assert again["aggregations"] == fine["aggregations"]
 
     run(2, test)

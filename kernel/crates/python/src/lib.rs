@@ -26,7 +26,7 @@ mod _native {
     #[pymodule_export]
     use crate::search::{
         Cancel, Outcome, Plan, count, explain, fetch, fetch_refs, format_number, merge, merge_statistics, query,
-        render, search_shards, statistics,
+        reduce, render, request_memory, search_shards, set_request_limit, statistics,
     };
     #[pymodule_export]
     use crate::shard::{Runtime, Shard};

@@ -4,12 +4,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use pyo3::prelude::*;
+use pyo3::pybacked::PyBackedBytes;
 use pyo3::types::PyBytes;
-use quidditch_core::Result;
 use quidditch_core::aggs;
 use quidditch_core::interrupt::{self, Interruptible};
 use quidditch_core::reader::ShardReader;
 use quidditch_core::search::{self, Target, block, dfs};
+use quidditch_core::{Error, Result};
 
 use crate::error::{raise, run};
 use crate::reader::Reader;
@@ -212,21 +213,57 @@ pub fn merge_statistics(py: Python<'_>, blocks: Vec<Vec<u8>>) -> PyResult<Bound<
 }
 
 #[pyfunction]
-#[pyo3(signature = (plan, blocks, cursor = None, cancel = None))]
+#[pyo3(signature = (plan, blocks, cursor = None, cancel = None, places = None))]
 pub fn merge<'py>(
     py: Python<'py>,
     plan: &Plan,
-    blocks: Vec<Vec<u8>>,
+    blocks: Vec<PyBackedBytes>,
     cursor: Option<&[u8]>,
+    cancel: Option<&Cancel>,
+    places: Option<Vec<u32>>,
+) -> PyResult<Bound<'py, PyBytes>> {
+    let plan = &plan.inner;
+    let cancel = cancel.map(|cancel| &cancel.inner);
+    bytes(py, || {
+        let _interruptible = Interruptible::new(None, cancel);
+        block::encode(&search::merge_page(plan, placed(&blocks, places)?, cursor_of(cursor)?.as_ref())?)
+    })
+}
+
+#[pyfunction]
+#[pyo3(signature = (plan, blocks, places, cancel = None))]
+pub fn reduce<'py>(
+    py: Python<'py>,
+    plan: &Plan,
+    blocks: Vec<PyBackedBytes>,
+    places: Vec<u32>,
     cancel: Option<&Cancel>,
 ) -> PyResult<Bound<'py, PyBytes>> {
     let plan = &plan.inner;
     let cancel = cancel.map(|cancel| &cancel.inner);
     bytes(py, || {
         let _interruptible = Interruptible::new(None, cancel);
-        let results: Result<Vec<block::ShardResult>> = blocks.iter().map(|bytes| block::decode(bytes)).collect();
-        block::encode(&search::merge_page(plan, results?, cursor_of(cursor)?.as_ref())?)
+        block::encode(&search::reduce(plan, placed(&blocks, Some(places))?)?)
     })
+}
+
+/// Results with the places of their shards: those that are given, else one after the other.
+fn placed(blocks: &[PyBackedBytes], places: Option<Vec<u32>>) -> Result<Vec<(u32, block::ShardResult)>> {
+    let places = places.unwrap_or_else(|| (0..blocks.len() as u32).collect());
+    if places.len() != blocks.len() {
+        return Err(Error::illegal_argument(format!("[{}] places for [{}] results", places.len(), blocks.len())));
+    }
+    places.into_iter().zip(blocks).map(|(place, bytes)| Ok((place, block::decode(bytes)?))).collect()
+}
+
+#[pyfunction]
+pub fn set_request_limit(limit: usize) {
+    aggs::set_limit(limit);
+}
+
+#[pyfunction]
+pub fn request_memory() -> (usize, u64) {
+    aggs::memory()
 }
 
 #[pyfunction]
@@ -260,13 +297,12 @@ pub fn fetch<'py>(
 }
 
 #[pyfunction]
-#[pyo3(signature = (plan, merged, hits, places = None, cursor = None))]
+#[pyo3(signature = (plan, merged, hits, cursor = None))]
 pub fn render(
     py: Python<'_>,
     plan: &Plan,
     merged: &[u8],
     hits: Vec<Vec<u8>>,
-    places: Option<Vec<usize>>,
     cursor: Option<&[u8]>,
 ) -> PyResult<Outcome> {
     let plan = &plan.inner;
@@ -274,8 +310,7 @@ pub fn render(
         let fetched: Result<Vec<block::Fetched>> = hits.iter().map(|bytes| block::decode(bytes)).collect();
         let merged = block::decode(merged)?;
         let mut outcome = search::render(plan, &merged, fetched?);
-        let places = places.unwrap_or_default();
-        outcome.scroll = search::next_page(plan, &merged, &places, cursor_of(cursor)?.as_ref())?;
+        outcome.scroll = search::next_page(plan, &merged, cursor_of(cursor)?.as_ref())?;
         Ok(outcome)
     })?;
     Ok(Outcome { inner, taken: Duration::ZERO })

@@ -2,7 +2,8 @@
 
 use rustc_hash::FxHashMap;
 
-use super::collect::{Budget, Fall, Owners};
+use super::budget::Budget;
+use super::collect::{Fall, Owners};
 use super::source::Loaded;
 use crate::Result;
 

@@ -7,7 +7,8 @@ use rustc_hash::FxHashSet;
 use serde_json::Value;
 use tantivy::columnar::{Column, StrColumn};
 
-use super::collect::{Block, Budget, Collector, SegmentCtx, ShardCtx, Subs};
+use super::budget::Budget;
+use super::collect::{Block, Collector, SegmentCtx, ShardCtx, Subs};
 use super::hll::{Distinct, hash_bytes, mix};
 use super::ip_range::parse_ip;
 use super::out::Out;

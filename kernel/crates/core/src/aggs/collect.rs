@@ -4,12 +4,11 @@
 //! children, for each document, the bucket it fell into: the child's *owner*. String terms hand out fresh buckets in every
 //! segment; [`Collector::build`] takes the list of owners that turned out to be the same bucket and merges them.
 
-use std::cell::Cell;
-use std::rc::Rc;
 use std::sync::Arc;
 
 use tantivy::DocId;
 
+use super::budget::Budget;
 use super::partial::Partial;
 use super::plan::{AggNode, AggPlan, KeyPath};
 use super::sources::Sources;
@@ -57,50 +56,6 @@ impl Block<'_> {
             }
         }
     }
-}
-
-/// Memory that one request may use on this shard, shared by all of its collectors.
-#[derive(Clone)]
-pub struct Budget {
-    used: Rc<Cell<usize>>,
-    limit: usize,
-}
-
-impl Budget {
-    pub fn new(limit: usize) -> Budget {
-        Budget { used: Rc::new(Cell::new(0)), limit }
-    }
-
-    /// Takes `bytes` more, or fails as OpenSearch's request circuit breaker.
-    pub fn add(&self, bytes: usize) -> Result<()> {
-        let used = self.used.get() + bytes;
-        self.used.set(used);
-        if used <= self.limit {
-            return Ok(());
-        }
-        let reason = format!(
-            "[request] Data too large, data for [<agg>] would be [{used}/{}], which is larger than the limit of [{}/{}]",
-            human(used),
-            self.limit,
-            human(self.limit)
-        );
-        Err(Error::new("circuit_breaking_exception", 429, reason).with_detail(serde_json::json!({
-            "bytes_wanted": used, "bytes_limit": self.limit, "durability": "TRANSIENT"
-        })))
-    }
-}
-
-fn human(bytes: usize) -> String {
-    let mut value = bytes as f64;
-    let mut unit = "b";
-    for next in ["kb", "mb", "gb"] {
-        if value < 1024.0 {
-            break;
-        }
-        value /= 1024.0;
-        unit = next;
-    }
-    format!("{:.1}{unit}", (value * 10.0).floor() / 10.0).replace(".0", "")
 }
 
 /// What collectors know of their shard.
@@ -273,6 +228,16 @@ impl Fall {
     }
 }
 
+/// What an aggregation holds at least, as OpenSearch counts it.
+const WEIGHT: usize = 5120;
+
+fn weigh(nodes: &[AggNode], budget: &Budget) -> Result<()> {
+    nodes.iter().try_for_each(|node| {
+        budget.add_for(WEIGHT, &format!("<agg [{}]>", node.name))?;
+        weigh(&node.subs, budget)
+    })
+}
+
 /// Collects all aggregations of a plan over one shard.
 pub struct ShardCollector<'a> {
     ctx: ShardCtx<'a>,
@@ -287,6 +252,7 @@ pub struct ShardCollector<'a> {
 impl<'a> ShardCollector<'a> {
     pub fn new(plan: &'a AggPlan, reader: &'a ShardReader, sources: &'a dyn Sources) -> Result<ShardCollector<'a>> {
         let ctx = ShardCtx { reader, sources, budget: Budget::new(plan.memory_limit), scope: None };
+        weigh(&plan.aggs, &ctx.budget)?;
         let subs = Subs::new(&plan.aggs, &ctx)?;
         let seen = vec![false; reader.segments.len()];
         Ok(ShardCollector { ctx, subs, seen, open: false, docs: Vec::with_capacity(BLOCK), scores: Vec::new() })

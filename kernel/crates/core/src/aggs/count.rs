@@ -5,7 +5,8 @@ use std::sync::Arc;
 use serde_json::Value;
 use tantivy::columnar::ColumnIndex;
 
-use super::collect::{Block, Budget, Collector, Owners, SegmentCtx, ShardCtx, Subs};
+use super::budget::Budget;
+use super::collect::{Block, Collector, Owners, SegmentCtx, ShardCtx, Subs};
 use super::order;
 use super::out::Out;
 use super::partial::{Partial, mismatch};

@@ -1,6 +1,7 @@
 //! What aggregations with a fixed list of buckets share: bucket number = owner × buckets + position.
 
-use super::collect::{Block, Budget, Fall, SegmentCtx, Subs};
+use super::budget::Budget;
+use super::collect::{Block, Fall, SegmentCtx, Subs};
 use super::format::Format;
 use super::partial::{Fixed, Partial, Single, mismatch};
 use super::plan::AggNode;

@@ -74,7 +74,11 @@ impl Shape {
                 empty.push(part.empty);
             }
         }
-        let mut buckets = merge(all, self.min_doc_count, node, ctx)?;
+        let mut buckets = merge(all, if ctx.last { self.min_doc_count } else { 0 }, node, ctx)?;
+        if !ctx.last {
+            let empty = if empty.is_empty() { Vec::new() } else { ctx.subs(&node.subs, empty)? };
+            return Ok(Partial::Histogram(Box::new(Result { format, buckets, empty })));
+        }
         if self.min_doc_count == 0 {
             let empty = if empty.is_empty() { Vec::new() } else { ctx.subs(&node.subs, empty)? };
             let keys: Vec<u64> = buckets.iter().map(|b| b.key).collect();

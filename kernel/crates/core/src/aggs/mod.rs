@@ -13,6 +13,7 @@ pub mod render;
 pub mod sources;
 
 mod buckets;
+mod budget;
 mod cardinality;
 mod composite;
 mod count;
@@ -48,9 +49,10 @@ mod weighted;
 #[cfg(test)]
 mod tests;
 
+pub use budget::{memory, set_limit};
 pub use collect::ShardCollector;
 pub use format::decimal;
 pub use partial::Partial;
 pub use plan::{AggPlan, parse};
-pub use reduce::merge;
+pub use reduce::{merge, reduce};
 pub use render::{RenderOptions, render};

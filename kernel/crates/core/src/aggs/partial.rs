@@ -9,7 +9,7 @@ use super::{composite, histogram, percentiles, terms, top_hits};
 use crate::{Error, Result};
 
 /// Grows with every change of the form; another version is refused.
-pub const VERSION: u8 = 1;
+pub const VERSION: u8 = 2;
 
 /// The result of one aggregation of one shard, or of several shards merged. Children are in the order of the plan.
 #[derive(Debug, Clone, Serialize, Deserialize)]

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::collect::{Block, Budget, Collector, SegmentCtx, ShardCtx, Subs};
+use super::budget::Budget;
+use super::collect::{Block, Collector, SegmentCtx, ShardCtx, Subs};
 use super::format::Format;
 use super::hdr::Hdr;
 use super::out::Out;

@@ -8,11 +8,18 @@ use crate::{Error, Result, interrupt};
 pub struct ReduceCtx {
     buckets: usize,
     limit: usize,
+    /// Nothing else will be merged with this: buckets are cut off, and gaps filled.
+    pub last: bool,
 }
 
 impl ReduceCtx {
     pub fn new(limit: usize) -> ReduceCtx {
-        ReduceCtx { buckets: 0, limit }
+        ReduceCtx { buckets: 0, limit, last: true }
+    }
+
+    /// For results that are merged with others later: all buckets are kept, and not counted yet.
+    pub fn unfinished() -> ReduceCtx {
+        ReduceCtx { buckets: 0, limit: usize::MAX, last: false }
     }
 
     /// `more` buckets will be part of the answer.
@@ -78,6 +85,15 @@ pub fn merge(plan: &AggPlan, blocks: &[&[u8]]) -> Result<Vec<Partial>> {
     if blocks.is_empty() {
         return Ok(Vec::new());
     }
-    let parts = blocks.iter().map(|block| partial::decode(block)).collect::<Result<Vec<_>>>()?;
-    ReduceCtx::new(plan.max_buckets).subs(&plan.aggs, parts)
+    ReduceCtx::new(plan.max_buckets).subs(&plan.aggs, decoded(blocks)?)
+}
+
+/// Merges results of some of the shards into one of the same kind: merged with the others it answers what all at once would
+/// (OpenSearch's partial reduce, `batched_reduce_size`).
+pub fn reduce(plan: &AggPlan, blocks: &[&[u8]]) -> Result<Vec<u8>> {
+    partial::encode(&ReduceCtx::unfinished().subs(&plan.aggs, decoded(blocks)?)?)
+}
+
+fn decoded(blocks: &[&[u8]]) -> Result<Vec<Vec<Partial>>> {
+    blocks.iter().map(|block| partial::decode(block)).collect()
 }

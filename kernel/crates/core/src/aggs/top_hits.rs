@@ -87,7 +87,7 @@ impl AggKind for TopHits {
         }))
     }
 
-    fn reduce(&self, parts: Vec<Partial>, _node: &AggNode, _ctx: &mut ReduceCtx) -> Result<Partial> {
+    fn reduce(&self, parts: Vec<Partial>, _node: &AggNode, ctx: &mut ReduceCtx) -> Result<Partial> {
         let mut all = Found { total: 0, max_score: None, hits: Vec::new() };
         for part in parts {
             let Partial::Hits(part) = part else { return Err(mismatch()) };
@@ -99,7 +99,10 @@ impl AggKind for TopHits {
             all.hits.extend(part.hits);
         }
         all.hits.sort_by(|a, b| self.compare(a, b));
-        all.hits = all.hits.into_iter().skip(self.plan.from).take(self.plan.size).collect();
+        all.hits.truncate(self.plan.top());
+        if ctx.last {
+            all.hits.drain(..self.plan.from.min(all.hits.len()));
+        }
         Ok(Partial::Hits(Box::new(all)))
     }
 

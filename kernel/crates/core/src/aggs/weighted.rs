@@ -5,7 +5,8 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::RenderOptions;
-use super::collect::{Block, Budget, Collector, SegmentCtx, ShardCtx, Subs};
+use super::budget::Budget;
+use super::collect::{Block, Collector, SegmentCtx, ShardCtx, Subs};
 use super::format::Format;
 use super::kahan::Kahan;
 use super::metric::{Moments, single};

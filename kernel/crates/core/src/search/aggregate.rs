@@ -131,6 +131,11 @@ impl<'a> Collector<'a> {
     }
 }
 
+/// The partial results of several shards as one that goes on to be merged with others.
+pub fn reduce(plan: &Plan, blocks: &[&[u8]]) -> Result<Vec<u8>> {
+    aggs::reduce(plan.compiled_aggs.get()?, blocks)
+}
+
 /// The finished aggregations as the inside of the answer's `aggregations` object, from the partial results of all shards.
 pub fn merge(plan: &Plan, blocks: &[&[u8]]) -> Result<Vec<u8>> {
     let aggs = plan.compiled_aggs.get()?;

@@ -6,7 +6,7 @@ use super::sort::SortValue;
 use crate::{Error, Result};
 
 /// First byte of every block.
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 
 /// A document found, valid for the reader that found it.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -19,7 +19,7 @@ pub struct Hit {
     pub sort: Vec<SortValue>,
 }
 
-/// What one shard found.
+/// What one shard found, or several together.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct ShardResult {
     pub total: u64,
@@ -28,6 +28,8 @@ pub struct ShardResult {
     pub max_score: Option<f32>,
     /// Best first.
     pub hits: Vec<Hit>,
+    /// Where several shards are together: the place of each hit's shard among all that are searched.
+    pub places: Vec<u32>,
     pub aggs: Option<Vec<u8>>,
     pub timed_out: bool,
     /// None where the search had no `terminate_after`.
@@ -37,7 +39,7 @@ pub struct ShardResult {
 /// A hit of the merged list.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct MergedHit {
-    /// Index of the block it came in.
+    /// Place of its shard among all that are searched.
     pub shard: u32,
     pub hit: Hit,
 }

@@ -28,6 +28,7 @@ mod several_tests;
 mod tests;
 
 pub use collect::Cursor;
+pub use merge::reduce;
 pub use plan::Plan;
 pub use render::{Outcome, render};
 pub use service::{Target, count, explain, fetch_refs, merge_page, next_page, query, search};

@@ -39,7 +39,7 @@ pub fn query(reader: &ShardReader, plan: &Plan, cursor: Option<&Cursor>, place: 
 }
 
 /// Merges what the shards found; on later pages of a scroll the totals are those of the first.
-pub fn merge_page(plan: &Plan, results: Vec<ShardResult>, cursor: Option<&Cursor>) -> Result<Merged> {
+pub fn merge_page(plan: &Plan, results: Vec<(u32, ShardResult)>, cursor: Option<&Cursor>) -> Result<Merged> {
     let mut merged = merge(plan, results)?;
     if let Some(cursor) = cursor {
         (merged.total, merged.at_least, merged.max_score) = (cursor.total, cursor.at_least, cursor.max_score);
@@ -48,12 +48,12 @@ pub fn merge_page(plan: &Plan, results: Vec<ShardResult>, cursor: Option<&Cursor
     Ok(merged)
 }
 
-/// Where the next page of a scroll begins; None for a plan that is no scroll's. `places`: those of the merged shards among all.
-pub fn next_page(plan: &Plan, merged: &Merged, places: &[usize], cursor: Option<&Cursor>) -> Result<Option<Vec<u8>>> {
+/// Where the next page of a scroll begins; None for a plan that is no scroll's.
+pub fn next_page(plan: &Plan, merged: &Merged, cursor: Option<&Cursor>) -> Result<Option<Vec<u8>>> {
     if !plan.scroll {
         return Ok(None);
     }
-    Cursor::of(merged, places, cursor).map(|cursor| block::encode(&cursor)).transpose()
+    Cursor::of(merged, cursor).map(|cursor| block::encode(&cursor)).transpose()
 }
 
 /// The hits that each shard has to fetch, with their places.
@@ -79,7 +79,7 @@ pub fn search(targets: &[Target], plan: &Plan, cursor: Option<&[u8]>) -> Result<
     for (at, target) in targets.iter().enumerate() {
         let after = cursor.as_ref().map(|cursor| cursor.shard(at));
         match collect::execute(&target.reader, target.plan(plan), after) {
-            Ok(result) => results.push((at, result)),
+            Ok(result) => results.push((at as u32, result)),
             Err(error) => failures.push((at, error)),
         }
     }
@@ -89,11 +89,10 @@ pub fn search(targets: &[Target], plan: &Plan, cursor: Option<&[u8]>) -> Result<
         return Err(error.clone());
     }
     interruptible.without_time();
-    let (places, results): (Vec<usize>, Vec<ShardResult>) = results.into_iter().unzip();
     let merged = merge_page(plan, results, cursor.as_ref())?;
     let mut fetched = Vec::new();
     for (shard, refs) in fetch_refs(&merged) {
-        let at = places[shard as usize];
+        let at = shard as usize;
         let target = &targets[at];
         match fetch::fetch(&target.index, target.shard, &target.node, &target.reader, target.plan(plan), &refs) {
             Ok(hits) => fetched.push(hits),
@@ -102,7 +101,7 @@ pub fn search(targets: &[Target], plan: &Plan, cursor: Option<&[u8]>) -> Result<
         }
     }
     let mut outcome = render(plan, &merged, fetched);
-    outcome.scroll = next_page(plan, &merged, &places, cursor.as_ref())?;
+    outcome.scroll = next_page(plan, &merged, cursor.as_ref())?;
     outcome.failures =
         failures.into_iter().map(|(at, error)| (at, error.kind.to_owned(), error.reason, error.status)).collect();
     Ok(outcome)

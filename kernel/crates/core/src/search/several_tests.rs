@@ -92,3 +92,28 @@ fn a_shard_that_cannot_match_is_known_without_a_search() {
         assert!(plan(query.clone()).can_match(&shard), "{query}");
     }
 }
+
+#[test]
+fn results_merged_in_batches_are_those_of_all_at_once() {
+    let mapping = library();
+    let parts: Vec<ShardReader> = books().chunks(2).map(|chunk| reader(&mapping, &[chunk])).collect();
+    let aggs = json!({"k": {"kind": "terms", "params": {"field": "k", "size": 2}},
+        "n": {"kind": "histogram", "params": {"field": "n", "interval": 30}}});
+    let by_number = json!([{"kind": "field", "field": "n", "order": "desc"}]);
+    for body in [
+        json!({"query": {"all": {}}, "from": 1, "size": 3, "aggs": aggs}),
+        json!({"query": {"term": {"field": "t", "value": "red"}}, "size": 2, "track_total_hits": 2}),
+        json!({"query": {"all": {}}, "size": 3, "sort": by_number}),
+        json!({"query": {"all": {}}, "size": 0, "aggs": aggs}),
+    ] {
+        let plan = Plan::parse(body.to_string().as_bytes()).unwrap();
+        let found = |at: usize| (at as u32, super::query(&parts[at], &plan, None, 0).unwrap());
+        let once = super::merge_page(&plan, (0..parts.len()).map(found).collect(), None).unwrap();
+        let batch = super::reduce(&plan, vec![found(2), found(0)]).unwrap();
+        let batch = block::decode(&block::encode(&batch).unwrap()).unwrap();
+        let batch = super::reduce(&plan, vec![(9, batch), found(3)]).unwrap();
+        let twice = super::merge_page(&plan, vec![(9, batch), found(1)], None).unwrap();
+        assert_eq!(block::encode(&once).unwrap(), block::encode(&twice).unwrap(), "{body}");
+        assert_eq!(super::fetch_refs(&once).len(), super::fetch_refs(&twice).len());
+    }
+}

@@ -53,6 +53,8 @@ pub struct Result {
     pub format: Format,
     /// Most documents that a term missing here may have; -1 if there is no telling.
     pub error: i64,
+    /// From how many shards' results this was merged; 0: a shard's own.
+    pub merged: u32,
     /// Documents of the buckets that were cut off.
     pub other: u64,
     pub buckets: Vec<Bucket>,
@@ -199,6 +201,7 @@ impl Collector for Unmapped<'_> {
             kind: KeyKind::Unmapped,
             format: Format::Raw,
             error: 0,
+            merged: 0,
             other: 0,
             buckets: Vec::new(),
         })))

@@ -117,6 +117,7 @@ impl Collector for NumberTerms<'_> {
             kind: self.key_kind(),
             format: self.format.clone(),
             error: 0,
+            merged: 0,
             other: chosen.other,
             buckets: chosen.buckets,
         })))
@@ -287,6 +288,7 @@ impl Collector for Addresses<'_> {
             kind: KeyKind::Bytes,
             format: Format::Ip,
             error: 0,
+            merged: 0,
             other: chosen.other,
             buckets: chosen.buckets,
         })))

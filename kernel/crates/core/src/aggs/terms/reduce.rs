@@ -20,7 +20,7 @@ pub fn reduce(agg: &Terms, parts: Vec<Partial>, node: &AggNode, ctx: &mut Reduce
         shards.push(*part);
     }
     let (kind, format) = unify(agg, &mut shards)?;
-    let count = shards.len();
+    let count: u32 = shards.iter().map(|shard| shard.merged.max(1)).sum();
     let mut error = 0i64;
     let mut other = 0u64;
     let mut all: Vec<Bucket> = Vec::new();
@@ -35,17 +35,22 @@ pub fn reduce(agg: &Terms, parts: Vec<Partial>, node: &AggNode, ctx: &mut Reduce
     for bucket in &mut merged {
         bucket.error = if error < 0 { -1 } else { bucket.error + error };
     }
-    merged.retain(|b| b.count >= agg.thresholds.min_doc_count);
-    let (buckets, cut) = if agg.order.paths().next().is_none() {
-        by_count(agg, merged, node, ctx)?
+    let (buckets, cut) = if !ctx.last {
+        (merged.into_iter().map(|m| finish(m, node, ctx)).collect::<Result<Vec<_>>>()?, 0)
     } else {
-        by_values(agg, merged, node, ctx)?
+        merged.retain(|b| b.count >= agg.thresholds.min_doc_count);
+        if agg.order.paths().next().is_none() {
+            by_count(agg, merged, node, ctx)?
+        } else {
+            by_values(agg, merged, node, ctx)?
+        }
     };
     ctx.consume(buckets.len())?;
     Ok(Partial::Terms(Box::new(TermsResult {
         kind,
         format,
-        error: if error > 0 && count == 1 { 0 } else { error },
+        error: if ctx.last && error > 0 && count == 1 { 0 } else { error },
+        merged: count,
         other: other + cut,
         buckets,
     })))
@@ -54,7 +59,9 @@ pub fn reduce(agg: &Terms, parts: Vec<Partial>, node: &AggNode, ctx: &mut Reduce
 /// How many documents a term that this shard left out may have.
 fn shard_error(agg: &Terms, shard: &TermsResult) -> i64 {
     let size = shard.buckets.len();
-    if size == 0 || size < agg.thresholds.shard_size || agg.order.is_key() {
+    if shard.merged > 0 {
+        shard.error
+    } else if size == 0 || size < agg.thresholds.shard_size || agg.order.is_key() {
         0
     } else if agg.order.is_count_desc() {
         if shard.error > 0 { shard.error } else { shard.buckets.iter().map(|b| b.count as i64).min().unwrap_or(0) }

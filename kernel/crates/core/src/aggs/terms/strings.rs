@@ -148,6 +148,7 @@ impl Collector for Strings<'_> {
             kind: if self.field.is_none() && self.missing.is_none() { KeyKind::Unmapped } else { KeyKind::Bytes },
             format: Format::Raw,
             error: 0,
+            merged: 0,
             other: chosen.other,
             buckets: chosen.buckets,
         })))

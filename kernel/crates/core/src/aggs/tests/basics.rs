@@ -380,7 +380,14 @@ fn kinds_that_differ_between_shards_and_limits() {
         "Trying to create too many buckets. Must be less than or equal to: [1] but was [2]. This limit can be set by changing the [search.max_buckets] cluster level setting."
     );
     small.memory_limit = 10;
-    assert_eq!(super::collect(&small, &reader, &json!({})).unwrap_err().kind, "circuit_breaking_exception");
+    let error = super::collect(&small, &reader, &json!({})).unwrap_err();
+    assert_eq!(
+        (error.kind, error.reason.as_str()),
+        (
+            "circuit_breaking_exception",
+            "[request] Data too large, data for [<agg [a]>] would be [5120/5kb], which is larger than the limit of [10/10b]"
+        )
+    );
     assert!(super::parse(&json!({"a": {"kind": "nope"}})).is_err());
 }
 

@@ -91,8 +91,16 @@ fn run_with(aggs: Value, query: Value, shards: &[Shard<'_>], typed_keys: bool) -
     let readers: Vec<ShardReader> = shards.iter().map(|segments| testkit::reader(&mapping, segments)).collect();
     let blocks = readers.iter().map(|r| collect(&plan, r, &query)).collect::<Result<Vec<_>>>()?;
     let blocks: Vec<&[u8]> = blocks.iter().map(Vec::as_slice).collect();
-    let merged = merge(&plan, &blocks)?;
-    let text = render(&plan, &merged, RenderOptions { typed_keys, total_as_int: false });
+    let rendered =
+        |merged: Vec<super::Partial>| render(&plan, &merged, RenderOptions { typed_keys, total_as_int: false });
+    let text = rendered(merge(&plan, &blocks)?);
+    for batch in 1..blocks.len() {
+        let (first, rest) = blocks.split_at(batch);
+        let first = super::reduce(&plan, first)?;
+        let again = super::reduce(&plan, &[&first, rest[0]])?;
+        let batched: Vec<&[u8]> = std::iter::once(&again[..]).chain(rest[1..].iter().copied()).collect();
+        assert_eq!(rendered(merge(&plan, &batched)?), text, "the first {batch} shards merged before the others");
+    }
     Ok(serde_json::from_str(&text).unwrap_or_else(|e| panic!("{e}: {text}")))
 }
 

@@ -59,13 +59,12 @@ pub struct Cursor {
 
 impl Cursor {
     /// Behind the last hit of a page; an empty page leaves the cursor where it was.
-    pub fn of(merged: &Merged, places: &[usize], previous: Option<&Cursor>) -> Option<Cursor> {
+    pub fn of(merged: &Merged, previous: Option<&Cursor>) -> Option<Cursor> {
         let Some(MergedHit { shard, hit }) = merged.hits.last() else { return previous.cloned() };
         let values = if hit.sort.is_empty() { vec![SortValue::Score(hit.score)] } else { hit.sort.clone() };
-        let shard = places.get(*shard as usize).map_or(*shard, |place| *place as u32);
         Some(Cursor {
             values,
-            shard,
+            shard: *shard,
             segment: hit.segment,
             doc: hit.doc,
             total: merged.total,

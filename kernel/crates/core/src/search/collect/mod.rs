@@ -117,6 +117,7 @@ fn run(shard: &ShardReader, plan: &Plan, cursor: Option<After>) -> Result<ShardR
         at_least: tally.at_least,
         max_score,
         hits,
+        places: Vec::new(),
         aggs: aggs.map(super::aggregate::Collector::finish).transpose()?,
         timed_out: tally.timed_out,
         terminated_early: job.terminated_early(shard, &tally),
