@@ -100,7 +100,7 @@ MUTATIONS: list[Mutation] = [
     ), plan="leave behind", quick=True),
     Mutation("resync left out", (
         Edit(f"{PRIMARY}._resync", "if not members:", "if members is not None:"),
-    ), quick=True),
+    ), plan="late operations", quick=True),
     Mutation("the global checkpoint follows the primary alone", (
         Edit(f"{TRACKER}._advance", "for copy in self.copies.values() if copy.in_sync", "for copy in [self.copies[self.own]]"),
     ), quick=True),

@@ -361,8 +361,8 @@ class World:
                 self.violation = violation
 
     def _look(self) -> None:
-        """Checkpoints while the cluster runs. A copy whose node is down counts with what lies on its disk, and so does one whose data is
-        the beginning of a new copy: opened for that it has gone back, but its log has not.
+        """Checkpoints while the cluster runs. A copy whose node is down counts with what lies on its disk, and so does one that has gone
+        back, for a new term or as the beginning of a new copy: its log has not.
         """
         known: dict[ShardId, dict[str, int]] = {}
         stored: dict[tuple[str, ShardId, str], int] = {}
@@ -375,7 +375,8 @@ class World:
                     self._has_acknowledged(machine, shard)
                     told = (stored.get((machine.name, shard, id)) for id in routing.in_sync)
                     at = next((each for each in told if each is not None), None)
-                    at = at if at is not None else self._on_disk(machine, shard)
+                    lies = self._on_disk(machine, shard)
+                    at = lies if at is None or lies is None else max(at, lies)
                     if at is not None:
                         in_sync[machine.name] = at
             checkers.check_checkpoints(shard, known.get(shard, {}), in_sync)
