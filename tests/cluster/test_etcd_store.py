@@ -15,7 +15,7 @@ from typing import Any, TypeAlias
 
 import pytest
 from msgspec.structs import replace
-from tests.support.etcd import Cluster
+from tests.support.etcd import Cluster, Member
 from tests.support.proxy import Proxy
 from tests.unit.model import states
 
@@ -24,9 +24,9 @@ from quidditch.model.objects import Index, Object
 from quidditch.store import api
 from quidditch.store.etcd import EtcdStore, batch
 from quidditch.store.etcd import open as open_etcd
-from quidditch.store.etcd.client import COMPACT, TXN, WATCH
+from quidditch.store.etcd.client import COMPACT, STATUS, TXN, WATCH
 from quidditch.store.etcd.keys import put
-from quidditch.store.etcd.wire_pb2 import CompactionRequest, TxnRequest, WatchResponse
+from quidditch.store.etcd.wire_pb2 import CompactionRequest, StatusRequest, TxnRequest, WatchResponse
 
 _numbers = itertools.count()
 Seen: TypeAlias = list[tuple[str, str, str, str]]
@@ -258,6 +258,36 @@ def test_a_lost_etcd_is_said_to_be_lost(etcd: Cluster) -> None:
                         await lost
 
     run(test)
+
+
+async def raft_leader(cluster: Cluster) -> Member:
+    """The member that leads."""
+    while True:
+        for member in cluster.members:
+            async with opened([member.address]) as store:
+                status = await store._client.call(STATUS, StatusRequest(), repeatable=True)
+            if status.leader == status.header.member_id:
+                return member
+
+
+def test_a_lease_is_released_although_what_was_proposed_went_to_a_dead_leader() -> None:
+    with Cluster.temporary(3) as cluster:
+
+        async def test() -> None:
+            for _ in range(3):
+                leading = await raft_leader(cluster)
+                other = next(member for member in cluster.members if member is not leading)
+                async with opened([other.address], prefix="/released", timeout=4.0) as store:
+                    lease = await store.acquire("gone", 0.0, 10.0)
+                    assert lease is not None
+                    leading.kill()
+                    await store.release(lease)  # the member does not know yet that nobody hears it
+                    following = await retried(lambda store=store: store.acquire("next", 0.0, 10.0))
+                    assert (following.holder, following.epoch) == ("next", lease.epoch + 1)
+                    await store.release(following)
+                await asyncio.to_thread(cluster.restart, leading)
+
+        run(test)
 
 
 def test_a_member_without_a_quorum_is_said_to_be_lost() -> None:

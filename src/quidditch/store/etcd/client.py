@@ -7,6 +7,7 @@ is unknown, and the caller is told so (:class:`~quidditch.store.api.Unavailable`
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Generic, TypeVar
@@ -41,8 +42,13 @@ _OPTIONS: Sequence[tuple[str, Any]] = (
     ("grpc.enable_http_proxy", 0),
     ("grpc.use_local_subchannel_pool", 1),
 )
-_LOST = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED)
-_UNKNOWN = (*_LOST, grpc.StatusCode.CANCELLED, grpc.StatusCode.UNKNOWN, grpc.StatusCode.INTERNAL)
+_UNKNOWN = (
+    grpc.StatusCode.UNAVAILABLE,
+    grpc.StatusCode.DEADLINE_EXCEEDED,
+    grpc.StatusCode.CANCELLED,
+    grpc.StatusCode.UNKNOWN,
+    grpc.StatusCode.INTERNAL,
+)
 
 
 class Tls(msgspec.Struct, frozen=True):
@@ -164,24 +170,37 @@ class Client:
         )
         self._endpoints = [Endpoint(address, _channel(address, tls)) for address in endpoints]
 
-    async def call(self, rpc: Rpc[_Request, _Response], request: _Request, *, repeatable: bool = False) -> _Response:
-        """Raises :class:`Unavailable`, :class:`Refused`, :class:`Expired`."""
+    async def call(
+        self,
+        rpc: Rpc[_Request, _Response],
+        request: _Request,
+        *,
+        repeatable: bool = False,
+        patience: float = math.inf,
+    ) -> _Response:
+        """`patience` (seconds) bounds the first attempt, half as much again the second, and so on.
+
+        A member that has not noticed yet that the Raft leader is dead sends it what is proposed and waits in vain until its own limit
+        (`ReqTimeout`, 7 s); who proposes in such a moment has to ask again.
+        Raises :class:`Unavailable`, :class:`Refused`, :class:`Expired`.
+        """
         loop = asyncio.get_running_loop()
         deadline = loop.time() + self.timeout
         renewed = False
         while True:
             endpoint = await self.ready(deadline)
             left = max(deadline - loop.time(), _POLL_SECONDS)
-            patience = min(left, self.timeout / 2) if len(self._endpoints) > 1 else left
+            bound = min(left, patience, self.timeout / 2 if len(self._endpoints) > 1 else left)
+            patience *= 1.5
             try:
                 metadata = await self.metadata(endpoint)
-                return await self._unary(endpoint, rpc, request, patience, metadata)
+                return await self._unary(endpoint, rpc, request, bound, metadata)
             except grpc.aio.AioRpcError as error:
                 if _token_is_over(error) and not renewed:
                     renewed = True
                     self.forget_token()
                     continue
-                if error.code() in _LOST:
+                if error.code() in _UNKNOWN:
                     endpoint.suspect()
                     if repeatable and loop.time() + _PAUSE_SECONDS < deadline:
                         await asyncio.sleep(_PAUSE_SECONDS)

@@ -21,6 +21,8 @@ from quidditch.store.etcd.keys import Keys, found, holds, put, read, remove, unc
 
 _FORMAT = 1
 _ATTEMPTS = 5
+_PATIENCE_SECONDS = 0.5
+"""How long the first attempt of a proposal is waited for: members take one to two seconds to know that their leader is gone."""
 
 
 class _Held(msgspec.Struct, frozen=True):
@@ -72,13 +74,14 @@ class Leadership:
             compare=[holds(self._keys.leader, value)],
             success=[read(self._keys.leader), remove(self._keys.leader)],
         )
-        answer = await self._client.call(TXN, request)
+        answer = await self._client.call(TXN, request, repeatable=True, patience=_PATIENCE_SECONDS)
         if answer.succeeded and (leader := found(answer.responses[0])) is not None:
             await self._revoke(leader.lease)
 
     async def _take(self, holder: str, duration: float, epoch: pb.KeyValue | None, least: int) -> api.Lease | None:
         """Becomes the leader of a new epoch; None if somebody was faster."""
-        granted = await self._client.call(GRANT, pb.LeaseGrantRequest(TTL=max(1, math.ceil(duration))))
+        wanted = pb.LeaseGrantRequest(TTL=max(1, math.ceil(duration)))
+        granted = await self._client.call(GRANT, wanted, repeatable=True, patience=_PATIENCE_SECONDS)
         number = max(least, 1 + (0 if epoch is None else int(epoch.value)))
         request = pb.TxnRequest(
             compare=[
@@ -90,7 +93,8 @@ class Leadership:
                 put(self._keys.leader, _encoded(holder, number), granted.ID),
             ],
         )
-        answer = await self._client.call(TXN, request)
+        # Not repeated here: whether it was done after all is read by who asks again.
+        answer = await self._client.call(TXN, request, patience=_PATIENCE_SECONDS)
         if answer.succeeded:
             return api.Lease(holder, number)
         await self._revoke(granted.ID)
