@@ -67,6 +67,8 @@ class Settling:
         self._promoting: dict[tuple[str, int], asyncio.Task[None]] = {}
         self._recovering: dict[tuple[str, int], tuple[str, asyncio.Task[None]]] = {}
         """The allocation id and the task of each recovery under way, by index and number."""
+        self._giving_up: set[tuple[str, int]] = set()
+        """Copies that have failed and are not closed yet."""
         self._closing = False
 
     # --- what is applied at once ----------------------------------------------------------------------------------------
@@ -240,13 +242,17 @@ class Settling:
         routing = self._routing(index, number)
         if routing is None or (str(copy.allocation_id), routing.primary_term) in local.failed:
             return
+        if (index.uuid, number) in self._giving_up:  # looked at again once it is closed
+            return
         try:
             if copy.recovery == "PEER" and copy.state == "INITIALIZING":
                 self._begin_recovery(local, number, copy, routing.primary_term)
+            elif number not in local.shards and copy.active:
+                # The control plane takes it for one of an earlier start of this node. A primary may have lost numbers that other copies
+                # know: it goes on in a new term only.
+                raise ValueError("the copy is not open")
             elif copy.primary:
                 await self._lead(local, number, copy, routing)
-            elif number not in local.shards:
-                raise ValueError("the copy is not open")
             if copy.state == "STARTED":
                 await self._own(local.index.uuid, number, str(copy.allocation_id))
         except _FAULTS as error:
@@ -309,11 +315,17 @@ class Settling:
         del local.shards[shard.number]
         local.failed.add((shard.allocation_id, shard.primary_term))
         shard.refuse(ShardMissing(f"shard [{local.index.name}][{shard.number}] has failed: {reason}"))
-        self._reports.follow(self._give_up(local.index, shard, reason))
+        self._giving_up.add((uuid, shard.number))
+        self._reports.follow(self._give_up(local.index, shard, shard.primary_term, reason))
 
-    async def _give_up(self, index: Index, shard: LocalShard, reason: str) -> None:
-        term = shard.primary_term
-        await self.copies.close(index.name, shard)
+    async def _give_up(self, index: Index, shard: LocalShard, term: int, reason: str) -> None:
+        try:
+            await self.copies.close(index.name, shard)
+        finally:
+            self._giving_up.discard((index.uuid, shard.number))
+        if not self._closing:
+            # A newer term may want the copy already; that it failed in this one is no news to the control plane then.
+            self._touch(index.uuid)
         await self._report_failed(index, shard.number, shard.allocation_id, term, reason)
 
     async def _fail(self, local: LocalIndex, number: int, copy: Copy, primary_term: int, reason: str) -> None:

@@ -120,6 +120,28 @@ def test_a_primary_whose_term_is_over_acknowledges_nothing() -> None:
     play(test)
 
 
+def test_a_primary_that_was_closed_says_nothing_of_its_term() -> None:
+    """Its copy may lead a newer one."""
+
+    async def test(group: Group) -> None:
+        old = group.primary
+        old.follows = False
+        group.node_left(old)
+        heir = next(shard for shard in group.shards if shard.node == group.control.routing().primary.node)
+        await heir.promote()
+        assert old.primary is not None
+        write = asyncio.ensure_future(old.index("1"))
+        await asyncio.sleep(0)  # until it has begun
+        await asyncio.sleep(0)
+        assert old.primary.permits.active
+        old.primary.close(ShardMissing("begins a new term"))
+        with pytest.raises(ApiError, match="no longer the primary"):
+            await write
+        assert not old.deposed
+
+    play(test)
+
+
 def test_the_control_plane_refuses_an_old_primary_even_where_the_copy_is_none_any_more() -> None:
     async def test(group: Group) -> None:
         old = group.primary

@@ -23,6 +23,10 @@ class Permits:
         """Operations under way."""
         return self._active
 
+    @property
+    def closed(self) -> bool:
+        return self._closed is not None
+
     @contextlib.asynccontextmanager
     async def operation(self) -> AsyncIterator[None]:
         """Raises what :meth:`close` was given."""

@@ -63,6 +63,7 @@ W = TypeVar("W", bound=Written)
 
 class Primary:
     """One primary in one term. `deposed` is called, once, when it finds that its term is over: it is closed then and answers nothing.
+    One that was closed before has no say any more: its copy may lead a newer term.
 
     `mapping_version` says which mapping the operations need; `durable`, whether an operation is on disk before it is answered.
     `term_start`, where it is not this copy that began the term: see :class:`Head`.
@@ -299,8 +300,9 @@ class Primary:
             self._ended_by = ShardMissing(
                 f"{self.shard} is no longer the primary of term [{self.primary_term}]: {reason}"
             )
-            self.close(self._ended_by)
-            self._deposed(reason)
+            if not self.permits.closed:
+                self.close(self._ended_by)
+                self._deposed(reason)
         return self._ended_by
 
     # --- resync -------------------------------------------------------------------------------------------------------
