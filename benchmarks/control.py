@@ -196,8 +196,8 @@ async def recovered(leader: Leader) -> None:
         shards = (shard for each in state.routing.values() for shard in each.spec.shards)
         return all(copy.state == "STARTED" for shard in shards for copy in shard.copies)
 
-    while not at_rest(leader.state):
-        await asyncio.sleep(0.5)
+    if not await leader.wait_for(at_rest, timeout=600):
+        raise TimeoutError("the shards that were there did not start again")
 
 
 async def changes(cluster: Cluster, count: int, indices: int, figures: Figures) -> None:
