@@ -46,7 +46,7 @@ class Row:
 
 
 CAUSES = {
-    "p99": "a creation is two writes one after the other, answered when all 20 nodes have applied them; the leader, these nodes and three "
+    "p99": "a creation is answered when all 20 nodes have applied it; the leader, these nodes and three "
     "members of etcd share the processor here",
 }
 

@@ -63,6 +63,51 @@ def test_what_the_leader_says_is_what_etcd_has(etcd: Cluster) -> None:
     asyncio.run(asyncio.wait_for(main(), 60))
 
 
+def test_a_new_index_and_its_routing_are_one_write(etcd: Cluster) -> None:
+    """Also where other creations stand beside it, one of a name that another writer took meanwhile."""
+
+    async def main() -> None:
+        store = await opened(etcd, f"/leader/{uuid.uuid4()}")
+        async with running(store) as control:
+            start = (await store.list()).version
+            await store.create(states.index("taken"))
+            names = ("a", "b", "taken", "c")
+            answers = await asyncio.gather(
+                *(control.submit(CreateIndex(name=name, aliases={f"of-{name}": {}})) for name in names),
+                return_exceptions=True,
+            )
+            assert [getattr(answer, "type", "") for answer in answers] == [
+                "",
+                "",
+                "resource_already_exists_exception",
+                "",
+            ]
+            assert await control.wait_for(lambda state: len(state.routing) == 4 and settled(state), 20)
+            there = await stored(store)
+            assert sorted(there.indices) == sorted(names)
+            assert control.state.indices == there.indices
+            # How it was made: the routing has been written again since, the index has not.
+            history = [event async for event in _until(store, start, len(names))]
+            made = {
+                (event.object.kind, event.object.key): event.version for event in history if event.object is not None
+            }
+            for name in ("a", "b", "c"):
+                assert made["Index", name] == made["Routing", name] == made["Alias", f"of-{name}"]
+        await store.close()
+
+    asyncio.run(asyncio.wait_for(main(), 60))
+
+
+async def _until(store: EtcdStore, version: str, indices: int) -> AsyncIterator[Event]:
+    """What was created, until there are so many indices."""
+    async for event in store.watch(version):
+        if event.type == "added":
+            yield event
+            indices -= event.object is not None and event.object.kind == "Index"
+        if not indices:
+            return
+
+
 def test_what_is_deleted_beside_other_writes_does_not_come_back(etcd: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
     """Deletions share transactions with other writes, and the watch brings all of them late."""
 

@@ -129,6 +129,48 @@ def test_create_twice_is_refused(run: Run) -> None:
     run(test)
 
 
+def test_many_are_created_in_order_or_the_rest_is_not(run: Run) -> None:
+    async def test(store: api.Store) -> None:
+        one = await store.acquire("one", 0, 10)
+        assert one is not None
+        made = await store.create_all([states.index("a"), states.alias("l", {"a": {}})], fence=one.epoch)
+        assert [await store.get(obj.kind, obj.key) for obj in made] == list(made)
+        assert all(obj.metadata.uid and obj.metadata.generation == 1 for obj in made)
+        with pytest.raises(api.AlreadyExists, match=r"\[a\]"):
+            await store.create_all([states.index("b"), states.index("a"), states.index("c")])
+        names = [obj.key for obj in (await store.list("Index")).objects]
+        assert names == (["a", "b"] if isinstance(store, MemoryStore) else ["a"])
+        with pytest.raises(api.Fenced):
+            await store.create_all([states.index("d"), states.index("e")], fence=one.epoch + 1)
+        assert await store.update(changed(made[0], x="1"))
+        many = [states.index(f"many-{number}") for number in range(40)]
+        assert [obj.key for obj in await store.create_all(many)] == [obj.key for obj in many]
+        assert [obj.key for obj in (await store.list("Index")).objects] == sorted([*names, *(obj.key for obj in many)])
+
+    run(test)
+
+
+def test_what_is_created_together_is_watched_together(run: Run) -> None:
+    async def test(store: api.Store) -> None:
+        start = (await store.list()).version
+        async with watching(store, start) as events:
+            groups = [[states.index(f"{letter}{number}") for letter in "ab"] for number in range(5)]
+            outcomes = await asyncio.gather(*(store.create_all(group) for group in groups))
+            wanted = {(obj.key, obj.metadata.resource_version) for made in outcomes for obj in made}
+            seen = []
+            while len(seen) < len(wanted):
+                event = await anext(events)
+                if event.object is not None:
+                    seen.append((event.object.key, event.version))
+        assert set(seen) == wanted
+        for number in range(5):
+            assert seen.index((f"a{number}", dict(seen)[f"a{number}"])) < seen.index(
+                (f"b{number}", dict(seen)[f"b{number}"])
+            )
+
+    run(test)
+
+
 def test_update_compares_and_sets(run: Run) -> None:
     async def test(store: api.Store) -> None:
         first = await store.create(states.index("a"))

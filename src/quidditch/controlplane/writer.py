@@ -1,13 +1,15 @@
 """Carries decided operations into the store: each a compare-and-set fenced by the leader's epoch.
 
 Operations that share a group or an object are written one after the other, the rest side by side (a store may then put them
-into one commit).
+into one commit). New objects of one command that follow each other are given to the store together: a store that can writes them at
+once, all or none.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+import itertools
+from collections.abc import Callable, Sequence
 
 import msgspec
 from msgspec.structs import replace
@@ -72,27 +74,33 @@ class Writer:
     ) -> None:
         latest: dict[tuple[str, str], Object | None] = {}
         failed: api.StoreError | None = None
-        for work, position in members:
+
+        def known(op: Op) -> Object | None:
+            return latest[op.target] if op.target in latest else base.objects(op.target[0]).get(op.target[1])
+
+        for work, positions in itertools.groupby(members, key=lambda member: member[0]):
             outcome = outcomes[work]
-            if failed is not None:
-                outcome.error = outcome.error or failed
-                continue
-            op = works[work][position]
-            known = latest[op.target] if op.target in latest else base.objects(op.target[0]).get(op.target[1])
-            try:
-                stored = await self._one(op, known)
-            except api.StoreError as error:
-                failed = outcome.error = error
-                continue
-            latest[op.target] = stored
-            gone = op.action == "remove" or stored is None
-            outcome.changes.append(Deleted(*op.target) if gone or stored is None else stored)
+            ops = [works[work][position] for _, position in positions]
+            while ops and failed is None:
+                news = _news(ops, known)
+                some = ops[: max(1, len(news))]
+                del ops[: len(some)]
+                try:
+                    made = await self._created(news) if len(news) > 1 else [await self._one(some[0], known(some[0]))]
+                except api.StoreError as error:
+                    failed = error
+                    break
+                for op, stored in zip(some, made, strict=True):
+                    latest[op.target] = stored
+                    gone = op.action == "remove" or stored is None
+                    outcome.changes.append(Deleted(*op.target) if gone or stored is None else stored)
+            outcome.error = outcome.error or failed
 
     async def _one(self, op: Op, known: Object | None) -> Object | None:
         """The object as it stands in the store now; None if it is gone."""
         if op.action == "put":
             assert not isinstance(op.change, Deleted)
-            return self._noted(await self._put(op.change, known))
+            return await self._put(op.change, known)
         if op.action == "remove":
             version = known.metadata.resource_version if known else None
             try:
@@ -109,27 +117,56 @@ class Writer:
         written = self._noted(await self._store.update(released, self._epoch))
         return written if rest else None
 
+    async def _created(self, objs: Sequence[Object]) -> list[Object]:
+        slim = [await self._slim(obj) for obj in objs]
+        stored = await self._store.create_all([_bare(each) for each in slim], self._epoch)
+        return [self._whole(*each) for each in zip(objs, slim, stored, strict=True)]
+
     async def _put(self, obj: Object, known: Object | None) -> Object:
+        slim = await self._slim(obj)
+        if known is None:
+            stored = await self._store.create(_bare(slim), self._epoch)
+        else:
+            meta = replace(slim.metadata, resource_version=known.metadata.resource_version)
+            stored = await self._store.update(replace(slim, metadata=meta), self._epoch)
+        return self._whole(obj, slim, stored)
+
+    async def _slim(self, obj: Object) -> Object:
+        """The object as it is stored, when what it refers to is there."""
         if not isinstance(obj, Index):
-            return await self._store_one(obj, known)
+            return obj
         slim, parts = split(obj)
         for part in await self.parts.write(self._store, parts, self._epoch):
             self._noted(part)
-        stored = await self._store_one(slim, known)
+        return slim
+
+    def _whole(self, obj: Object, slim: Object, stored: Object) -> Object:
+        """The object as others see it once it is `stored`."""
+        self._noted(stored)
+        if not isinstance(obj, Index) or not isinstance(slim, Index):
+            return stored
         self.parts.uses(obj.name, slim.spec.mapping_digest)
         return replace(obj, metadata=stored.metadata)
-
-    async def _store_one(self, obj: Object, known: Object | None) -> Object:
-        if known is None:
-            bare = replace(obj, metadata=replace(obj.metadata, resource_version="", uid=""))
-            return await self._store.create(bare, self._epoch)
-        meta = replace(obj.metadata, resource_version=known.metadata.resource_version)
-        return await self._store.update(replace(obj, metadata=meta), self._epoch)
 
     def _noted(self, obj: Object | None) -> Object | None:
         if obj is not None:
             self._own.add((obj.kind, obj.metadata.name, obj.metadata.resource_version))
         return obj
+
+
+def _news(ops: Sequence[Op], known: Callable[[Op], Object | None]) -> list[Object]:
+    """The new objects that the operations begin with, each once."""
+    found: dict[tuple[str, str], Object] = {}
+    for op in ops:
+        if op.action != "put" or op.target in found or known(op) is not None:
+            break
+        assert not isinstance(op.change, Deleted)
+        found[op.target] = op.change
+    return list(found.values())
+
+
+def _bare(obj: Object) -> Object:
+    return replace(obj, metadata=replace(obj.metadata, resource_version="", uid=""))
 
 
 def _components(works: Sequence[Sequence[Op]]) -> list[list[tuple[int, int]]]:

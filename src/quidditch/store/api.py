@@ -111,6 +111,13 @@ class Store(abc.ABC):
     async def create(self, obj: Object, fence: int | None = None) -> Object:
         """Stores a new object. Its resource version must be empty. Raises :class:`AlreadyExists`, :class:`Fenced`."""
 
+    async def create_all(self, objs: Sequence[Object], fence: int | None = None) -> Sequence[Object]:
+        """As :meth:`create` for each, in this order: whatever happens, the first some of them are there, or all, or none.
+
+        A store that can does all or none, in one write. Raises what the first raises that cannot be created.
+        """
+        return [await self.create(obj, fence) for obj in objs]
+
     @abc.abstractmethod
     async def update(self, obj: Object, fence: int | None = None) -> Object:
         """Replaces the object if it still has `obj.metadata.resource_version`.

@@ -93,7 +93,14 @@ class SqliteStore(api.Store):
     async def create(self, obj: Object, fence: int | None = None) -> Object:
         def job() -> Object:
             self._check(fence)
-            return self._write("added", rules.created(obj, self._known(obj.kind, obj.metadata.name), self._new_uid()))
+            return self._create(obj)
+
+        return await self._run(job)
+
+    async def create_all(self, objs: Sequence[Object], fence: int | None = None) -> Sequence[Object]:
+        def job() -> Sequence[Object]:
+            self._check(fence)
+            return [self._create(obj) for obj in objs]
 
         return await self._run(job)
 
@@ -207,6 +214,9 @@ class SqliteStore(api.Store):
     def _epoch(self) -> int:
         (epoch,) = self._db.execute("SELECT epoch FROM lease").fetchone()
         return int(epoch)
+
+    def _create(self, obj: Object) -> Object:
+        return self._write("added", rules.created(obj, self._known(obj.kind, obj.metadata.name), self._new_uid()))
 
     def _write(self, type: _ChangeType, obj: Object) -> Object:
         self._revision += 1

@@ -1,5 +1,5 @@
 """Writes that wait together go to etcd together: one transaction with one nested transaction for each, every one compared, done or
-refused on its own. So many writes cost one round of Raft and one fsync, as one does.
+refused on its own. So many writes cost one round of Raft and one fsync, as one does. A write may be of several keys, done all or none.
 
 The fence of the leader stands outside: it is compared once for all of them.
 """
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Sequence
 
 import msgspec
 
@@ -18,28 +19,37 @@ from quidditch.store.etcd.keys import Keys, found, holds, put, read, unchanged
 
 MAX_WRITES = 60
 """Writes of one transaction. etcd takes 128 operations (`--max-txn-ops`), those nested once more deep counted beside those around."""
+MAX_KEYS = 16
+"""Keys of one write."""
 MAX_BYTES = 512 * 1024
 """A write more is not taken in once a transaction has so many; a single one may be bigger."""
 _AT_ONCE = 2
 
 
-class Write(msgspec.Struct, eq=False):
+class Change(msgspec.Struct, frozen=True, eq=False):
     """Do `op` to `key` if it was last written at revision `expected` (0: if it is not there)."""
 
     key: bytes
     expected: int
     op: pb.RequestOp
     size: int
+
+
+class Write(msgspec.Struct, eq=False):
+    """Changes of different keys that are done together, if all can be."""
+
+    changes: Sequence[Change]
+    size: int
     fence: int | None
     answer: asyncio.Future[Written]
 
 
 class Written(msgspec.Struct, frozen=True):
-    """What became of a write: `revision` if it was done, otherwise what stands there now (None: nothing)."""
+    """What became of a write: `revision` if it was done, otherwise what stands at its keys now (None: nothing)."""
 
     done: bool
     revision: int
-    current: pb.KeyValue | None = None
+    current: Sequence[pb.KeyValue | None] = ()
 
 
 class Batcher:
@@ -52,10 +62,10 @@ class Batcher:
         self._tasks: set[asyncio.Task[None]] = set()
         self._running = 0
 
-    async def write(self, key: bytes, expected: int, op: pb.RequestOp, size: int, fence: int | None) -> Written:
-        """Raises :class:`Fenced`, :class:`Unavailable`, :class:`Refused`."""
+    async def write(self, changes: Sequence[Change], fence: int | None) -> Written:
+        """At most :data:`MAX_KEYS`, all done or none. Raises :class:`Fenced`, :class:`Unavailable`, :class:`Refused`."""
         future: asyncio.Future[Written] = asyncio.get_running_loop().create_future()
-        self._queue.append(Write(key, expected, op, size, fence, future))
+        self._queue.append(Write(changes, sum(change.size for change in changes), fence, future))
         if self._running < _AT_ONCE:
             self._running += 1
             task = asyncio.create_task(self._run(), name="etcd writes")
@@ -99,10 +109,11 @@ class Batcher:
             if write.answer.done():  # who waited has given up
                 self._queue.popleft()
                 continue
-            if taken and (write.fence != taken[0].fence or write.key in keys or size + write.size > MAX_BYTES):
+            own = {change.key for change in write.changes}
+            if taken and (write.fence != taken[0].fence or not keys.isdisjoint(own) or size + write.size > MAX_BYTES):
                 break
             taken.append(self._queue.popleft())
-            keys.add(write.key)
+            keys |= own
             size += write.size
         return taken
 
@@ -124,7 +135,7 @@ class Batcher:
         return [
             Written(True, revision)
             if op.response_txn.succeeded
-            else Written(False, revision, found(op.response_txn.responses[0]))
+            else Written(False, revision, [found(each) for each in op.response_txn.responses])
             for op in answer.responses[: len(writes)]
         ]
 
@@ -138,4 +149,8 @@ class Batcher:
 
 
 def _nested(write: Write) -> pb.TxnRequest:
-    return pb.TxnRequest(compare=[unchanged(write.key, write.expected)], success=[write.op], failure=[read(write.key)])
+    return pb.TxnRequest(
+        compare=[unchanged(change.key, change.expected) for change in write.changes],
+        success=[change.op for change in write.changes],
+        failure=[read(change.key) for change in write.changes],
+    )

@@ -22,7 +22,8 @@ from quidditch.model.objects import Object
 from quidditch.store import api, rules
 from quidditch.store.etcd import keys
 from quidditch.store.etcd import wire_pb2 as pb
-from quidditch.store.etcd.batch import Batcher
+from quidditch.store.etcd.batch import MAX_BYTES, MAX_KEYS, Batcher
+from quidditch.store.etcd.batch import Change as KeyChange
 from quidditch.store.etcd.client import COMPACT, RANGE, STATUS, TXN, Client, Credentials, Tls
 from quidditch.store.etcd.leadership import Leadership
 from quidditch.store.etcd.listing import list_range
@@ -116,6 +117,22 @@ class EtcdStore(api.Store):
             raise api.AlreadyExists(obj.kind, obj.metadata.name, "exists already")
         return written
 
+    async def create_all(self, objs: Sequence[Object], fence: int | None = None) -> Sequence[Object]:
+        news = [rules.created(obj, None, self._new_uid()) for obj in objs]
+        changes = [self._creation(new) for new in news]
+        if len(changes) > MAX_KEYS or sum(change.size for change in changes) > MAX_BYTES:
+            return await super().create_all(objs, fence)
+        written = await self._batcher.write(changes, fence)
+        if not written.done:
+            self._refresh(changes, written.current)
+            there = next(new for new, kv in zip(news, written.current, strict=True) if kv is not None)
+            raise api.AlreadyExists(there.kind, there.metadata.name, "exists already")
+        made = [with_version(new, str(written.revision)) for new in news]
+        for change, new in zip(changes, made, strict=True):
+            self._remember(change.key, new)
+        await self._compact(written.revision)
+        return made
+
     async def update(self, obj: Object, fence: int | None = None) -> Object:
         key = self._keys.object(obj.kind, obj.metadata.name)
         written = await self._change(key, lambda known: rules.updated(obj, known), fence)
@@ -177,15 +194,10 @@ class EtcdStore(api.Store):
 
     async def _write(self, key: bytes, expected: int, new: Object, fence: int | None, *, gone: bool) -> Object | None:
         """The object as written; None if the key was not at the expected revision, and what stands there is known then."""
-        value = b"" if gone else encode(new)
-        if len(value) > MAX_OBJECT:
-            raise api.TooLarge(new.kind, new.metadata.name, len(value), MAX_OBJECT)
-        op = keys.remove(key) if gone else keys.put(key, value)
-        written = await self._batcher.write(key, expected, op, len(key) + len(value), fence)
+        change = KeyChange(key, expected, keys.remove(key), len(key)) if gone else self._put(key, expected, new)
+        written = await self._batcher.write([change], fence)
         if not written.done:
-            self._forget(key)
-            if written.current is not None:
-                self._decoded(written.current)
+            self._refresh([change], written.current)
             return None
         stored = with_version(new, str(written.revision))
         if gone:
@@ -194,6 +206,23 @@ class EtcdStore(api.Store):
             self._remember(key, stored)
         await self._compact(written.revision)
         return stored
+
+    def _creation(self, new: Object) -> KeyChange:
+        return self._put(self._keys.object(new.kind, new.metadata.name), 0, new)
+
+    def _put(self, key: bytes, expected: int, new: Object) -> KeyChange:
+        """Raises :class:`TooLarge`."""
+        value = encode(new)
+        if len(value) > MAX_OBJECT:
+            raise api.TooLarge(new.kind, new.metadata.name, len(value), MAX_OBJECT)
+        return KeyChange(key, expected, keys.put(key, value), len(key) + len(value))
+
+    def _refresh(self, changes: Sequence[KeyChange], current: Sequence[pb.KeyValue | None]) -> None:
+        """What was believed of the keys of a refused write was wrong."""
+        for change, kv in zip(changes, current, strict=True):
+            self._forget(change.key)
+            if kv is not None:
+                self._decoded(kv)
 
     async def _read(self, key: bytes, fence: int | None) -> Object | None:
         """What stands at the key. Raises :class:`Fenced` as a write would."""
