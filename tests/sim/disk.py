@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import random
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
+
+import orjson
 
 Json = dict[str, object]
 
@@ -128,11 +129,11 @@ def durable_checkpoint(folder: Folder) -> int:
 
 def pack(records: list[Record]) -> bytes:
     """Records as they travel."""
-    return b"".join(json.dumps(record, separators=(",", ":")).encode() + b"\n" for record in records)
+    return b"".join(orjson.dumps(tuple(record)) + b"\n" for record in records)
 
 
 def unpack(data: bytes) -> list[Record]:
-    return [Record(*json.loads(line)) for line in data.splitlines()]
+    return [Record(*orjson.loads(line)) for line in data.splitlines()]
 
 
 def checksum(data: bytes) -> int:

@@ -46,23 +46,43 @@ _LIFE: contextvars.ContextVar[Life | None] = contextvars.ContextVar("life", defa
 
 
 class _Future(asyncio.Future[Any]):
-    """Sets of futures go by their hash; this one is the same in every run."""
+    """Sets of futures go by their hash; this one is the same in every run: most never need it, it counts those that do."""
 
-    def __init__(self, *, loop: SimulatedLoop) -> None:
-        super().__init__(loop=loop)
-        self._number = next(loop.numbers)
+    _number = -1
 
     def __hash__(self) -> int:
+        if self._number < 0:
+            loop: Any = self.get_loop()
+            self._number = next(loop.numbers)
         return self._number
 
 
 class _Task(asyncio.Task[Any]):
-    def __init__(self, coro: Coroutine[Any, Any, Any], *, loop: SimulatedLoop, **more: Any) -> None:
-        self._number = next(loop.numbers)
-        super().__init__(coro, loop=loop, **more)
+    _number = -1
+    __hash__ = _Future.__hash__  # type: ignore[assignment]
 
-    def __hash__(self) -> int:
-        return self._number
+
+class _Handle(asyncio.TimerHandle):
+    """As asyncio's, timed or not, without what is for debugging: there is one for every turn."""
+
+    __slots__ = ()
+
+    def __init__(
+        self, callback: Callable[..., Any], args: Any, loop: Any, context: contextvars.Context | None, when: float = 0.0
+    ) -> None:
+        self._context = contextvars.copy_context() if context is None else context  # type: ignore[misc]
+        self._loop = loop
+        self._callback = callback
+        self._args = args
+        self._cancelled = False
+        self._repr = self._source_traceback = None
+        self._when = when  # type: ignore[misc]
+        self._scheduled = False
+
+    def cancel(self) -> None:
+        """A timer is left out when its time comes."""
+        self._cancelled = True
+        self._callback = self._args = None  # type: ignore[assignment]
 
 
 class SimulatedLoop(base_events.BaseEventLoop):
@@ -105,32 +125,40 @@ class SimulatedLoop(base_events.BaseEventLoop):
         return self.now_ms() * 1_000_000
 
     def _run_once(self) -> None:
-        """One callback. Timers that are due at the same time come in the order in which they were set."""
+        """Callbacks, one by one, until somebody ends the loop. Timers that are due at the same time come in the order in which they were
+        set.
+        """
         ready, timers = self._ready, self._timers  # type: ignore[attr-defined]
-        while timers and (not ready or timers[0][0] <= self._now):
-            when, _, timer = heapq.heappop(timers)
-            if not timer._cancelled:
-                self._now = max(self._now, when)
-                ready.append(timer)
-        if not ready:
-            raise Deadlock(f"nothing left to do at {self._now:.3f} s")
-        handle = ready.popleft()
-        if handle._cancelled:
-            return
-        life = handle._context.get(_LIFE)
-        if life is not None:
-            if not life.alive:
-                return
-            if life.paused_at is not None:
-                life.held.append(handle)
-                return
-        self.turns += 1
-        handle._run()
+        while not self._stopping:  # type: ignore[attr-defined]
+            while timers and (not ready or timers[0][0] <= self._now):
+                when, _, timer = heapq.heappop(timers)
+                if not timer._cancelled:
+                    self._now = max(self._now, when)
+                    ready.append(timer)
+            if not ready:
+                raise Deadlock(f"nothing left to do at {self._now:.3f} s")
+            handle = ready.popleft()
+            if handle._cancelled:
+                continue
+            life = handle._context.get(_LIFE)
+            if life is not None:
+                if not life.alive:
+                    continue
+                if life.paused_at is not None:
+                    life.held.append(handle)
+                    continue
+            self.turns += 1
+            handle._run()
+
+    def call_soon(self, callback: Callable[..., Any], *args: Any, context: Any = None) -> asyncio.Handle:
+        handle = _Handle(callback, args, self, context)
+        self._ready.append(handle)  # type: ignore[attr-defined]
+        return handle
 
     def call_at(
         self, when: float, callback: Callable[..., Any], *args: Any, context: Any = None
     ) -> asyncio.TimerHandle:
-        timer = asyncio.TimerHandle(when, callback, args, self, context)
+        timer = _Handle(callback, args, self, context, when)
         heapq.heappush(self._timers, (when, next(self._order), timer))
         return timer
 
@@ -138,9 +166,6 @@ class SimulatedLoop(base_events.BaseEventLoop):
         self, delay: float, callback: Callable[..., Any], *args: Any, context: Any = None
     ) -> asyncio.TimerHandle:
         return self.call_at(self._now + delay, callback, *args, context=context)
-
-    def _timer_handle_cancelled(self, handle: asyncio.TimerHandle) -> None:
-        """It is left out when its time comes."""
 
     # --- lives ------------------------------------------------------------------------------------------------------
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from typing import Any
 
 import orjson
@@ -16,18 +17,19 @@ class History:
     def __init__(self, from_seq_no: int, max_seq_no: int, records: list[Record]) -> None:
         self.from_seq_no = from_seq_no
         self.max_seq_no = max_seq_no
-        self._records = records
+        self._packed = deque(pack([record]) for record in records)
         self._size = len(records)
-        self.bytes = len(pack(records))
+        self.bytes = sum(map(len, self._packed))
 
     def __len__(self) -> int:
         return self._size
 
     def next(self, max_bytes: int) -> bytes:
-        taken: list[Record] = []
-        while self._records and (not taken or len(pack([*taken, self._records[0]])) <= max_bytes):
-            taken.append(self._records.pop(0))
-        return pack(taken)
+        taken, size = [], 0
+        while self._packed and (not taken or size + len(self._packed[0]) <= max_bytes):
+            taken.append(self._packed.popleft())
+            size += len(taken[-1])
+        return b"".join(taken)
 
 
 class Files:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import importlib
 import pkgutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
@@ -43,8 +43,11 @@ def twins(disks: Mapping[str, Disk]) -> Iterator[None]:
                 for real, twin in replaced:
                     if real is not None and value is real:
                         stack.enter_context(mock.patch.object(module, name, twin))
-        stack.enter_context(mock.patch.object(full_disk.Disk, "check_flood"))
+        stack.enter_context(mock.patch.object(full_disk.Disk, "check_flood", _never_full))
         yield
+
+
+def _never_full(_disk: full_disk.Disk, _index: str, _setting: Callable[[str], Any]) -> None: ...
 
 
 @functools.cache
