@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import concurrent.futures
+import functools
+import gc
 import logging
 import os
 import sys
@@ -19,6 +21,9 @@ def main() -> int:
     parser.add_argument("--start", type=int, default=0, help="the first seed")
     parser.add_argument("--seeds", type=int, default=1000, help="how many")
     parser.add_argument("--trace", action="store_true", help="print what happens")
+    parser.add_argument(
+        "--plan", help="the kind of run for all seeds, by its name in plans.py; all kinds in turn otherwise"
+    )
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
     args = parser.parse_args()
     if os.environ.get("PYTHONHASHSEED") != "0":
@@ -28,15 +33,13 @@ def main() -> int:
         )
     quiet()
     if args.trace:
-        from tests.sim.world import simulate
-
-        report = simulate(args.start, echo=print)
+        report = _simulate(args.start, args.plan, print)
         print(report)
         return int(report.violation is not None)
     failed = 0
     began = time.perf_counter()
     seconds = acknowledged = done = 0
-    for report in _run(range(args.start, args.start + args.seeds), args.jobs):
+    for report in _run(range(args.start, args.start + args.seeds), args.plan, args.jobs):
         done += 1
         seconds += report.simulated_seconds
         acknowledged += report.acknowledged
@@ -60,14 +63,26 @@ def quiet() -> None:
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
 
 
-def _run(seeds: range, jobs: int) -> Iterator[Any]:
+def _simulate(seed: int, plan: str | None, echo: Any = None) -> Any:
+    from tests.sim.plans import PLANS, plan_of
     from tests.sim.world import simulate
 
-    if jobs == 1:
-        yield from map(simulate, seeds)
-        return
-    with concurrent.futures.ProcessPoolExecutor(jobs, initializer=quiet) as pool:
-        yield from pool.map(simulate, seeds, chunksize=4)
+    return simulate(seed, PLANS[plan](seed) if plan else plan_of(seed), echo)
+
+
+def _begin() -> None:
+    """What a process has loaded is not looked through for garbage after each seed."""
+    from tests.sim import plans
+
+    del plans
+    quiet()
+    gc.collect()
+    gc.freeze()
+
+
+def _run(seeds: range, plan: str | None, jobs: int) -> Iterator[Any]:
+    with concurrent.futures.ProcessPoolExecutor(jobs, initializer=_begin) as pool:
+        yield from pool.map(functools.partial(_simulate, plan=plan), seeds, chunksize=4)
 
 
 if __name__ == "__main__":

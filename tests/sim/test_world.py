@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[2]
 @pytest.mark.parametrize("seed", range(8))
 def test_nothing_acknowledged_is_lost(seed: int) -> None:
     report = simulate(seed)
-    assert report.violation is None, f"make test-sim START={seed} shows it"
+    assert report.violation is None, f"make test-sim START={seed} ARGS='--plan usual' shows it"
     assert report.acknowledged
 
 
