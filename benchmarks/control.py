@@ -20,6 +20,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import uvloop
 from tests.support.cluster import Running
 from tests.support.etcd import Cluster, Member
 
@@ -290,10 +291,10 @@ def main() -> None:
     for what, step in steps:
         say(what)
         with Cluster.temporary(3, fsync=True, timers=TIMERS) as etcd:
-            asyncio.run(step(etcd))
+            uvloop.run(step(etcd))
     say("failover of bare etcd")
     with Cluster.temporary(3, fsync=True, timers=TIMERS) as etcd:
-        figures.etcd_failover = asyncio.run(etcd_failovers(etcd, args.rounds))
+        figures.etcd_failover = uvloop.run(etcd_failovers(etcd, args.rounds))
     say("failover of masters")
     say(f"{figures.etcd_failover}")
     figures.failover = failovers(args.rounds)

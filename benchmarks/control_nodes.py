@@ -15,6 +15,8 @@ from bisect import bisect_left
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+import uvloop
+
 from quidditch.controlplane import wire
 from quidditch.controlplane.core.commands import CreateIndex, ShardStarted
 from quidditch.controlplane.remote import RemoteControl
@@ -182,4 +184,4 @@ async def main() -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    uvloop.run(main())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import AsyncExitStack
 from typing import Any
@@ -13,6 +14,7 @@ from tests.support.proxy import Proxy
 
 from quidditch.model.errors import ApiError
 from quidditch.transport.api import Overloaded, Remote, TimedOut, Transport, UnknownAction, Unreachable
+from quidditch.transport.listener import Listener, Refusals
 from quidditch.transport.memory import Network
 from quidditch.transport.tcp import TcpTransport
 
@@ -334,6 +336,31 @@ def test_calls_to_another_cluster_or_another_tenant_are_refused() -> None:
         assert await third.call("a", "echo", b"ab", 5) == b"ba"
         for node in (*nodes, third):
             await node.close()
+
+    asyncio.run(asyncio.wait_for(main(), 20))
+
+
+def test_an_answer_does_not_wait_for_a_fuller_packet() -> None:
+    """With Nagle's algorithm an answer waits tens of milliseconds for the other end to acknowledge the one before."""
+
+    class Watched(asyncio.Protocol):
+        def __init__(self, made: asyncio.Future[asyncio.BaseTransport]) -> None:
+            self._made = made
+
+        def connection_made(self, transport: asyncio.BaseTransport) -> None:
+            self._made.set_result(transport)
+
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        here, there = loop.create_future(), loop.create_future()
+        listener = Listener(lambda: Watched(here), None, Refusals())
+        try:
+            await loop.create_connection(lambda: Watched(there), *await listener.open("127.0.0.1", 0))
+            for transport in (await here, await there):
+                assert transport.get_extra_info("socket").getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+                transport.abort()
+        finally:
+            await listener.close()
 
     asyncio.run(asyncio.wait_for(main(), 20))
 

@@ -13,6 +13,44 @@ _V = TypeVar("_V")
 _GONE: Any = object()
 _MISSING: Any = object()
 _LEAST = 64
+_STEPS = 256
+
+
+class _Step:
+    """What was changed to make a version of the one before: the way from one version to another that shares ancestors with it."""
+
+    __slots__ = ("before", "depth", "keys")
+
+    def __init__(self, keys: tuple[str, ...] = (), before: _Step | None = None) -> None:
+        self.keys = keys
+        self.before = before
+        self.depth: int = before.depth + 1 if before is not None else 0
+        if self.depth and self.depth % _STEPS == 0:
+            self._forget()
+
+    def _forget(self) -> None:
+        """The steps before the last few hundred, once in a while."""
+        step: _Step | None = self
+        for _ in range(_STEPS):
+            step = step.before if step is not None else None
+        if step is not None:
+            step.before = None
+
+    def between(self, other: _Step, most: int) -> dict[str, None] | None:
+        """The keys that were changed on the way from one to the other; None if more than `most`, or if no way is known."""
+        keys: dict[str, None] = {}
+        one: _Step | None = self
+        two: _Step | None = other
+        while one is not two:
+            if one is None or two is None or len(keys) > most:
+                return None
+            if one.depth >= two.depth:
+                keys.update(dict.fromkeys(one.keys))
+                one = one.before
+            else:
+                keys.update(dict.fromkeys(two.keys))
+                two = two.before
+        return keys
 
 
 class Layered(Mapping[str, _V], Generic[_V]):
@@ -20,21 +58,21 @@ class Layered(Mapping[str, _V], Generic[_V]):
     back keeps its place.
     """
 
-    __slots__ = ("_base", "_flat", "_len", "_over", "_was")
+    __slots__ = ("_base", "_flat", "_len", "_over", "_step")
 
-    def __init__(self, base: dict[str, _V] | None = None) -> None:
+    def __init__(self, base: dict[str, _V] | None = None, step: _Step | None = None) -> None:
         self._base: dict[str, _V] = {} if base is None else base
         self._over: dict[str, _V] = {}
-        self._was: tuple[dict[str, _V], dict[str, _V]] | None = None
-        """The base before this one, and what lay over it when this one was made of both."""
+        self._step = step or _Step()
         self._len = len(self._base)
         self._flat: dict[str, _V] | None = self._base
 
     def changed(self, changes: Mapping[str, _V], gone: Iterable[str] = ()) -> Layered[_V]:
         """The same mapping but for these values, and without the keys that are gone."""
-        new: Layered[_V] = Layered(self._base)
+        gone = tuple(gone)
+        new: Layered[_V] = Layered(self._base, _Step((*changes, *gone), self._step))
         over = new._over = dict(self._over)
-        new._len, new._flat, new._was = self._len, None, self._was
+        new._len, new._flat = self._len, None
         for key, value in changes.items():
             new._len += key not in self
             over[key] = value
@@ -45,32 +83,21 @@ class Layered(Mapping[str, _V], Generic[_V]):
             else:
                 over.pop(key, None)
         if len(over) > _LEAST and len(over) ** 2 > 4 * len(self._base):
-            rebased: Layered[_V] = Layered(new._all())
-            rebased._was = (self._base, over)
-            return rebased
+            return Layered(new._all(), new._step)
         return new
 
     def differs(self, other: Layered[_V]) -> Iterator[str]:
-        """The keys whose values are not the same objects in both. Costs what lies over the base, if both share it or the one's
-        was made of the other's.
-        """
-        mine, theirs = self._over, other._over
-        keys = dict.fromkeys([key for key, value in mine.items() if theirs.get(key, _MISSING) is not value])
-        keys.update(dict.fromkeys([key for key in theirs if key not in mine]))
-        keys.update(dict.fromkeys(self._between(other)))
-        for key in keys:
+        """The keys whose values are not the same objects in both. Costs what was changed since both were one, if that is known."""
+        for key in self._doubtful(other):
             if self.get(key, _MISSING) is not other.get(key, _MISSING):
                 yield key
 
-    def _between(self, other: Layered[_V]) -> Mapping[str, _V]:
-        """What may differ in the bases."""
-        if self._base is other._base:
-            return {}
-        if self._was is not None and self._was[0] is other._base:
-            return self._was[1]
-        if other._was is not None and other._was[0] is self._base:
-            return other._was[1]
-        return {**self._base, **other._base}
+    def _doubtful(self, other: Layered[_V]) -> Iterable[str]:
+        """Among these is what differs."""
+        shared = self._base is other._base
+        here, there = (self._over, other._over) if shared else (self._all(), other._all())
+        keys = self._step.between(other._step, len(here) + len(there))
+        return {**here, **there} if keys is None else keys
 
     def _all(self) -> dict[str, _V]:
         if self._flat is None:

@@ -49,6 +49,7 @@ Change = Object | Deleted
 _DERIVED: Mapping[str, tuple[str, ...]] = {
     "_aliases_by_index": ("Alias",),
     "_indices_by_uuid": ("Index",),
+    "data_nodes": ("Node",),
     "_sorted_names": ("Index", "Alias", "DataStream"),
 }
 
@@ -180,6 +181,11 @@ class ClusterState:
     @cached_property
     def _sorted_names(self) -> Sequence[str]:
         return sorted({*self.indices, *self.aliases, *self.data_streams})
+
+    @cached_property
+    def data_nodes(self) -> int:
+        """How many nodes hold data."""
+        return sum(node.holds_data for node in self.nodes.values())
 
     @cached_property
     def open_copies(self) -> int:

@@ -58,6 +58,8 @@ class Listener:
         family, _, _, _, address = found[0]
         self._socket = socket.create_server(address[:2], family=family)
         self._socket.setblocking(False)
+        # Those that are accepted take it over. asyncio sees to it itself only where the socket names its protocol, and this one does not.
+        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._keep(self._take(self._socket))
         bound = self._socket.getsockname()
         return bound[0], bound[1]

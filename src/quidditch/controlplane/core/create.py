@@ -118,7 +118,7 @@ def _settings(draft: Draft, command: CreateIndex, template: Mapping[str, Any]) -
         "index.uuid": command.uuid or draft.env.ids.uuid(),
         "index.version.created": VERSION_CREATED,
     }
-    return auto_expanded(flat, len([node for node in draft.state.nodes.values() if node.holds_data]))
+    return auto_expanded(flat, draft.state.data_nodes)
 
 
 def _mappings(draft: Draft, bodies: list[Mapping[str, Any]], flat: Mapping[str, Any]) -> RootMapping:

@@ -65,7 +65,7 @@ def cluster_health(
     return ClusterHealth(
         status="red" if missing else status,
         nodes=len(state.nodes),
-        data_nodes=sum(node.holds_data for node in state.nodes.values()),
+        data_nodes=state.data_nodes,
         counts=counts,
         indices=found,
         percent=100.0 if status == "green" else active_percent(state),

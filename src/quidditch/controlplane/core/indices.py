@@ -123,7 +123,7 @@ def update_settings(draft: Draft, command: UpdateIndexSettings) -> Acknowledged:
             check_metadata_write(draft.state, index)
     targets = [settings.Target(index.name, index.uuid, index.open, index.spec.settings) for index in found]
     changed = settings.apply_update(targets, update, command.preserve_existing, draft.env.checks.analysis)
-    data_nodes = sum(node.holds_data for node in draft.state.nodes.values())
+    data_nodes = draft.state.data_nodes
     expanded = {name: auto_expanded(flat, data_nodes) for name, flat in changed.items()}
     _check_replica_limit(draft, found, expanded)
     for index in found:

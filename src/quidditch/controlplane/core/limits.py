@@ -8,7 +8,7 @@ from quidditch.model.state import ClusterState
 
 def check_shard_limit(state: ClusterState, added: int) -> None:
     """Raises validation_exception if `added` copies would pass the limit. Without data nodes nothing is limited."""
-    nodes = sum(node.holds_data for node in state.nodes.values())
+    nodes = state.data_nodes
     if nodes == 0 or added <= 0:
         return
     per_node = state.settings.get("cluster.max_shards_per_node")

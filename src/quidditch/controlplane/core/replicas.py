@@ -55,7 +55,7 @@ def auto_expanded(flat: Mapping[str, Any], data_nodes: int) -> dict[str, Any]:
 
 def apply_auto_expand(draft: Draft) -> None:
     """Adapts every index after nodes came or went."""
-    data_nodes = sum(node.holds_data for node in draft.state.nodes.values())
+    data_nodes = draft.state.data_nodes
     for index in list(draft.state.indices.values()):
         if index.deleting or "index.auto_expand_replicas" not in index.spec.settings:
             continue
