@@ -57,7 +57,7 @@ bench-control: $(VENV)/.dev etcd-if-possible ## the control plane beside bare et
 bench-fanout: $(VENV)/.dev etcd-if-possible ## searches over several shards on two nodes beside one shard; writes docs/benchmarks-fanout.md
 	$(BIN)/python -m benchmarks.fanout $(ARGS)
 
-bench-failover: $(VENV)/.dev etcd-if-possible ## how long writes wait when the node of a primary dies, hangs or is cut off
+bench-failover: $(VENV)/.dev etcd-if-possible ## how long writes wait when a primary's node dies, hangs or is cut off; writes docs/benchmarks-failover.md
 	$(BIN)/python -m benchmarks.failover $(ARGS)
 
 chaos: $(VENV)/.dev etcd-if-possible ## kill, pause and cut off nodes under load, by chance (ARGS='--minutes 30 --seed 7')
