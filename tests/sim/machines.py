@@ -201,8 +201,8 @@ def _no_mapping(_index: object) -> Any:
 class SimulatedPool:
     """In place of `quidditch.datanode.pools.Pool`."""
 
-    def __init__(self, name: str, threads: int, places: int = -1, *, nice: int = 0) -> None:
-        del places, nice
+    def __init__(self, name: str, threads: int, places: int = -1) -> None:
+        del places
         self.name = name
         self.threads = threads
 

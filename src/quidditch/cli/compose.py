@@ -58,8 +58,6 @@ from quidditch_kernel import KernelError, Runtime
 
 OPENING_SECONDS = 0.4
 """How long requests wait at the start for shards to be opened; after that they are answered with what is there."""
-_SEARCHES_STAND_BACK = 5
-"""Niceness of search threads: heartbeats and short requests go on beside long aggregations."""
 
 
 @dataclass(slots=True)
@@ -171,7 +169,7 @@ def _write_pool(config: Config) -> Pool:
 
 def _search_pool(config: Config) -> Pool:
     threads = config.number("thread_pool.search.size") or (os.cpu_count() or 1) * 3 // 2 + 1
-    return Pool("search", threads, config.number("thread_pool.search.queue_size"), nice=_SEARCHES_STAND_BACK)
+    return Pool("search", threads, config.number("thread_pool.search.queue_size"))
 
 
 def _pressure(config: Config, setting: Callable[[str], Any]) -> Pressure:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import sys
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -13,14 +14,18 @@ from typing import Any, TypeVar
 from quidditch.model.errors import rejected
 
 T = TypeVar("T")
+_BEHIND = 10
+"""How much nicer than the event loop's thread all others are, alike among themselves. With less a thread that wakes waits for the
+tick of the scheduler (4 ms and more) when all cores are busy, from here on it is let in at once.
+"""
 
 
 class Pool:
-    """Used from the event loop's thread. `places`: calls that may wait, -1 for as many as come. `nice`: by how much the threads
-    stand back behind others of the process, as `nice(1)` counts.
+    """Used from the event loop's thread. `places`: calls that may wait, -1 for as many as come. The threads stand back behind the
+    event loop: heartbeats and short requests go on beside whatever they do.
     """
 
-    def __init__(self, name: str, threads: int, places: int = -1, *, nice: int = 0) -> None:
+    def __init__(self, name: str, threads: int, places: int = -1) -> None:
         self.name = name
         self.threads = threads
         self.places = places
@@ -28,8 +33,7 @@ class Pool:
         self.rejected = 0
         self.largest = 0
         self._under_way = 0
-        self._nice = nice
-        self._executor = ThreadPoolExecutor(threads, thread_name_prefix=name, initializer=self._stand_back)
+        self._executor = ThreadPoolExecutor(threads, thread_name_prefix=name, initializer=_stand_back)
 
     @property
     def active(self) -> int:
@@ -77,11 +81,12 @@ class Pool:
         """Waits for what is under way."""
         self._executor.shutdown(wait=True)
 
-    def _stand_back(self) -> None:
-        if self._nice:
-            # Linux counts niceness by thread.
-            thread = threading.get_native_id()
-            os.setpriority(os.PRIO_PROCESS, thread, os.getpriority(os.PRIO_PROCESS, thread) + self._nice)
+
+def _stand_back() -> None:
+    if sys.platform == "linux":  # which counts niceness by thread
+        thread = threading.get_native_id()
+        with contextlib.suppress(OSError):  # forbidden in some sandboxes
+            os.setpriority(os.PRIO_PROCESS, thread, os.getpriority(os.PRIO_PROCESS, thread) + _BEHIND)
 
 
 def _tell(loop: asyncio.AbstractEventLoop, callback: Callable[[], None]) -> None:

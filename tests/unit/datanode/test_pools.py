@@ -8,7 +8,7 @@ import threading
 
 import pytest
 
-from quidditch.datanode.pools import Pool
+from quidditch.datanode.pools import _BEHIND, Pool
 from quidditch.model.errors import ApiError
 
 
@@ -60,12 +60,12 @@ def test_a_thread_whose_caller_has_left_is_still_taken() -> None:
     asyncio.run(test())
 
 
-def test_threads_stand_back_behind_the_process() -> None:
+def test_threads_stand_back_behind_the_event_loop() -> None:
     async def test() -> None:
-        pool = Pool("some", threads=1, nice=3)
+        pool = Pool("some", threads=1)
         mine = os.getpriority(os.PRIO_PROCESS, 0)
         theirs = await pool.run(lambda: os.getpriority(os.PRIO_PROCESS, threading.get_native_id()))
-        assert theirs == min(mine + 3, 19)
+        assert theirs == min(mine + _BEHIND, 19)
         pool.close()
 
     asyncio.run(test())
