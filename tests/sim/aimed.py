@@ -111,12 +111,15 @@ class Aimed(Nemesis):
             await asyncio.sleep(self._chance.uniform(0.5, 2.5))
 
     async def leave_behind(self) -> None:
-        """The next primary gets nothing for a moment in which another copy does; then it leads, writes a little and is lost."""
+        """The next primary gets nothing, or with gaps, for a moment in which another copy gets all; then it leads, writes a little and is
+        lost.
+        """
         primary, replicas = self._primary(), self._replicas()
         if primary is None or len(replicas) < 2:
             return
         heir, other = replicas[0], replicas[1]
-        self._late("replica/operations", 30.0, source=primary.name, target=heir.name)
+        share = self._chance.choice((1.0, 0.5))
+        self._late("replica/operations", 30.0, source=primary.name, target=heir.name, share=share)
         await asyncio.sleep(self._chance.uniform(0.1, 0.5))
         self._world.allowed = 0
         await asyncio.sleep(0.02)
@@ -143,33 +146,34 @@ class Aimed(Nemesis):
     # --- a primary that is none any more ----------------------------------------------------------------------------
 
     async def deposed(self) -> None:
-        """A primary that cannot reach its copies loses its place, and asks to have them failed before it knows that."""
+        """A primary that the leader hardly hears loses its place, and asks to have copies failed before it knows that."""
         primary = self._primary()
         if primary is None:
             return
-        net, chance = self._world.net, self._chance
-        others = [machine.name for machine in self._world.data if machine is not primary]
-        masters = [machine.name for machine in self._world.masters]
-        client = self._world.coordinator.name
-        net.part([primary.name, client], [*others, *masters])
-        if not await self._wait(self._led_by_another(primary), 6):
-            return
-        await asyncio.sleep(chance.uniform(0, 0.3))
-        net.heal()
-        net.part([primary.name], others)
-        net.part([client], [*others, *masters])
+        world, chance = self._world, self._chance
+        others = [machine.name for machine in world.data if machine is not primary]
+        masters = [machine.name for machine in world.masters]
+        client = world.coordinator.name
+        world.allowed = 0
         for master in masters:
-            self._late("", 1.5, source=master, target=primary.name)
-        await asyncio.sleep(2.5)
+            self._late("control/publish", chance.uniform(3, 5), source=master, target=primary.name)
+            self._late("control/beat", 0.9, source=primary.name, target=master)
+        world.net.part([primary.name], others)
+        world.net.part([client], [*others, *masters])
+        if await self._wait(self._led_by_another(primary), 6):
+            world.allowed = float("inf")
+            await asyncio.sleep(chance.uniform(3, 6))
 
     async def late_operations(self) -> None:
-        """What an old primary sent arrives when its copy follows a new one."""
+        """What an old primary sent arrives when its copy follows a new one. Often nobody has written to that yet."""
         primary = self._primary()
         if primary is None:
             return
         late = self._chance.uniform(0.5, 2.0)
         self._late("replica/operations", late, source=primary.name)
         await asyncio.sleep(self._chance.uniform(0.1, 0.4))
+        if self._chance.random() < 0.6:
+            self._world.allowed = 0
         if self._chance.random() < 0.5:
             names = [machine.name for machine in self._world.masters]
             self._world.net.part([primary.name], names)
@@ -191,20 +195,39 @@ class Aimed(Nemesis):
         await self._build()
         await self._wait(self._whole, 8)
 
+    async def build_beside_a_slow_one(self) -> None:
+        """A copy is built, often by files, while the only other one lags behind: little of what goes to it is safe. Then either leads."""
+        world, primary, replicas = self._world, self._primary(), self._replicas()
+        if primary is None or not replicas:
+            return
+        placed = [node for copy in self._shard().copies for node in (copy.node, copy.relocating_node)]
+        free = [machine for machine in world.data if machine.name not in placed and machine.up]
+        if not free:
+            return
+        (target, *_), (slow, *_) = free, replicas
+        self._late("replica/operations", self._chance.uniform(1.2, 2.5), source=primary.name, target=slow.name)
+        await asyncio.sleep(self._chance.uniform(0, 0.4))
+        await world.move(0, slow.name, target.name)
+        if self._chance.random() < 0.6:  # all write anew while the copy is taken up
+            world.allowed = 0
+            self._late("recovery/track", 2.5, target=primary.name)
+            seen = self._seen("recovery/track", primary.name)
+            await self._wait(seen.is_set, 6)
+            await asyncio.sleep(2.5)
+            world.allowed = float("inf")
+        await self._wait(lambda: target in self._replicas(), 6)
+        await asyncio.sleep(self._chance.uniform(0, 2.5))
+        if self._chance.random() < 0.5:
+            self._down(primary)
+            await self._wait(self._led_by_another(primary), 6)
+
     async def lose_source(self) -> None:
         """A copy is built, and at some step of that the primary is lost."""
         primary = self._primary()
         if primary is None:
             return
         step = f"recovery/{self._chance.choice(_RECOVERY)}"
-        hit = asyncio.Event()
-
-        def tap(_source: str, target: str, action: str) -> float:
-            if action == step and target == primary.name:
-                hit.set()
-            return 0.0
-
-        self._world.net.tap = tap
+        hit = self._seen(step, primary.name)
         await self._build(late=False)
         if await self._wait(hit.is_set, 6):
             await asyncio.sleep(self._chance.choice((0.0, self._chance.uniform(0, 0.05))))
@@ -271,15 +294,29 @@ class Aimed(Nemesis):
 
     # --- messages ---------------------------------------------------------------------------------------------------
 
-    def _late(self, action: str, seconds: float, source: str = "", target: str = "") -> None:
-        """Such messages come later from now on, whoever they are from or to where nobody is named."""
+    def _late(self, action: str, seconds: float, source: str = "", target: str = "", share: float = 1.0) -> None:
+        """Such messages, or a share of them, come later from now on, whoever they are from or to where nobody is named."""
         before = self._world.net.tap
 
         def tap(one: str, other: str, what: str) -> float:
             meant = what.startswith(action) and source in ("", one) and target in ("", other)
-            return seconds if meant else before(one, other, what)
+            if meant and (share == 1.0 or self._chance.random() < share):
+                return seconds
+            return before(one, other, what)
 
         self._world.net.tap = tap
+
+    def _seen(self, action: str, target: str) -> asyncio.Event:
+        """Set when somebody asks that of it."""
+        seen, before = asyncio.Event(), self._world.net.tap
+
+        def tap(one: str, other: str, what: str) -> float:
+            if what == action and other == target:
+                seen.set()
+            return before(one, other, what)
+
+        self._world.net.tap = tap
+        return seen
 
     def _behind(self, seconds: float) -> None:
         """Operations come late to copies that are being built."""

@@ -11,10 +11,13 @@ PLANS: dict[str, Callable[[int], Plan]] = {
     "harsh": Plan.harsh,
     "relay": lambda seed: Plan.aimed(seed, "relay", replicas=1),
     "blackout": lambda seed: Plan.aimed(seed, "blackout"),
-    "leave behind": lambda seed: Plan.aimed(seed, "leave_behind"),
+    "leave behind": lambda seed: Plan.aimed(seed, "leave_behind", timeouts=(100, 10_000)),
     "deposed": lambda seed: Plan.aimed(seed, "deposed"),
-    "late operations": lambda seed: Plan.aimed(seed, "late_operations"),
+    "late operations": lambda seed: Plan.aimed(seed, "late_operations", timeouts=(100, 10_000)),
     "rebuild": lambda seed: Plan.aimed(seed, "rebuild", replicas=1, work=0.02, pause=0.02, writers=8),
+    "build beside a slow one": lambda seed: Plan.aimed(
+        seed, "build_beside_a_slow_one", replicas=1, work=0.01, writers=8
+    ),
     "lose source": lambda seed: Plan.aimed(seed, "lose_source", replicas=1),
     "move primary": lambda seed: Plan.aimed(seed, "move_primary", replicas=1, work=0.01, pause=0.02, writers=8),
     "flush and part": lambda seed: Plan.aimed(seed, "flush_and_part"),

@@ -1,8 +1,6 @@
-"""Every way to break the protocol is found by the checkers. `make test` tries those that the first seeds find, `make test-sim` all."""
+"""Every way to break the protocol is found by the checkers, in few seeds."""
 
 from __future__ import annotations
-
-import os
 
 import pytest
 
@@ -10,14 +8,11 @@ from tests.sim.mutations import MUTATIONS, Mutation, look_for, mutated
 from tests.sim.plans import PLANS
 from tests.sim.world import simulate
 
-ALL = bool(os.environ.get("QUIDDITCH_ALL_MUTATIONS"))
-SEEDS = 40 if ALL else 6
+SEEDS = 12
 """A mutation that is not found in so many seeds is one that nothing would find."""
 
 
-@pytest.mark.parametrize(
-    "mutation", [each for each in MUTATIONS if ALL or each.quick], ids=lambda mutation: str(mutation.name)
-)
+@pytest.mark.parametrize("mutation", MUTATIONS, ids=lambda mutation: str(mutation.name))
 def test_it_is_found(mutation: Mutation) -> None:
     found = look_for(mutation, SEEDS)
     print(f"{mutation.name}: {found.seeds} seeds of [{mutation.plan}], reached {found.reached} times")
@@ -26,7 +21,7 @@ def test_it_is_found(mutation: Mutation) -> None:
 
 @pytest.mark.parametrize("plan", PLANS)
 def test_without_a_mutation_nothing_is_found(plan: str) -> None:
-    for seed in range(SEEDS if ALL else 2):
+    for seed in range(2):
         report = simulate(seed, PLANS[plan](seed))
         assert report.violation is None, f"seed {seed}"
         assert report.acknowledged

@@ -57,6 +57,8 @@ class Plan:
     harsh_faults: bool = False
     aims: tuple[str, ...] = ()
     """The dangers that its faults are aimed at, see `tests/sim/aimed.py`; none: faults of all kinds, by chance."""
+    timeouts: tuple[int, ...] = (1000, 10_000, 60_000)
+    """For how many ms a write may be tried, one of these."""
     look: float = 0.5
     """The pause between two looks at the checkpoints."""
 
@@ -264,7 +266,7 @@ class World:
         item = {"action": "delete" if value is None else "index", "index": INDEX, "id": id, "source": value or ""}
         write = Write(shard, id, value, self.loop.time())
         self.ledger.writes.append(write)
-        options = WriteOptions(timeout_ms=chance.choice((1000, 10_000, 60_000)), active_shards=1)
+        options = WriteOptions(timeout_ms=chance.choice(self.plan.timeouts), active_shards=1)
         slice: Any = Slice(INDEX, [item], 1 + self.plan.replicas)
         assert self.coordinator.shards is not None
         try:
