@@ -101,7 +101,8 @@ class Machine:
 
     def control(self, *roles: str, **more: Any) -> RemoteControl:
         assert self.transport is not None
-        return RemoteControl(self.transport, self.spec(*roles), self.seeds, self.loop, self.ids(), **more)
+        spec, ids = self.spec(*roles), self.ids()
+        return RemoteControl(self.transport, spec, self.seeds, self.loop, ids, beat_seconds=BEAT_SECONDS, **more)
 
 
 class Master(Machine):
@@ -124,9 +125,7 @@ class Master(Machine):
             standby=True,
             gone=rivals.gone,
         )
-        control = ControlService(
-            leader, transport, self.loop, self.name, beat_seconds=BEAT_SECONDS, known_leader=rivals.address
-        )
+        control = ControlService(leader, transport, self.loop, self.name, known_leader=rivals.address)
         control.start()
         await leader.start()
 

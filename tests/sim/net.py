@@ -14,12 +14,13 @@ from typing import Any
 
 from quidditch.transport import errors
 from quidditch.transport.api import Handler, NotSent, TimedOut, TransportError, Unreachable
-from quidditch.transport.connection import DEAD_SECONDS, PING_SECONDS
+from quidditch.transport.connection import Silence
 from quidditch.transport.serving import Serving, handled
 from tests.sim.loop import Life, SimulatedLoop
 from tests.sim.trace import Trace
 
 LOOK_SECONDS = 0.25
+SILENCE = Silence()
 QUIET = ("control/beat", "control/alive", "control/here")
 """Actions that are left out of the lines of a trace."""
 
@@ -51,7 +52,7 @@ class Network:
         transport = self._nodes[node_id] = SimulatedTransport(self, node_id, life)
         for number, call in self._calls.items():
             if call.target == node_id and not call.connecting:  # what beats on such a connection is answered by a reset
-                self.loop.call_later(PING_SECONDS, self._break, number, f"node [{node_id}] has started anew")
+                self.loop.call_later(SILENCE.ping, self._break, number, f"node [{node_id}] has started anew")
         return transport
 
     # --- faults -----------------------------------------------------------------------------------------------------
@@ -102,7 +103,7 @@ class Network:
         if not self._looking:
             self._looking = True
             self.loop.call_later(LOOK_SECONDS, self._look)
-        if self.broken(source.node_id, target) and self.broken_for(source.node_id, target) > DEAD_SECONDS:
+        if self.broken(source.node_id, target) and self.broken_for(source.node_id, target) > SILENCE.dead:
             self._calls[number].connecting = True  # nothing goes out: the connection there was is dead
             return number
         if action not in QUIET:
@@ -123,7 +124,7 @@ class Network:
         """One message on its way."""
         if self.chance.random() < self.drop:
             # What a connection loses ends it, at once or when it has been silent for too long.
-            after = self.latency() if self.chance.random() < 0.7 else DEAD_SECONDS
+            after = self.latency() if self.chance.random() < 0.7 else SILENCE.dead
             self.loop.call_later(after, self._break, number, "the connection was reset")
             return
 
@@ -197,10 +198,10 @@ class Network:
                 call.quiet_since = None
                 continue
             call.quiet_since = call.quiet_since if call.quiet_since is not None else now
-            if now - call.quiet_since >= DEAD_SECONDS:
+            if now - call.quiet_since >= SILENCE.dead:
                 del self._calls[number]
                 kind = NotSent if call.connecting else Unreachable
-                call.fail(kind(f"node [{call.target}]: nothing heard for {DEAD_SECONDS:g} s"))
+                call.fail(kind(f"node [{call.target}]: nothing heard for {SILENCE.dead:g} s"))
         self._looking = bool(self._calls)
         if self._looking:
             self.loop.call_later(LOOK_SECONDS, self._look)

@@ -17,7 +17,7 @@ from quidditch.cli.membership import Membership, admit, promote
 from quidditch.cli.stores import QUORUM_SECONDS, open_etcd, open_members, own_endpoint, tls_files
 from quidditch.cli.transport import host, listen, open_transport, publish_host, renewed_tls
 from quidditch.controlplane import telemetry
-from quidditch.controlplane.core import voting
+from quidditch.controlplane.core import fault_detection, voting
 from quidditch.controlplane.leader import Leader
 from quidditch.controlplane.remote import RemoteControl
 from quidditch.controlplane.rival import Rivals
@@ -30,6 +30,7 @@ from quidditch.lib.metrics import Metrics
 from quidditch.model.objects import Cluster, Object
 from quidditch.model.state import ClusterState
 from quidditch.store import api
+from quidditch.transport.connection import Silence
 from quidditch.transport.tcp import TcpTransport
 
 _log = structlog.get_logger(__name__)
@@ -53,7 +54,8 @@ async def open_raft(config: Config, folder: DataFolder, http_address: str) -> Pa
         return control.state if control is not None else ClusterState()
 
     tls = renewed_tls(config)
-    transport = open_transport(folder.node_id, lambda: folder.cluster_uuid, address_of, tls)
+    silence = fault_detection.Current(_silence, lambda: state().settings)
+    transport = open_transport(folder.node_id, lambda: folder.cluster_uuid, address_of, tls, silence)
     if tls is not None:
         tls.start()
     address = await listen(config, transport)
@@ -86,6 +88,11 @@ async def open_raft(config: Config, folder: DataFolder, http_address: str) -> Pa
     return Parts(node, [*endings, transport.close, *([tls.stop] if tls is not None else [])])
 
 
+def _silence(get: fault_detection.Get) -> Silence:
+    checks = fault_detection.follower_checks(get)
+    return Silence(checks.ping, checks.gone)
+
+
 @dataclass(slots=True)
 class _Master:
     """What a master has besides: the store, the candidate, the service, and its own etcd unless another is named."""
@@ -116,7 +123,8 @@ class _Master:
                 await etcd.stop()
             raise
         clock = SystemClock()
-        rivals = Rivals(transport, clock)
+        checks = fault_detection.Current(fault_detection.leader_checks, lambda: state().settings)
+        rivals = Rivals(transport, clock, checks)
         leader = Leader(
             store,
             cluster_name=config["cluster.name"],

@@ -10,6 +10,7 @@ from quidditch.cli.addresses import family, is_any, is_loopback, joined, leaves_
 from quidditch.cli.config import Config, ConfigError
 from quidditch.cli.renewal import Renewed
 from quidditch.cli.tls import RenewedContext, context, named_files
+from quidditch.transport.connection import Silence
 from quidditch.transport.tcp import TcpTransport
 
 PARTS = ("ca", "cert", "key")
@@ -68,11 +69,15 @@ def renewed_tls(config: Config) -> Ends | None:
 
 
 def open_transport(
-    node_id: str, cluster_uuid: Callable[[], str], addresses: Callable[[str], str | None], tls: Ends | None
+    node_id: str,
+    cluster_uuid: Callable[[], str],
+    addresses: Callable[[str], str | None],
+    tls: Ends | None,
+    silence_allowed: Callable[[], Silence] = Silence,
 ) -> TcpTransport:
     """The transport, which does not listen yet; with TLS its connections take what is newest."""
     if tls is None:
-        return TcpTransport(node_id, cluster_uuid, addresses)
+        return TcpTransport(node_id, cluster_uuid, addresses, silence_allowed=silence_allowed)
     server, client = ends = [RenewedContext.of(end) for end in tls.value]
 
     def use(newest: Sequence[ssl.SSLContext]) -> None:
@@ -80,7 +85,9 @@ def open_transport(
             end.newest = made
 
     tls.use = use
-    return TcpTransport(node_id, cluster_uuid, addresses, server_tls=server, client_tls=client)
+    return TcpTransport(
+        node_id, cluster_uuid, addresses, server_tls=server, client_tls=client, silence_allowed=silence_allowed
+    )
 
 
 async def listen(config: Config, transport: TcpTransport) -> str:

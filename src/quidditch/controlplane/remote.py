@@ -15,6 +15,7 @@ import structlog
 
 from quidditch.controlplane import wire
 from quidditch.controlplane.api import Subscriber
+from quidditch.controlplane.core import fault_detection
 from quidditch.controlplane.core.allocation.info import NodeLoad
 from quidditch.controlplane.core.commands import Acknowledged, Command, CreateIndex, DeleteIndices, HeldShard, Rollover
 from quidditch.controlplane.core.draft import Ids
@@ -37,7 +38,7 @@ _PENDING_SECONDS = 5.0
 class RemoteControl:
     """`seeds` are transport addresses of masters (`host:port`); `cluster` answers the uuid on this node's disk, empty if none, and
     `joined` is told the uuid of the cluster that took the node in. `load` says how the node is, for the heartbeats; `held`, what
-    shards lie on its disk.
+    shards lie on its disk. `beat_seconds` stands instead of what the cluster's settings say.
     """
 
     def __init__(
@@ -53,6 +54,7 @@ class RemoteControl:
         load: Callable[[], NodeLoad] = NodeLoad,
         held: Callable[[], tuple[HeldShard, ...] | None] = lambda: None,
         metrics: Metrics | None = None,
+        beat_seconds: float | None = None,
     ) -> None:
         metrics = metrics or Metrics()
         self._beating = metrics.duration("heartbeat", "time until the leader answered a heartbeat of this node")
@@ -73,9 +75,11 @@ class RemoteControl:
         self._epoch = 0
         self._leader = ""
         self._leader_id = ""
-        self._beat_seconds = 0.2
+        self._beat_seconds = beat_seconds
+        self._follower = fault_detection.Current(fault_detection.follower_checks, lambda: self.state.settings)
+        self._leader_checks = fault_detection.Current(fault_detection.leader_checks, lambda: self.state.settings)
         self._found = asyncio.Event()
-        self._lost = asyncio.Event()
+        self._beat_now = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         transport.serve(wire.PUBLISH, self._apply)
         transport.serve(wire.HERE, _here)
@@ -238,28 +242,29 @@ class RemoteControl:
         self._fresh = False
         self._told = None
         self._epoch = max(self._epoch, joined.epoch)
-        self._beat_seconds = joined.beat_seconds
         self._leader = f"@{joined.address}"
         self._leader_id = joined.leader
-        self._lost.clear()
         self._found.set()
 
     def _lose(self, leader: str) -> None:
         if self._leader == leader:
             self._leader = ""
             self._found.clear()
-            self._lost.set()
+            self._beat_now.set()
 
     async def _beat_until_lost(self) -> None:
         """Beats until the leader is not reached, does not lead any more or does not know this node."""
         while self._leader:
+            self._beat_now.clear()
             leader = self._leader
             load = self._load()
             said = load if load.shards is not self._told else msgspec.structs.replace(load, shards=None)
             beat = wire.Beat(self._node.id, self._node.ephemeral_id, self._epoch, self.state.version, said)
             try:
                 with self._beating.time():
-                    answer = await self._transport.call(leader, wire.BEAT, wire.encode(beat), 1.0)
+                    answer = await self._transport.call(
+                        leader, wire.BEAT, wire.encode(beat), self._leader_checks().gone
+                    )
                 if wire.decode(answer, wire.Heard).known:
                     self._told = load.shards
                 else:
@@ -268,8 +273,9 @@ class RemoteControl:
                 self._unheard.inc()
                 _log.info("leader lost", leader=leader, error=str(error))
                 self._lose(leader)
+            pause = self._follower().interval if self._beat_seconds is None else self._beat_seconds
             try:
-                await asyncio.wait_for(self._lost.wait(), self._beat_seconds)
+                await asyncio.wait_for(self._beat_now.wait(), pause)
             except TimeoutError:
                 continue
 
@@ -288,6 +294,8 @@ class RemoteControl:
         except diff.VersionMismatch:
             return wire.encode(wire.Applied(self._epoch, 0))
         if state is not self.state:
+            if state.settings is not self.state.settings:
+                self._beat_now.set()  # perhaps more often than before
             self._publisher.publish(state)
         return wire.encode(wire.Applied(self._epoch, state.version))
 

@@ -6,34 +6,37 @@ To take the lead from a leader that lives after all is safe, since its writes ar
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
 from quidditch.controlplane import wire
+from quidditch.controlplane.core.fault_detection import Checks, leader_checks
 from quidditch.lib.clock import Clock
 from quidditch.model.errors import ApiError
 from quidditch.store.api import Lease
 from quidditch.transport.api import Transport, TransportError, Unreachable
 
-_INTERVAL = 0.2
-_TIMEOUT = 0.5
 _AGAIN = 0.05
 """Seconds until a leader is asked again that refused the connection."""
-_ALLOWED = 1.0
-"""Seconds without an answer after which a leader counts as gone; one whose address refuses twice is gone at once."""
-_REFUSALS = 2
 _LOOK = 0.5
 """How long a question waits for the leader to be found gone."""
 _KEPT = 10.0
 """A leader that nobody has asked about for so long is not looked after any more."""
 
 
+def _by_default() -> Checks:
+    return leader_checks(lambda _setting: None)
+
+
 class Rivals:
     """Looks after one leader at a time, named `node id@host:port` in its lease: from the first question about it on, also while nobody
     asks. Where a machine is lost, etcd is often without a leader as well; when it has one again it is known already who is gone.
+    `checks` say when it counts as gone; one whose address refuses as often as is tried is gone at once.
     """
 
-    def __init__(self, transport: Transport, clock: Clock) -> None:
+    def __init__(self, transport: Transport, clock: Clock, checks: Callable[[], Checks] = _by_default) -> None:
         self._transport = transport
         self._clock = clock
+        self._checks = checks
         self._lease: Lease | None = None
         self._asked = 0.0
         self._found_gone = asyncio.Event()
@@ -67,14 +70,14 @@ class Rivals:
     async def _watch(self, lease: Lease) -> None:
         heard, refusals = self._clock.monotonic(), 0
         while self._clock.monotonic() - self._asked < _KEPT:
-            before = self._clock.monotonic()
-            pause = _INTERVAL
+            before, checks = self._clock.monotonic(), self._checks()
+            pause = checks.interval
             try:
-                answer = await self._transport.call(f"@{self.address()}", wire.ALIVE, b"", _TIMEOUT)
+                answer = await self._transport.call(f"@{self.address()}", wire.ALIVE, b"", checks.timeout)
             except (TransportError, ApiError) as error:
                 if isinstance(error, Unreachable):
                     refusals, pause = refusals + 1, _AGAIN
-                if refusals >= _REFUSALS or self._clock.monotonic() - heard > _ALLOWED:
+                if refusals >= checks.retries or self._clock.monotonic() - heard > checks.gone:
                     self._found_gone.set()
             else:
                 heard, refusals = self._clock.monotonic(), 0

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import structlog
 
 from quidditch.controlplane import wire
-from quidditch.controlplane.core import liveness
+from quidditch.controlplane.core import fault_detection, liveness
 from quidditch.controlplane.core.commands import (
     Command,
     NodeHangs,
@@ -41,7 +41,7 @@ M = TypeVar("M")
 
 class ControlService:
     """Binds a :class:`Leader` to a transport. `address` is this node's own, `known_leader` answers that of the leader where this
-    process is not it.
+    process is not it. `limits` stand instead of those that the cluster's settings say.
     """
 
     def __init__(
@@ -50,16 +50,15 @@ class ControlService:
         transport: Transport,
         clock: Clock,
         address: str,
-        limits: Limits = Limits(),  # noqa: B008  (frozen)
-        beat_seconds: float = 0.2,
+        limits: Limits | None = None,
         known_leader: Callable[[], str] = lambda: "",
     ) -> None:
         self._leader = leader
         self._transport = transport
         self._clock = clock
         self._address = address
-        self._limits = limits
-        self._beat_seconds = beat_seconds
+        by_settings = fault_detection.Current(fault_detection.limits, lambda: leader.state.settings)
+        self._limits: Callable[[], Limits] = by_settings if limits is None else lambda: limits
         self._known_leader = known_leader
         self._signs: dict[str, Sign] = {}
         self._probes: dict[str, asyncio.Task[None]] = {}
@@ -130,7 +129,7 @@ class ControlService:
         self._epoch = self._leader.epoch
         self._publication = Publication(self._transport, self._clock, self._epoch, state)
         now = self._clock.monotonic()
-        until = now + 2 * self._limits.gone
+        until = now + 2 * self._limits().gone
         self._signs = {id: Sign(node.spec.ephemeral_id, now, until) for id, node in state.nodes.items()}
         for node in state.nodes:
             self._publication.add(node)
@@ -158,7 +157,7 @@ class ControlService:
         self._signs[join.node.id] = Sign(join.node.ephemeral_id, self._clock.monotonic())
         self._publication.add(join.node.id)
         _log.info("node joined", node=join.node.id, name=join.node.name, address=join.node.transport_address)
-        return wire.Joined(cluster, self._transport.node_id, self._address, self._epoch, self._beat_seconds)
+        return wire.Joined(cluster, self._transport.node_id, self._address, self._epoch)
 
     async def _beat(self, beat: wire.Beat) -> wire.Heard:
         self.heartbeats += 1
@@ -215,8 +214,9 @@ class ControlService:
         """Looks again and again who has fallen silent, and who is not well. When it is late itself, it judges nobody: what others
         said meanwhile may not have been read yet.
         """
-        pause = self._limits.probe / 4
+        limits = self._limits()
         while True:
+            pause = limits.probe / 4
             before = self._clock.monotonic()
             try:
                 await asyncio.wait_for(self._noticed.wait(), pause)
@@ -229,16 +229,25 @@ class ControlService:
                 continue
             if now - before > 2 * pause:
                 continue
-            for node in liveness.silent(self._signs.items(), now, self._limits):
+            limits = self._follow_settings(limits, now)
+            for node in liveness.silent(self._signs.items(), now, limits):
                 self._ask_whether_there(node)
-            for node in liveness.hanging(self._signs.items(), now, self._limits):
+            for node in liveness.hanging(self._signs.items(), now, limits):
                 await self._lead_elsewhere(node)
-            for node, reason in liveness.gone(self._signs.items(), now, self._limits):
+            for node, reason in liveness.gone(self._signs.items(), now, limits):
                 try:
                     await self._remove(node, reason)
                 except ApiError as error:
                     _log.warning("node cannot be removed", node=node, error=str(error))
-            await self._note_health(now)
+            await self._note_health(now, limits)
+
+    def _follow_settings(self, old: Limits, now: float) -> Limits:
+        """What holds now. Nodes go by it once they have heard of it: until then nobody is judged by it."""
+        limits = self._limits()
+        if limits != old:
+            for sign in self._signs.values():
+                sign.heard, sign.until = now, max(sign.until, now + old.probe)
+        return limits
 
     async def _lead_elsewhere(self, node: str) -> None:
         _log.info("node hangs", node=node)
@@ -247,9 +256,9 @@ class ControlService:
         except ApiError as error:
             _log.warning("a node that hangs leads on", node=node, error=str(error))
 
-    async def _note_health(self, now: float) -> None:
+    async def _note_health(self, now: float, limits: Limits) -> None:
         stages, nodes = self._leader.measures.stages, self._leader.state.nodes
-        changed = liveness.health_changes(self._signs.items(), stages, nodes, now, self._limits)
+        changed = liveness.health_changes(self._signs.items(), stages, nodes, now, limits)
         if not changed:
             return
         for node, status in changed.items():
@@ -266,9 +275,9 @@ class ControlService:
     async def _probe(self, node: str, sign: Sign) -> None:
         """A process that is gone refuses connections: nobody has to wait until its silence is long enough."""
         try:
-            while sign.refused < self._limits.refusals:
+            while sign.refused < self._limits().refusals:
                 try:
-                    await self._transport.call(node, wire.HERE, b"", self._limits.suspect)
+                    await self._transport.call(node, wire.HERE, b"", self._limits().suspect)
                     sign.refused = 0
                     return
                 except Unreachable:

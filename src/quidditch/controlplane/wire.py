@@ -58,7 +58,6 @@ class Joined(_Message, frozen=True):
     leader: str
     address: str
     epoch: int
-    beat_seconds: float
 
 
 class Beat(_Message, frozen=True):

@@ -8,14 +8,13 @@ from itertools import count
 from typing import Any, TypeVar
 
 from quidditch.controlplane.api import ControlPlane
+from quidditch.controlplane.core.fault_detection import follower_checks
 from quidditch.coordinator import copies
 from quidditch.coordinator.ranks import Ranks
 from quidditch.lib.clock import Clock
 from quidditch.model.objects import Index
 from quidditch.transport.errors import CallFailed
 
-SILENT_SECONDS = 1.25
-"""A node of which nothing is heard for so long, though it is asked whether it lives, is not waited for where there are others."""
 _LOOK_SECONDS = 0.25
 _AVOIDED_SECONDS = 10.0
 """How long a node that could not be reached comes after all others."""
@@ -105,7 +104,7 @@ class CopyChoice:
                 if done:
                     return task.result()
                 silent = self._silence(node)
-                if silent > SILENT_SECONDS:
+                if silent > follower_checks(self._control.state.settings.get).silent:
                     reason = f"[{node}] nothing heard for {silent:.1f} s"
                     raise CallFailed(500, "receive_timeout_transport_exception", reason)
         finally:

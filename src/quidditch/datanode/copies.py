@@ -8,9 +8,11 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from quidditch.controlplane.api import ControlPlane
+from quidditch.controlplane.core.fault_detection import Current, Get, follower_checks
 from quidditch.datanode.folder import DataFolder
 from quidditch.datanode.local import LocalIndex, LocalShard
 from quidditch.datanode.pools import Pool
+from quidditch.datanode.replication.copy_calls import Patience
 from quidditch.datanode.replication.primary import Primary, ShardId
 from quidditch.datanode.replication.replica import Replica
 from quidditch.datanode.replication.tracker import Handover, ReplicationTracker
@@ -51,6 +53,7 @@ class Copies:
         self._aside = aside
         self._lost = lost
         self._mapped = mapped
+        self._patience = Current(_patience, lambda: control.state.settings)
 
     # --- primaries ----------------------------------------------------------------------------------------------------
 
@@ -114,6 +117,7 @@ class Copies:
             peers=self._peers,
             control=self._control,
             clock=self._clock,
+            patience=self._patience,
             mapping_version=lambda: local.index.spec.mapping_version,
             durable=lambda: is_durable(local.index),
             deposed=lambda reason: self._lost(index.uuid, shard, reason),
@@ -215,6 +219,13 @@ class Copies:
             await self._aside(shard.kernel.close)
         except KernelError as error:
             log.error("shard [%s][%d] did not close cleanly: %s", name, shard.number, sentence(error))
+
+
+def _patience(get: Get) -> Patience:
+    """A copy is given up when its node, asked, has said nothing for as long as the leader finds it unhealthy."""
+    checks = follower_checks(get)
+    left = checks.timeout - checks.ask
+    return Patience(quiet=checks.ask, hung=left, away=left)
 
 
 def sentence(error: BaseException) -> str:

@@ -58,7 +58,7 @@ class Transport(Protocol):
 
     def silence(self, node: str) -> float:
         """Seconds since anything was heard of a node that is connected, or has not yet answered the attempt; 0 for others. A node
-        that lives is heard about every half second.
+        that lives is pinged.
         """
 
     async def close(self) -> None:

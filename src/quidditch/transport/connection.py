@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import Any, Protocol, cast
+from typing import Any, NamedTuple, Protocol, cast
 
 from quidditch.transport import errors, frames
 from quidditch.transport.api import NotSent, Overloaded, TransportError, UnknownAction, Unreachable
 
-PING_SECONDS = 0.5
-"""A connection on which nothing came in for this long is asked whether it lives."""
-DEAD_SECONDS = 2.0
-"""Silence after which it counts as dead: a partition and a stopped process send no reset."""
 _CLOSED = "the connection was closed"
+
+
+class Silence(NamedTuple):
+    """Seconds. A connection is looked at every `ping`, and asked whether it lives when nothing came in for half as long. Silent for
+    `dead` it counts as dead: a partition and a stopped process send no reset.
+    """
+
+    ping: float = 0.5
+    dead: float = 2.0
 
 
 class Host(Protocol):
@@ -29,10 +34,16 @@ class Host(Protocol):
 
 
 class Connection(asyncio.Protocol):
-    """Both ends are alike once they have greeted each other; the dialling end knows whom it means to reach (`peer`)."""
+    """Both ends are alike once they have greeted each other; the dialling end knows whom it means to reach (`peer`). What `allowed`
+    answers may change.
+    """
 
-    def __init__(self, host: Host, hello: Callable[[], bytes], peer: str = "") -> None:
+    def __init__(
+        self, host: Host, hello: Callable[[], bytes], peer: str = "", allowed: Callable[[], Silence] = Silence
+    ) -> None:
         self._host = host
+        self._allowed = allowed
+        self._pinging = allowed()
         self._hello = hello
         self.peer = peer
         self.dialled = bool(peer)
@@ -53,7 +64,7 @@ class Connection(asyncio.Protocol):
         self._transport = cast(asyncio.Transport, transport)
         if self.dialled:
             self._transport.write(self._hello())
-        self._timer = self._loop.call_later(PING_SECONDS, self._beat)
+        self._timer = self._loop.call_later(self._pinging.ping, self._beat)
 
     def data_received(self, data: bytes) -> None:
         self._heard = self._loop.time()
@@ -170,13 +181,14 @@ class Connection(asyncio.Protocol):
     # --- life -------------------------------------------------------------------------------------------------------
 
     def _beat(self) -> None:
-        silent = self.silence
-        if silent > DEAD_SECONDS:
+        allowed, silent = self._allowed(), self.silence
+        if silent > allowed.dead and allowed == self._pinging:  # who was pinged less often so far is pinged once more
             self.abort(f"nothing heard for {silent:.1f} s")
             return
-        if silent >= PING_SECONDS and self.ready.done():
+        if silent >= allowed.ping / 2 and self.ready.done():
             self._write(frames.head(frames.PING, 0, 0))
-        self._timer = self._loop.call_later(PING_SECONDS, self._beat)
+        self._pinging = allowed
+        self._timer = self._loop.call_later(allowed.ping, self._beat)
 
     def abort(self, reason: str) -> None:
         """Ends the connection at once; what waits fails with the reason."""

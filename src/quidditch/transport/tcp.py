@@ -21,18 +21,18 @@ from quidditch.transport.api import (
     UnknownAction,
     Unreachable,
 )
-from quidditch.transport.connection import Connection
+from quidditch.transport.connection import Connection, Silence
 from quidditch.transport.listener import Listener, Refusals
 from quidditch.transport.serving import Serving, handled
 
-CONNECT_SECONDS = 2.0
 _HUNG_UP = "perhaps TLS at one end only, or a certificate that it refuses: its log says"
 
 
 class TcpTransport:
     """One node's way to the others. `addresses` answers a node's `host:port`, None for a node that it does not know.
 
-    A call to `@host:port` goes to whoever answers there: how a node that knows nobody yet reaches its first master.
+    A call to `@host:port` goes to whoever answers there: how a node that knows nobody yet reaches its first master. `silence_allowed`
+    is asked again and again.
     """
 
     def __init__(
@@ -44,7 +44,9 @@ class TcpTransport:
         max_calls: int = 10_000,
         server_tls: tls.SSLContext | None = None,
         client_tls: tls.SSLContext | None = None,
+        silence_allowed: Callable[[], Silence] = Silence,
     ) -> None:
+        self._silence_allowed = silence_allowed
         self._node_id = node_id
         self._cluster = cluster_uuid
         self._addresses = addresses
@@ -129,17 +131,20 @@ class TcpTransport:
             raise Unreachable(f"node [{node}] is not known")
         host, _, port = address.rpartition(":")
         connection = Connection(
-            self, lambda: frames.greeting(self._cluster(), self._node_id, "" if anybody else node), peer=node
+            self,
+            lambda: frames.greeting(self._cluster(), self._node_id, "" if anybody else node),
+            peer=node,
+            allowed=self._silence_allowed,
         )
-        loop = asyncio.get_running_loop()
+        loop, patience = asyncio.get_running_loop(), self._silence_allowed().dead
         try:
-            async with asyncio.timeout(CONNECT_SECONDS):
+            async with asyncio.timeout(patience):
                 await loop.create_connection(lambda: connection, host.strip("[]"), int(port), ssl=self._client_tls)
                 self._connections.add(connection)
                 await asyncio.shield(connection.ready)
         except TimeoutError:
             connection.abort("no greeting in time")
-            raise Unreachable(f"node [{node}] at [{address}] did not answer within {CONNECT_SECONDS:g} s") from None
+            raise Unreachable(f"node [{node}] at [{address}] did not answer within {patience:g} s") from None
         except Unreachable:
             if (
                 connection.hung_up
@@ -156,7 +161,9 @@ class TcpTransport:
     # --- as the host of connections ---------------------------------------------------------------------------------
 
     def _accepted(self) -> Connection:
-        connection = Connection(self, lambda: frames.greeting(self._cluster(), self._node_id))
+        connection = Connection(
+            self, lambda: frames.greeting(self._cluster(), self._node_id), allowed=self._silence_allowed
+        )
         self._connections.add(connection)
         return connection
 

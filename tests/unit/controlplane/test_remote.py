@@ -50,7 +50,7 @@ class Cluster:
             standby=True,
         )
         await leader.start()
-        service = ControlService(leader, transport, SystemClock(), name, LIMITS, beat_seconds=0.02)
+        service = ControlService(leader, transport, SystemClock(), name, LIMITS)
         service.start()
         self.leaders[name], self.services[name] = leader, service
         return leader
@@ -58,7 +58,9 @@ class Cluster:
     async def node(self, name: str, wait: bool = True) -> RemoteControl:
         transport = self.transports[name] = self.network.join(name)
         spec = NodeSpec(id=name, name=name, ephemeral_id=RandomIds().uuid(), roles=("data",), transport_address=name)
-        control = self.nodes[name] = RemoteControl(transport, spec, self.seeds, SystemClock(), RandomIds())
+        control = self.nodes[name] = RemoteControl(
+            transport, spec, self.seeds, SystemClock(), RandomIds(), beat_seconds=0.02
+        )
         await control.start(10 if wait else 0)
         return control
 
@@ -385,7 +387,7 @@ def test_who_still_takes_itself_for_the_leader_is_not_joined() -> None:
     async def test(cluster: Cluster) -> None:
         def master(name: str, epoch: int) -> None:
             async def join(_: bytes) -> bytes:
-                return wire.encode(wire.Joined("c", name, name, epoch, 0.02))
+                return wire.encode(wire.Joined("c", name, name, epoch))
 
             async def beat(payload: bytes) -> bytes:
                 return wire.encode(wire.Heard(wire.decode(payload, wire.Beat).epoch == epoch, epoch))

@@ -143,7 +143,7 @@ class Shard:
             peers=self.peers,
             control=control,  # type: ignore[arg-type]
             clock=SystemClock(),
-            patience=QUICK,
+            patience=lambda: QUICK,
             deposed=self.deposed.append,
         )
         primary.activate(control.state.version, routing)

@@ -8,6 +8,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from quidditch.controlplane.core import fault_detection
 from quidditch.controlplane.core.allocation.rules import cluster_rules
 from quidditch.controlplane.core.allocation.solve import allocate
 from quidditch.controlplane.core.cluster_setting_catalog import STATIC, parser
@@ -32,8 +33,10 @@ def put_cluster_settings(draft: Draft, command: PutClusterSettings) -> SettingsC
     new = SettingsSpec(
         persistent=_merged(known.spec.persistent, persistent), transient=_merged(known.spec.transient, transient)
     )
-    _check_watermarks(replace(known, spec=new))
-    draft.put(replace(known, spec=new))
+    settings = replace(known, spec=new)
+    _check_watermarks(settings)
+    fault_detection.check(settings.get)
+    draft.put(settings)
     allocate(draft)
     return SettingsChanged(_set(persistent), _set(transient))
 

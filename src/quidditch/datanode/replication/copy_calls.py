@@ -50,7 +50,9 @@ class Deposed(Exception):
 class CopyCalls:
     """`gone` says whether a copy has left its node, by the routing: then nobody waits for it."""
 
-    def __init__(self, peers: Peers, clock: Clock, patience: Patience, gone: Callable[[Member], bool]) -> None:
+    def __init__(
+        self, peers: Peers, clock: Clock, patience: Callable[[], Patience], gone: Callable[[Member], bool]
+    ) -> None:
         self._peers = peers
         self._clock = clock
         self._patience = patience
@@ -71,7 +73,8 @@ class CopyCalls:
                 limit = self._limit(error)
                 failure = Failure(member, f"{error.type}: {error.reason}", None if error.type == MISSING else error)
             except TransportError as error:
-                limit = self._patience.slow if isinstance(error, Overloaded) else self._patience.away
+                patience = self._patience()
+                limit = patience.slow if isinstance(error, Overloaded) else patience.away
                 limit = 0.0 if isinstance(error, TimedOut) else limit
                 failure = Failure(member, str(error) or type(error).__name__)
             if self._gone(member) or self._clock.monotonic() - began >= limit:
@@ -81,15 +84,14 @@ class CopyCalls:
 
     def _limit(self, error: ApiError) -> float:
         if error.type in _BUSY or error.status == 429:
-            return self._patience.slow
-        return self._patience.away if error.type in (MISSING, "already_closed_exception") else 0.0
+            return self._patience().slow
+        return self._patience().away if error.type in (MISSING, "already_closed_exception") else 0.0
 
     async def _ask(self, member: Member, message: Operations) -> Checkpoints:
-        call = asyncio.ensure_future(
-            self._peers.call(member.node, OPERATIONS, message, Checkpoints, self._patience.slow)
-        )
+        patience = self._patience()
+        call = asyncio.ensure_future(self._peers.call(member.node, OPERATIONS, message, Checkpoints, patience.slow))
         try:
-            while not (await asyncio.wait([call], timeout=self._patience.quiet))[0]:
+            while not (await asyncio.wait([call], timeout=self._patience().quiet))[0]:
                 await self._ping(member, call)
             return call.result()
         finally:
@@ -98,7 +100,7 @@ class CopyCalls:
     async def _ping(self, member: Member, call: asyncio.Future[Checkpoints]) -> None:
         """Raises :class:`TimedOut` for a node that hangs."""
         try:
-            await self._peers.call(member.node, PING, None, type(None), self._patience.hung)
+            await self._peers.call(member.node, PING, None, type(None), self._patience().hung)
         except (NotSent, Unreachable):
             if not call.done():
                 raise

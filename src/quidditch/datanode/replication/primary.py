@@ -80,7 +80,7 @@ class Primary:
         peers: Peers,
         control: ControlPlane,
         clock: Clock,
-        patience: Patience = Patience(),  # noqa: B008  (frozen)
+        patience: Callable[[], Patience] = Patience,
         mapping_version: Callable[[], int] = lambda: 0,
         durable: Callable[[], bool] = lambda: True,
         deposed: Callable[[str], None] = lambda _reason: None,

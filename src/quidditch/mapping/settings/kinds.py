@@ -91,8 +91,8 @@ def boolean(key: str, value: Value) -> bool:
     return text == "true"
 
 
-def time(low: float | None = None) -> Parse:
-    """Milliseconds. `low` in milliseconds."""
+def time(low: float | None = None, high: float | None = None) -> Parse:
+    """Milliseconds. `low` and `high` in milliseconds."""
 
     def parse(key: str, value: Value) -> float:
         text = scalar(key, value)
@@ -100,6 +100,8 @@ def time(low: float | None = None) -> Parse:
         if low is not None and millis < low:
             bound = "-1" if low == -1 else format_time(low)
             raise illegal_argument(f"failed to parse value [{text}] for setting [{key}], must be >= [{bound}]")
+        if high is not None and millis > high:
+            raise illegal_argument(f"failed to parse value [{text}] for setting [{key}], must be <= [{high:.0f}ms]")
         return millis
 
     return parse
