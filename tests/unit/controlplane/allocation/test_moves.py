@@ -165,6 +165,18 @@ def test_a_node_that_comes_back_in_time_has_its_replicas_again() -> None:
     assert cluster_health(cluster.state).status == "green"
 
 
+def test_a_copy_that_was_being_built_is_built_on_as_soon_as_its_node_is_back() -> None:
+    cluster = Cluster(nodes=3, starting=False)
+    cluster.create("a")
+    report(cluster, ShardStarted, shard(cluster).primary)
+    lost = shard(cluster).copies[1].node or ""
+    cluster.run(NodeLeft(node_id=lost))
+    assert shard(cluster).copies[1].allocation_id is None
+    assert cluster_health(cluster.state).counts.delayed == 1
+    cluster.join(int(lost.removeprefix("n")), "e2")
+    assert (shard(cluster).copies[1].state, shard(cluster).copies[1].node) == ("INITIALIZING", lost)
+
+
 def test_without_delay_nobody_waits() -> None:
     cluster = Cluster(nodes=3)
     cluster.create("a", {"unassigned.node_left.delayed_timeout": "0s"})

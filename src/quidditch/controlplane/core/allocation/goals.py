@@ -219,7 +219,8 @@ class Planner:
         info = copy.unassigned
         if info is not None and info.last_node is not None and info.reason != "ALLOCATION_FAILED":
             last = problem.slot(info.last_node)
-            if copy.allocation_id is not None and not last.gone and self.chooser.decide(each, last) == "YES":
+            awaited = copy.allocation_id is not None or info.delayed  # also where its data is behind by now
+            if awaited and not last.gone and self.chooser.decide(each, last) == "YES":
                 return last.at
         if info is not None and info.delayed:
             return None
