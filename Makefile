@@ -60,7 +60,7 @@ bench-fanout: $(VENV)/.dev etcd-if-possible ## searches over several shards on t
 bench-failover: $(VENV)/.dev etcd-if-possible ## how long writes wait when a primary's node dies, hangs or is cut off; writes docs/benchmarks-failover.md
 	$(BIN)/python -m benchmarks.failover $(ARGS)
 
-chaos: $(VENV)/.dev etcd-if-possible ## kill, pause and cut off nodes under load, by chance (ARGS='--minutes 30 --seed 7')
+chaos: $(VENV)/.dev etcd-if-possible ## documents (or metadata) while nodes are killed, paused, cut off and filled up, by chance (ARGS='--minutes 30 --seed 7')
 	$(BIN)/python -m tests.chaos $(ARGS)
 
 SEEDS ?= 1000

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from tests.support.client import Client
-from tests.support.disk import mounted
+from tests.support.disk import fill, mounted
 from tests.support.node import Node
 
 ONE = {"settings": {"number_of_shards": 1, "number_of_replicas": 0}}
@@ -31,16 +31,6 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A folder whose `data` is a file system of 64 MiB."""
     with mounted(tmp_path / "data", 64):
         yield tmp_path
-
-
-def _fill(path: Path) -> None:
-    with path.open("wb", buffering=0) as file:
-        for size in (1 << 20, 1 << 12, 1):
-            try:
-                while file.write(b"\0" * size) == size:
-                    pass
-            except OSError:
-                continue
 
 
 def test_the_flood_stage_comes_before_the_end_of_the_disk(small_disk: Path) -> None:
@@ -84,7 +74,6 @@ def test_the_flood_stage_comes_before_the_end_of_the_disk(small_disk: Path) -> N
 
 
 def test_a_disk_that_others_filled(small_disk: Path) -> None:
-    ballast = small_disk / "data" / "ballast"
     with Node(small_disk) as node, Client(node.url) as client:
         off = {"persistent": {"cluster.routing.allocation.disk.threshold_enabled": False}}
         assert client.call("PUT", "/_cluster/settings", off).status == 200
@@ -92,7 +81,7 @@ def test_a_disk_that_others_filled(small_disk: Path) -> None:
         assert client.call("PUT", "/a", {**ONE, "mappings": fields}).status == 200
         for number in range(50):
             assert client.call("PUT", f"/a/_doc/{number}", {"n": number}).status == 201
-        _fill(ballast)
+        ballast = fill(small_disk / "data")
         pid = node.pid
         long = {"text": "x" * 100_000}
         answer = client.call("PUT", "/a/_doc/lost?timeout=1s", long)

@@ -42,3 +42,14 @@ def leave_free(path: Path, megabytes: int) -> None:
             file.truncate(size)
         else:
             os.posix_fallocate(file.fileno(), 0, size)
+
+
+def fill(path: Path) -> Path:
+    """Leaves nothing free; the file that takes the room."""
+    ballast = path / "ballast"
+    with ballast.open("wb", buffering=0) as file:
+        for size in (1 << 20, 1 << 12, 1):
+            with contextlib.suppress(OSError):
+                while file.write(b"\0" * size) == size:
+                    pass
+    return ballast

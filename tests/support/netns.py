@@ -100,6 +100,19 @@ class Networks:
     def mend(self, node: str) -> None:
         self._in(_HUB, "link", "set", self._plugged[node], "master", "bridge0")
 
+    def part(self, one: str, other: str) -> None:
+        """From now on nothing passes between these two; all others reach both."""
+        for here, there in ((one, other), (other, one)):
+            nobody = ["lladdr", "02:00:00:00:00:01", "nud", "permanent"]
+            self._in(here, "neigh", "replace", self._address(there), *nobody, "dev", "eth0")
+
+    def join(self, one: str, other: str) -> None:
+        for here, there in ((one, other), (other, one)):
+            self._in(here, "neigh", "del", self._address(there), "dev", "eth0")
+
+    def _address(self, node: str) -> str:
+        return f"{self._subnet}.{self._plugged[node].removeprefix('port')}"
+
     def _space(self, name: str) -> str:
         return f"{self._prefix}-{name}"
 

@@ -261,15 +261,6 @@ def prepare(cluster: Running) -> None:
     assert (status, body["acknowledged"]) == (200, True), body
 
 
-def healed(cluster: Running) -> None:
-    """Waits until every node follows the leader and all shards are there."""
-    for member in cluster.cluster.members:
-        until(lambda member=member: cluster.answers(member.name))
-        path = f"/_cluster/health?wait_for_status=green&wait_for_nodes={len(cluster.cluster.members)}&timeout=60s"
-        status, body = cluster.call(member.name, "GET", path)
-        assert (status, body.get("timed_out")) == (200, False), (member.name, body)
-
-
 def judge(cluster: Running, workload: Workload, recorder: Recorder) -> None:
     """Everything that the clients heard, what every node says now and what etcd was told agree. The cluster is whole again."""
     assert not workload.surprises, workload.surprises[:5]
