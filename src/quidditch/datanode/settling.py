@@ -14,6 +14,7 @@ from typing import Protocol
 
 from quidditch.controlplane.core.commands import ShardFailed, ShardStarted
 from quidditch.datanode.copies import Copies, sentence
+from quidditch.datanode.faults import Faults
 from quidditch.datanode.folder import DataFolder
 from quidditch.datanode.local import LocalIndex, LocalShard
 from quidditch.datanode.pools import Pool
@@ -61,6 +62,7 @@ class Settling:
         self._reports = reports
         self._counts = counts
         self._aside = aside
+        self.faults = Faults(folder, aside)
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._dirty: set[str] = set()
         self._kept: set[str] = set()
@@ -177,6 +179,14 @@ class Settling:
         finally:
             del self._tasks[uuid]
 
+    async def fault(self, uuid: str, number: int) -> str | None:
+        """Why the data of a shard here cannot be opened; None if it is open, or nothing speaks against it."""
+        local = self.indices.get(uuid)
+        if local is not None and number in local.shards:
+            return None
+        busy = uuid in self._tasks or (uuid, number) in self._recovering or (uuid, number) in self._giving_up
+        return self.faults.known(uuid, number) if busy else await self.faults.look(uuid, number)
+
     async def _settle_once(self, uuid: str) -> None:
         index = self.state.index_by_uuid(uuid)
         if index is None:
@@ -244,6 +254,7 @@ class Settling:
             return
         if (index.uuid, number) in self._giving_up:  # looked at again once it is closed
             return
+        await self.faults.looked(index.uuid, number)
         try:
             if copy.recovery == "PEER" and copy.state == "INITIALIZING":
                 self._begin_recovery(local, number, copy, routing.primary_term)
@@ -257,6 +268,7 @@ class Settling:
                 await self._own(local.index.uuid, number, str(copy.allocation_id))
         except _FAULTS as error:
             log.error("shard [%s][%d] cannot be brought up: %s", index.name, number, sentence(error))
+            self.faults.note(index.uuid, number, error)
             await self._fail(local, number, copy, routing.primary_term, sentence(error))
 
     async def _own(self, uuid: str, number: int, allocation_id: str) -> None:
@@ -338,6 +350,7 @@ class Settling:
         await self._report_failed(local.index, number, allocation_id, primary_term, reason)
 
     async def _report_started(self, index: Index, number: int, copy: Copy, primary_term: int) -> None:
+        self.faults.sound(index.uuid, number)
         report = ShardStarted(
             index=index.name,
             uuid=index.uuid,
@@ -364,6 +377,8 @@ class Settling:
         for key in [key for key in self._recovering if key[0] == uuid]:
             await self._stop_recovery(*key)
         local = self.indices.pop(uuid, None)
+        for number in self._folder.allocations.shards(uuid):
+            self.faults.sound(uuid, number)
         for shard in local.shards.values() if local is not None else ():
             shard.refuse(ShardMissing("the index is deleted"))
             await self._aside.run_anyway(shard.kernel.close if uuid in self._kept else shard.kernel.abandon)

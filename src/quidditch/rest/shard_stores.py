@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from quidditch.controlplane.core.health import shard_health
@@ -55,16 +55,25 @@ def _shards(node: Node, indices: Sequence[Index], wanted: Sequence[str]) -> Iter
 
 
 def _stores(node: Node, shard: ShardRouting, found: dict[str, Any]) -> list[dict[str, Any]]:
-    """`found`: by node, the allocation ids that its data answers to."""
+    """`found`: by node, the allocation ids that its data answers to, and why it cannot be opened."""
     stores = []
-    for id, ids in found.items():
+    for id, (ids, fault) in found.items():
         copy = next((each for each in shard.placed if each.node == id), None)
         own = [each for each in (copy.allocation_id if copy else None, *ids) if each]
         store: dict[str, Any] = {id: _about(node, id)}
         if own:
             store["allocation_id"] = own[0]
-        stores.append({**store, "allocation": _allocation(copy)})
-    return sorted(stores, key=lambda each: _ORDER.index(each["allocation"]))
+        store["allocation"] = _allocation(copy)
+        if fault is not None:
+            store["store_exception"] = {"type": "corrupt_index_exception", "reason": fault}
+        stores.append(store)
+    return sorted(stores, key=_rank)
+
+
+def _rank(store: Mapping[str, Any]) -> tuple[bool, bool, int, str]:
+    """The data that is best comes first."""
+    id = store.get("allocation_id", "")
+    return "store_exception" in store, not id, _ORDER.index(store["allocation"]), id
 
 
 def _allocation(copy: Copy | None) -> str:
@@ -85,10 +94,15 @@ def _about(node: Node, id: str) -> dict[str, Any]:
     }
 
 
-async def tell(node: Node, asked: list[list[Any]]) -> list[list[str] | None]:
-    """The allocation ids of the shards' data on this node's disk; None where there is no data."""
+async def tell(node: Node, asked: list[list[Any]]) -> list[tuple[list[str], str | None] | None]:
+    """The allocation ids of the shards' data on this node's disk, and why it cannot be opened; None where there is no data."""
     held = {(each.uuid, each.shard): each.ids for each in node.data.folder.allocations.held()}
-    return [list(held[uuid, number] or ()) if (uuid, number) in held else None for uuid, number in asked]
+    return [
+        (list(held[uuid, number] or ()), await node.data.settling.fault(uuid, number))
+        if (uuid, number) in held
+        else None
+        for uuid, number in asked
+    ]
 
 
 ROUTES = [
