@@ -18,7 +18,7 @@ from quidditch.coordinator.mappings import Mappings
 from quidditch.coordinator.search_answer import answer, took_ms
 from quidditch.coordinator.search_errors import ShardFailure, phase_failed, shards_section
 from quidditch.coordinator.search_plans import MAX_CACHED_BODY, CompiledPlan, Pace, Plans, Shape
-from quidditch.coordinator.search_prepared import Elsewhere, LocalShards, Prepared, ShardReader
+from quidditch.coordinator.search_prepared import Elsewhere, LocalShards, Prepared, ShardReader, own_shards
 from quidditch.coordinator.search_scatter import Scatter
 from quidditch.coordinator.search_stop import Stop
 from quidditch.coordinator.search_targets import SearchTarget
@@ -312,6 +312,8 @@ class Searcher:
             outcome = self._at_once(prepared, main, cursor) or await self._in_thread(prepared, main, cursor)
         for at, kind, reason, status in outcome.failures:
             index, shard, node, _ = prepared.readers[at]
+            if not prepared.away:
+                self.local.failed([(index, shard)])
             prepared.failures.append(ShardFailure(index, shard, node, self._failure(index, kind, reason, status)))
         return outcome
 
@@ -355,6 +357,7 @@ class Searcher:
 
     def _all_failed(self, prepared: Prepared, error: KernelError) -> ApiError:
         failed = from_kernel(error)
+        self.local.failed(own_shards(prepared.readers))
         every = [
             ShardFailure(index, shard, node, self._failure(index, failed.type, failed.reason or "", failed.status))
             if failed.type == "query_shard_exception"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -28,6 +28,7 @@ class ScrollContext:
     cursor: bytes | None = None
     statistics: bytes | None = None
     variants: dict[bool, CompiledPlan] = field(default_factory=dict)
+    ended: Callable[[], None] = lambda: None
 
 
 @dataclass(slots=True)
@@ -41,6 +42,7 @@ class PointInTime:
     created_ms: int
     keep_alive_ms: float
     expires_ms: float = 0
+    ended: Callable[[], None] = lambda: None
 
 
 def keep_alive(text: str, name: str, setting: str, limit: Any) -> float:

@@ -52,6 +52,7 @@ class OwnShards:
         for at, block in zip(places, found, strict=True):
             if isinstance(block, KernelError):
                 run.fail(at, from_kernel(block))
+                self._local.failed([readers[at][:2]])
             else:
                 run.add(at, block)
                 run.sources[at] = Source("")

@@ -13,7 +13,7 @@ from quidditch.coordinator.search_answer import answer
 from quidditch.coordinator.search_contexts import PointInTime, keep_alive
 from quidditch.coordinator.search_errors import ShardFailure, phase_failed
 from quidditch.coordinator.search_plans import CompiledPlan, Shape
-from quidditch.coordinator.search_prepared import Prepared, is_away
+from quidditch.coordinator.search_prepared import Prepared, is_away, own_shards
 from quidditch.coordinator.search_scatter import kept_elsewhere
 from quidditch.coordinator.search_targets import SearchTarget
 from quidditch.lib.clock import Clock
@@ -47,6 +47,7 @@ class PointsInTime:
         nodes.serve(_LIST, self._list_for)
 
     def _ended(self, context: PointInTime) -> None:
+        context.ended()
         self._searcher.scatter.free(kept_elsewhere(context.readers))
 
     def _keep_alive(self, text: str) -> float:
@@ -67,6 +68,7 @@ class PointsInTime:
             )
         targets = search_targets.resolve(searcher.state, expression, params, self._clock.now_ms())
         prepared = searcher.open_readers(targets, params.get("preference"))
+        prepared.kind = "point_in_time"
         if prepared.away:
             await searcher.scatter.hold(prepared, milliseconds)
         if prepared.total and not prepared.readers:
@@ -79,6 +81,7 @@ class PointsInTime:
             prepared.sections,
             created,
             milliseconds,
+            ended=searcher.local.keep(prepared.kind, own_shards(prepared.readers)),
         )
         return {"pit_id": self.contexts.add(context), "_shards": prepared.sections, "creation_time": created}
 

@@ -38,6 +38,12 @@ class LocalShards(Protocol):
     def searched(self, shards: Iterable[tuple[str, int]], millis: float, groups: Sequence[str] = ()) -> None:
         """Counts one search over these shards, by name of index and number."""
 
+    def failed(self, shards: Iterable[tuple[str, int]]) -> None:
+        """Counts searches that these shards could not answer."""
+
+    def keep(self, kind: str, shards: Iterable[tuple[str, int]]) -> Callable[[], None]:
+        """Counts readers of these shards as kept, until what is answered is called."""
+
 
 @dataclass(frozen=True, slots=True)
 class Elsewhere:
@@ -53,6 +59,11 @@ class Elsewhere:
 
 ShardReader = tuple[str, int, str, "Reader | Elsewhere"]
 """Index, shard, node id, reader: what the kernel's `search` takes, where all readers are here."""
+
+
+def own_shards(readers: Iterable[ShardReader]) -> list[tuple[str, int]]:
+    """Those whose readers are here, by name of index and number."""
+    return [(index, number) for index, number, _, reader in readers if not isinstance(reader, Elsewhere)]
 
 
 def is_away(readers: Iterable[ShardReader]) -> bool:
@@ -82,6 +93,8 @@ class Prepared:
     width: int = DEFAULT_WIDTH
     gathers: bool = False
     statistics: bytes | None = None
+    kind: str = ""
+    """What readers are kept for, where they are: `scroll` or `point_in_time`."""
 
     def plan_of(self, at: int) -> CompiledPlan:
         """The plan of the shard at this place."""

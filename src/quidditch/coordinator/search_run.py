@@ -173,6 +173,7 @@ class Run:
             width,
             statistics,
             self.gathers,
+            self.prepared.kind,
         )
 
     def keep(self, places: Sequence[int], node: str, held: str) -> None:

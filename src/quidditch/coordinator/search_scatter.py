@@ -370,7 +370,7 @@ class Scatter:
                     run.errors.pop(at, None)
                 return
             shards = [Wanted(*prepared.readers[at][:2], run.elsewhere(at).uuid) for at in places]
-            message = Query(shards, [], hold_ms=hold_ms)
+            message = Query(shards, [], hold_ms=hold_ms, kind=prepared.kind)
             opened = await self._opened(run, node, places, self._searches.open(node, message))
             if opened is not None:
                 run.take(places, opened.parts)

@@ -15,7 +15,7 @@ from quidditch.coordinator.search_answer import answer
 from quidditch.coordinator.search_contexts import ScrollContext, keep_alive, too_many_scrolls
 from quidditch.coordinator.search_errors import ShardFailure, phase_failed
 from quidditch.coordinator.search_plans import CompiledPlan, kernel_plan
-from quidditch.coordinator.search_prepared import Prepared, is_away
+from quidditch.coordinator.search_prepared import Prepared, is_away, own_shards
 from quidditch.coordinator.search_scatter import kept_elsewhere
 from quidditch.coordinator.search_stop import Stop
 from quidditch.lib.clock import Clock
@@ -41,6 +41,7 @@ class Scrolls:
         nodes.serve(_CLEAR, self._clear_for)
 
     def _ended(self, context: ScrollContext) -> None:
+        context.ended()
         self._searcher.scatter.free(kept_elsewhere(context.readers))
 
     async def start(self, ask: Ask, scroll: str) -> bytes:
@@ -66,10 +67,12 @@ class Scrolls:
             id = self.contexts.add(ScrollContext([], nothing, None, prepared.sections, alive))
             return b'{"_scroll_id":' + orjson.dumps(id) + b"," + searcher.empty(shape, started)[1:]
         searcher.check_missing(prepared, ask.params)
+        prepared.kind = "scroll"
         outcome = await searcher.execute(prepared, hold_ms=alive)
         searcher.complain(prepared, ask.params, outcome)
         context = ScrollContext(prepared.readers, prepared.plan, prepared.plans, prepared.sections, alive)
         context.cursor, context.statistics = outcome.scroll, prepared.statistics
+        context.ended = searcher.local.keep(prepared.kind, own_shards(prepared.readers))
         return answer(outcome, prepared, started, {"_scroll_id": self.contexts.add(context)})
 
     async def page(
@@ -125,10 +128,11 @@ class Scrolls:
         return found
 
     async def clear(self, ids: Sequence[str]) -> int:
-        """Ends scrolls; `_all` means every one of the cluster. Answers how many there were."""
+        """Ends scrolls; answers on how many shards, as OpenSearch counts. `_all` means every one of the cluster, and the answer is then
+        how many nodes did so.
+        """
         if list(ids) == ["_all"]:
-            gathered = await self._nodes.gather(self._searcher.state.nodes, _CLEAR, None)
-            return sum(gathered.answers.values())
+            return len((await self._nodes.gather(self._searcher.state.nodes, _CLEAR, None)).answers)
         for id in ids:
             self.check_id(id)
         by_owner: dict[str, list[str]] = {}
@@ -137,13 +141,18 @@ class Scrolls:
         freed = 0
         for owner, owned in by_owner.items():
             if owner == self._nodes.id:
-                freed += self.contexts.remove(owned)
+                freed += self._clear(owned)
             else:
                 freed += sum((await self._nodes.gather([owner], _CLEAR, owned)).answers.values())
         return freed
 
     async def _clear_for(self, ids: list[str] | None) -> int:
-        return self.contexts.clear() if ids is None else self.contexts.remove(ids)
+        return self.contexts.clear() if ids is None else self._clear(ids)
+
+    def _clear(self, ids: Sequence[str]) -> int:
+        shards = sum(len(context.readers) for id, context in self.contexts.items() if id in ids)
+        self.contexts.remove(ids)
+        return shards
 
     def check_id(self, id: str) -> None:
         if not self.contexts.is_id(id):

@@ -62,6 +62,7 @@ class DataNode:
         self.writes = writes
         self.searches = searches
         self._control = control
+        self._clock = clock
         self._reports = Reports(control)
         self._disk = Disk(folder.path)
         self._slow = Pool("management", 2)
@@ -232,11 +233,11 @@ class DataNode:
         local = self.indices.get(uuid)
         found = local.shards.get(number) if local is not None else None
         folder = self.folder.shard(uuid, number)
-        progress = self.recoveries.progress(uuid, number)
+        progress, moved = self.recoveries.progress(uuid, number), self.recoveries.counts(uuid, number)
         if local is None or found is None:
             on_disk = _count_folders(folder / "segments")
             there = progress is not None or folder.is_dir()
-            return Description(None, None, b"{}", 0, str(folder), on_disk, progress) if there else None
+            return Description(None, None, b"{}", 0, str(folder), on_disk, progress, moved) if there else None
         if progress is None or found.recovery != "PEER":
             progress = found.progress
         try:
@@ -246,7 +247,7 @@ class DataNode:
         except KernelError:
             return None
         searches = orjson.dumps(self.counts.of(local.index.name, number).section())
-        return Description(stats, parts, searches, visible, str(folder), 0, progress)
+        return Description(stats, parts, searches, visible, str(folder), 0, progress, moved)
 
     @property
     def queued(self) -> int:
@@ -256,6 +257,15 @@ class DataNode:
     def searched(self, shards: Iterable[tuple[str, int]], millis: float, groups: Sequence[str] = ()) -> None:
         """Counts one search over these shards of this node, by name of index and number."""
         self.counts.add(shards, millis, groups)
+
+    def failed(self, shards: Iterable[tuple[str, int]]) -> None:
+        """Counts searches that these shards of this node could not answer."""
+        self.counts.failed(shards)
+
+    def keep(self, kind: str, shards: Iterable[tuple[str, int]]) -> Callable[[], None]:
+        """Counts readers of these shards of this node as kept (see :meth:`SearchCounts.keep`) until what is answered is called."""
+        began, end = self._clock.monotonic(), self.counts.keep(kind, shards)
+        return lambda: end((self._clock.monotonic() - began) * 1000)
 
     def aside(self, function: Callable[..., T], *args: Any) -> Awaitable[T]:
         """Runs what is neither a search nor a write, and may wait."""

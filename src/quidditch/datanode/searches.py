@@ -45,6 +45,9 @@ class ReaderContext:
     quick: bool = False
     """What the query costs so little that its hits need no thread either."""
     statistics: bytes | None = None
+    kind: str = ""
+    """What the readers are kept for: see :meth:`DataNode.keep`."""
+    ended: Callable[[], None] = lambda: None
     expires_ms: float = 0
 
 
@@ -53,7 +56,7 @@ class ShardSearches:
 
     def __init__(self, data: DataNode, clock: Clock) -> None:
         self._data = data
-        self.contexts: Contexts[ReaderContext] = Contexts(clock, b"\x0a")
+        self.contexts: Contexts[ReaderContext] = Contexts(clock, b"\x0a", ended=lambda context: context.ended())
         self._plans: dict[bytes, Plan] = {}
         self._paces: dict[tuple[Plan, str], float] = {}
         """Milliseconds that a plan took of a shard of an index when it ran last."""
@@ -100,7 +103,7 @@ class ShardSearches:
         if not query.hold_ms or query.context:
             return query.context
         kept = [(wanted, None if isinstance(found, Exception) else found, None) for wanted, found in readers]
-        return self._keep(ReaderContext(kept, query.hold_ms))
+        return self._keep(ReaderContext(kept, query.hold_ms, kind=query.kind))
 
     def _keep(self, context: ReaderContext) -> str:
         self.contexts.sweep()
@@ -109,6 +112,8 @@ class ShardSearches:
             raise ApiError(429, "rejected_execution_exception", reason)
         if self._sweeper is None:
             self._sweeper = asyncio.get_running_loop().call_later(SWEEP_SECONDS, self._sweep)
+        shards = [(wanted.index, wanted.number) for wanted, reader, _ in context.readers if reader is not None]
+        context.ended = self._data.keep(context.kind, shards)
         return self.contexts.add(context)
 
     def _sweep(self) -> None:
@@ -206,7 +211,7 @@ class ShardSearches:
         readers, chosen = self._chosen(query)
         service = Spent()
         work = quidditch_kernel.query
-        with self._stoppable(query.task) as cancel:
+        with self._stoppable(query.task) as cancel, self._data.counts.running(_names(chosen)):
 
             def one(each: _Chosen) -> Part:
                 wanted, reader, plan = each
@@ -215,7 +220,10 @@ class ShardSearches:
                         lambda: work(reader, plan, query.cursor, wanted.place, cancel, query.statistics), cancel
                     )
 
-            found = iter(await self._each(chosen, query.width, one))
+            parts = await self._each(chosen, query.width, one)
+        failed = [each for each, part in zip(chosen, parts, strict=True) if part.error is not None]
+        self._data.failed(_names(failed))
+        found = iter(parts)
         blocks = [Part(error=_error(reader)) if isinstance(reader, Exception) else next(found) for reader in readers]
         millis = (time.perf_counter() - started) * 1000
         mean_ms = service.millis / max(1, len(chosen))
@@ -239,6 +247,7 @@ class ShardSearches:
         context = self.contexts.pop(fetch.context)
         if context is None:
             raise ShardMissing("the search context is not there any more")
+        context.ended()
         started = time.perf_counter()
         node = self._data.id
         kernel_fetch = quidditch_kernel.fetch
@@ -272,7 +281,7 @@ class ShardSearches:
         plans = [plan for _, _, plan in chosen]
         own = plans if any(plan is not plans[0] for plan in plans) else None
 
-        with self._stoppable(query.task) as cancel:
+        with self._stoppable(query.task) as cancel, self._data.counts.running(_names(chosen)):
 
             def work() -> tuple[Outcome, bytes | None]:
                 statistics = query.statistics

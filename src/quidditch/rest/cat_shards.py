@@ -56,7 +56,7 @@ def _shard_row(node: Node, each: ShardStats) -> Row:
         row["unassigned.for"] = Millis(max(0, node.clock.now_ms() - info.at))
         row["unassigned.details"] = info.details
     row["recoverysource.type"] = copy.recovery
-    if each.stats is None:
+    if each.stats is None or not copy.active:
         return row
     row["docs"] = each.stats["docs"]["count"]
     row["store"] = Bytes(int(each.stats["store"]["size_in_bytes"]))

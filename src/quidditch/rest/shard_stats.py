@@ -12,7 +12,7 @@ import orjson
 from quidditch.coordinator.shards import Place
 from quidditch.model.objects import Copy, Index
 from quidditch.rest.node import Node
-from quidditch.transport.shards import Description
+from quidditch.transport.shards import Description, Moved
 
 Stats = dict[str, dict[str, Any]]
 _REQUEST_PHASES = ("took", "dfs_pre_query", "query", "fetch", "dfs_query", "expand", "can_match")
@@ -103,7 +103,12 @@ EMPTY: Stats = {
     "request_cache": _zeros("memory_size_in_bytes", "evictions", "hit_count", "miss_count"),
     "recovery": _zeros("current_as_source", "current_as_target", "throttle_time_in_millis"),
 }
-"""Every section of `_stats` with all its members at zero."""
+"""Every section of `_stats` with all its members at zero. What the kernel and the node do not tell stays so: there is no such thing
+here (caches of queries, requests and fielddata, warmers, remote stores, `concurrent_*`, since one thread searches a shard; memory of
+segments, which are mapped files; throttled indexing and merging; `search.request`, which concerns no shard), or it is over before
+anybody could ask (`get.current`,
+`fetch_current`, `index_current`), or it is not measured apart (times of gets and deletions, fetches within a search of one call).
+"""
 
 _GREATEST = {"max_unsafe_auto_id_timestamp", "max_last_index_request_timestamp", "earliest_last_modified_age"}
 
@@ -140,11 +145,16 @@ async def collect_here(node: Node) -> list[ShardStats]:
 
 def _one(place: Place) -> ShardStats:
     each = ShardStats(place.index, place.number, place.copy, about=place.about)
-    if place.about is None or place.about.stats is None or not place.copy.active:
+    if place.about is None:
+        return each
+    if place.about.stats is None or not place.copy.active:
+        if place.about.moved.as_target:
+            each.stats = {**empty(), "recovery": _recovery(place.about.moved)}
         return each
     raw: dict[str, Any] = orjson.loads(place.about.stats)
     each.seq_no = raw.pop("seq_no", {})
     each.commit = raw.pop("commit", {})
+    raw["recovery"] = _recovery(place.about.moved)
     stats = empty()
     for section, members in raw.items():
         if isinstance(members, dict):
@@ -152,6 +162,14 @@ def _one(place: Place) -> ShardStats:
     stats["search"].update(orjson.loads(place.about.searches))
     each.stats = stats
     return each
+
+
+def _recovery(moved: Moved) -> dict[str, Any]:
+    return {
+        "current_as_source": moved.as_source,
+        "current_as_target": moved.as_target,
+        "throttle_time_in_millis": moved.throttled,
+    }
 
 
 def total(parts: Iterable[Stats | None]) -> Stats:

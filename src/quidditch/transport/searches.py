@@ -55,7 +55,7 @@ class Query(_Message, frozen=True):
     long for further queries, 0 for not at all. `fetches`: what is found will be fetched. `groups` are those of the request's
     `stats`, `cursor` is where the page begins. `task` names the search for who wants to end it; at most `width` shards are
     searched at a time. `statistics`: those of all shards, by which these score; `gathers`: a search that meets no shard of another
-    node is to make them itself.
+    node is to make them itself. `kind`: what readers are kept for, `scroll` or `point_in_time`.
     """
 
     shards: list[Wanted]
@@ -69,6 +69,7 @@ class Query(_Message, frozen=True):
     width: int = 1
     statistics: bytes | None = None
     gathers: bool = False
+    kind: str = ""
 
 
 class Part(_Message, frozen=True):

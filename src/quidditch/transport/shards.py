@@ -96,6 +96,14 @@ class Describe(_Message, frozen=True):
     segments: bool = False
 
 
+class Moved(_Message, frozen=True):
+    """Recoveries from and to a copy that are under way, and the milliseconds that those of it had to wait for their share."""
+
+    as_source: int = 0
+    as_target: int = 0
+    throttled: int = 0
+
+
 class Description(_Message, frozen=True):
     """What a node tells of a copy that it holds. `stats` and `segments` are the kernel's JSON (None: the shard is not open, or
     that was not asked for), `searches` how often it was searched (JSON), `visible` the documents that searches see, `path` the
@@ -109,6 +117,7 @@ class Description(_Message, frozen=True):
     path: str
     on_disk: int
     progress: Progress | None = None
+    moved: Moved = Moved()
 
 
 class ShardCalls(Protocol):

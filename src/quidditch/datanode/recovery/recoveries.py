@@ -19,7 +19,7 @@ from quidditch.model import objects
 from quidditch.model.objects import Copy
 from quidditch.model.state import ClusterState
 from quidditch.transport import recovery as wire
-from quidditch.transport.shards import ShardMissing
+from quidditch.transport.shards import Moved, ShardMissing
 
 
 class Recoveries:
@@ -47,6 +47,8 @@ class Recoveries:
         self._throttle = Throttle(self._rate, clock)
         self._progress: dict[tuple[str, int], tuple[str, wire.Progress]] = {}
         """The allocation id of each copy that is or was built here since the node started, and how far it is."""
+        self._running: list[tuple[str, int]] = []
+        """Copies that are being built here."""
         self._moved: dict[tuple[str, int], tuple[LocalShard, str]] = {}
         """Primaries that have been handed over, until they are closed, and to which allocation id."""
         self.source = Source(self, around.run, clock, Throttle(self._rate, clock))
@@ -58,6 +60,13 @@ class Recoveries:
         """How far the copy here is, if it is or was built from a primary."""
         known = self._progress.get((uuid, number))
         return known[1] if known is not None else None
+
+    def counts(self, uuid: str, number: int) -> Moved:
+        """What of the copy here is under way, as source and as target."""
+        key = (uuid, number)
+        known = self._progress.get(key)
+        throttled = self.source.throttled.get(key, 0.0) + (known[1].target_throttled if known is not None else 0)
+        return Moved(self.source.sessions(uuid, number), self._running.count(key), int(throttled))
 
     # --- copies that are built here -------------------------------------------------------------------------------------
 
@@ -80,7 +89,11 @@ class Recoveries:
             settings=lambda: self._settings.of(self._state().settings).target,
             progress=progress,
         )
-        await target.recover()
+        self._running.append((uuid, number))
+        try:
+            await target.recover()
+        finally:
+            self._running.remove((uuid, number))
 
     def _source_of(self, local: LocalIndex, number: int) -> str | None:
         routing = self._around.routing(local.index.uuid, number)
@@ -132,6 +145,8 @@ class Recoveries:
                 self._lost(uuid, shard, "the shard was handed over, and its new place is lost: it begins a new term")
         for uuid, number in [key for key in self._progress if self._around.routing(*key) is None]:
             del self._progress[uuid, number]
+        for key in [key for key in self.source.throttled if self._around.routing(*key) is None]:
+            del self.source.throttled[key]
 
     async def close(self) -> None:
         """Ends the recoveries from primaries here."""

@@ -123,6 +123,12 @@ class Source:
         """By the allocation id of the target, what it has begun last."""
         self._ending: dict[asyncio.Task[None], None] = {}
         self._timer: asyncio.TimerHandle | None = None
+        self.throttled: dict[tuple[str, int], float] = {}
+        """Milliseconds that what each shard here gave had to wait for its share of the node's bytes."""
+
+    def sessions(self, uuid: str, number: int) -> int:
+        """The recoveries under way from the shard here."""
+        return sum((each.start.uuid, each.start.number) == (uuid, number) for each in self._sessions.values())
 
     @property
     def total(self) -> int:
@@ -201,7 +207,7 @@ class Source:
         session = self._session(message.recovery)
         if session.files is None:
             raise ApiError(400, "illegal_argument_exception", "this recovery has no files")
-        waited = await self._throttle.take(message.length)
+        waited = await self._take(session, message.length)
         data = await self._run(session.files.read, message.name, message.offset, message.length)
         return wire.Chunk(data, int(waited * 1000))
 
@@ -235,12 +241,19 @@ class Source:
             if session.tracked is None or history is None or message.chunk not in (session.chunk, session.chunk + 1):
                 raise _unknown(message.recovery)
             if message.chunk > session.chunk:
-                await self._throttle.take(len(session.records))
+                await self._take(session, len(session.records))
                 session.records = await self._run(history.next, OPERATIONS_BYTES)
                 session.chunk = message.chunk
                 session.sent += len(session.records)
             left = len(history) * max(0, history.bytes - session.sent) // max(history.bytes, 1)
             return wire.Records(session.records, left, self._node.mapping_version(session.start.uuid))
+
+    async def _take(self, session: _Session, size: int) -> float:
+        """Waits for the share of so many bytes; the seconds that took."""
+        waited = await self._throttle.take(size)
+        key = (session.start.uuid, session.start.number)
+        self.throttled[key] = self.throttled.get(key, 0.0) + waited * 1000
+        return waited
 
     async def finish(self, message: wire.Finish) -> wire.Finished:
         """Returns once the target is in sync. One that does not get there is given up: the global checkpoint waits for it."""
