@@ -182,7 +182,7 @@ def check_checkpoints(shard: ShardId, known: Mapping[str, int], stored: Mapping[
 
 def check_stored(shard: ShardId, where: str, writes: Iterable[Write], folder: Folder) -> None:
     """A copy that counts as in sync has on disk what was acknowledged, at any time: it may be all that is left."""
-    certain = Folder("", log=folder.log[: folder.synced]).records()
+    certain = folder.certain()
     committed = max(commit.local_checkpoint for commit in folder.commits)
     for write in writes:
         found = certain.get(write.seq_no)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
+import os
 import random
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
@@ -57,6 +59,7 @@ class Folder:
     commits: list[Commit] = field(default_factory=list)
     log: list[Entry] = field(default_factory=list)
     synced: int = 0
+    _certain: tuple[list[Entry], int, dict[int, Record]] = field(default_factory=lambda: ([], 0, {}))
 
     def sync(self) -> None:
         self.synced = len(self.log)
@@ -64,16 +67,29 @@ class Folder:
     def records(self) -> dict[int, Record]:
         """What the log holds by number: of two the later counts, and none that was voided."""
         found: dict[int, Record] = {}
-        for entry in self.log:
-            if isinstance(entry, Record):
-                found[entry.seq_no] = entry
-            elif isinstance(entry, Trim):
-                for seq_no in [seq_no for seq_no in found if seq_no > entry.max_seq_no]:
-                    del found[seq_no]
+        _take_in(found, self.log)
+        return found
+
+    def certain(self) -> Mapping[int, Record]:
+        """Those of them that are there whatever happens next."""
+        log, taken, found = self._certain
+        if log is not self.log:
+            taken, found = 0, {}
+        _take_in(found, itertools.islice(self.log, taken, self.synced))
+        self._certain = self.log, self.synced, found
         return found
 
     def global_checkpoint(self) -> int:
         return max((entry.global_checkpoint for entry in self.log if isinstance(entry, Told)), default=-1)
+
+
+def _take_in(found: dict[int, Record], entries: Iterable[Entry]) -> None:
+    for entry in entries:
+        if isinstance(entry, Record):
+            found[entry.seq_no] = entry
+        elif isinstance(entry, Trim):
+            for seq_no in [seq_no for seq_no in found if seq_no > entry.max_seq_no]:
+                del found[seq_no]
 
 
 @dataclass
@@ -93,7 +109,7 @@ class Disk:
     _minted: int = 0
 
     def folder(self, path: str) -> Folder | None:
-        if self.beside_files and not Path(path).is_dir():
+        if self.beside_files and not os.path.isdir(path):
             self.folders.pop(path, None)
         return self.folders.get(path)
 
@@ -121,7 +137,7 @@ def durable_checkpoint(folder: Folder) -> int:
     """Up to which number all operations are on disk, whatever happens next."""
     newest = max(folder.commits, key=lambda commit: commit.local_checkpoint)
     local = newest.local_checkpoint
-    certain = Folder("", log=folder.log[: folder.synced]).records()
+    certain = folder.certain()
     while local + 1 in certain:
         local += 1
     return local

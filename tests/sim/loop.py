@@ -37,7 +37,7 @@ class Life:
         self.name = name
         self.alive = True
         self.paused_at: float | None = None
-        self.held: deque[asyncio.Handle] = deque()
+        self.held: deque[_Call | _Timer] = deque()
         self.context = contextvars.copy_context()
         self.context.run(_LIFE.set, self)
 
@@ -62,27 +62,32 @@ class _Task(asyncio.Task[Any]):
     __hash__ = _Future.__hash__  # type: ignore[assignment]
 
 
-class _Handle(asyncio.TimerHandle):
-    """As asyncio's, timed or not, without what is for debugging: there is one for every turn."""
+class _Timer:
+    """As asyncio's, without what is for debugging: there are very many."""
 
-    __slots__ = ()
+    __slots__ = ("_when", "args", "callback", "context", "over")
 
-    def __init__(
-        self, callback: Callable[..., Any], args: Any, loop: Any, context: contextvars.Context | None, when: float = 0.0
-    ) -> None:
-        self._context = contextvars.copy_context() if context is None else context  # type: ignore[misc]
-        self._loop = loop
-        self._callback = callback
-        self._args = args
-        self._cancelled = False
-        self._repr = self._source_traceback = None
-        self._when = when  # type: ignore[misc]
-        self._scheduled = False
+    def __init__(self, when: float, callback: Callable[..., Any], args: Any, context: contextvars.Context) -> None:
+        self._when = when
+        self.callback = callback
+        self.args = args
+        self.context = context
+        self.over = False
+
+    def when(self) -> float:
+        return self._when
 
     def cancel(self) -> None:
-        """A timer is left out when its time comes."""
-        self._cancelled = True
-        self._callback = self._args = None  # type: ignore[assignment]
+        """It is left out when its time comes."""
+        self.over = True
+        self.callback = self.args = None  # type: ignore[assignment]
+
+    def cancelled(self) -> bool:
+        return self.over
+
+
+_Call = tuple[contextvars.Context, Callable[..., Any], tuple[Any, ...]]
+"""What is to be called next, and where."""
 
 
 class SimulatedLoop(base_events.BaseEventLoop):
@@ -100,10 +105,10 @@ class SimulatedLoop(base_events.BaseEventLoop):
         """What nobody caught."""
         self._clock_resolution = 1e-9
         self._order = itertools.count()
-        self._timers: list[tuple[float, int, asyncio.TimerHandle]] = []
+        self._timers: list[tuple[float, int, _Timer]] = []
+        self._ready: deque[_Call | _Timer] = deque()
         self._kept: list[_Task] = []
         self._prune_at = 1000
-        self.set_task_factory(self._task)
         self.set_exception_handler(self._uncaught)
 
     # --- time -------------------------------------------------------------------------------------------------------
@@ -128,43 +133,49 @@ class SimulatedLoop(base_events.BaseEventLoop):
         """Callbacks, one by one, until somebody ends the loop. Timers that are due at the same time come in the order in which they were
         set.
         """
-        ready, timers = self._ready, self._timers  # type: ignore[attr-defined]
+        ready, timers = self._ready, self._timers
         while not self._stopping:  # type: ignore[attr-defined]
             while timers and (not ready or timers[0][0] <= self._now):
                 when, _, timer = heapq.heappop(timers)
-                if not timer._cancelled:
+                if not timer.over:
                     self._now = max(self._now, when)
                     ready.append(timer)
             if not ready:
                 raise Deadlock(f"nothing left to do at {self._now:.3f} s")
-            handle = ready.popleft()
-            if handle._cancelled:
-                continue
-            life = handle._context.get(_LIFE)
+            entry = ready.popleft()
+            if entry.__class__ is tuple:
+                context, callback, args = entry
+            else:
+                if entry.over:  # type: ignore[union-attr]
+                    continue
+                context, callback, args = entry.context, entry.callback, entry.args  # type: ignore[union-attr]
+            life = context.get(_LIFE)
             if life is not None:
                 if not life.alive:
                     continue
                 if life.paused_at is not None:
-                    life.held.append(handle)
+                    life.held.append(entry)
                     continue
             self.turns += 1
-            handle._run()
+            try:
+                context.run(callback, *args)
+            except (SystemExit, KeyboardInterrupt):
+                raise
+            except BaseException as error:
+                self.faults.append({"message": f"{callback} fails", "exception": error})
 
-    def call_soon(self, callback: Callable[..., Any], *args: Any, context: Any = None) -> asyncio.Handle:
-        handle = _Handle(callback, args, self, context)
-        self._ready.append(handle)  # type: ignore[attr-defined]
-        return handle
+    def call_soon(self, callback: Callable[..., Any], *args: Any, context: Any = None) -> Any:
+        """Nobody here keeps what asyncio's returns."""
+        self._ready.append((contextvars.copy_context() if context is None else context, callback, args))
 
-    def call_at(
-        self, when: float, callback: Callable[..., Any], *args: Any, context: Any = None
-    ) -> asyncio.TimerHandle:
-        timer = _Handle(callback, args, self, context, when)
+    call_soon_threadsafe = call_soon
+
+    def call_at(self, when: float, callback: Callable[..., Any], *args: Any, context: Any = None) -> Any:
+        timer = _Timer(when, callback, args, contextvars.copy_context() if context is None else context)
         heapq.heappush(self._timers, (when, next(self._order), timer))
         return timer
 
-    def call_later(
-        self, delay: float, callback: Callable[..., Any], *args: Any, context: Any = None
-    ) -> asyncio.TimerHandle:
+    def call_later(self, delay: float, callback: Callable[..., Any], *args: Any, context: Any = None) -> Any:
         return self.call_at(self._now + delay, callback, *args, context=context)
 
     # --- lives ------------------------------------------------------------------------------------------------------
@@ -182,7 +193,7 @@ class SimulatedLoop(base_events.BaseEventLoop):
 
     def resume(self, life: Life) -> None:
         life.paused_at = None
-        self._ready.extend(life.held)  # type: ignore[attr-defined]
+        self._ready.extend(life.held)
         life.held.clear()
 
     # --- what a loop has --------------------------------------------------------------------------------------------
@@ -190,8 +201,11 @@ class SimulatedLoop(base_events.BaseEventLoop):
     def create_future(self) -> asyncio.Future[Any]:
         return _Future(loop=self)
 
-    def _task(self, loop: Any, coro: Any, **more: Any) -> _Task:
-        task = _Task(coro, loop=loop, **more)
+    get_debug = staticmethod(bool)
+    """No; asked for every future and task."""
+
+    def create_task(self, coro: Any, *, name: str | None = None, context: Any = None) -> Any:
+        task = _Task(coro, loop=self, name=name or "task", context=context)
         task._log_destroy_pending = False  # type: ignore[attr-defined]
         self._kept.append(task)  # a dead life's coroutine must not end when the garbage collector likes
         if len(self._kept) > self._prune_at:
@@ -235,9 +249,13 @@ class SimulatedLoop(base_events.BaseEventLoop):
         finally:
             events._set_running_loop(None)
         self._kept.clear()
-        self._ready.clear()  # type: ignore[attr-defined]
+        self._ready.clear()
         self._timers.clear()
         self.close()
+
+
+def _pass_over(_task: object) -> None:
+    """Nobody asks which tasks there are."""
 
 
 @contextmanager
@@ -254,6 +272,7 @@ def simulated(seed: int) -> Iterator[SimulatedLoop]:
         mock.patch.object(time, "time_ns", loop.wall_ns),
         mock.patch.object(os, "urandom", chance.randbytes),
         mock.patch.object(random, "_urandom", chance.randbytes),
+        mock.patch.object(asyncio.tasks._all_tasks, "add", _pass_over, create=True),  # type: ignore[attr-defined]
     ]
     for patch in patches:
         patch.start()
