@@ -144,6 +144,42 @@ def test_a_throttled_task_is_listed_and_can_be_cancelled(client: Client) -> None
     assert (ended["response"]["canceled"], ended["response"]["updated"]) == ("by user request", 1)
 
 
+def test_slices_are_told_one_by_one(client: Client) -> None:
+    client.call("PUT", f"/{INDEX}-3", {"settings": {"number_of_shards": 3, "number_of_replicas": 0}})
+    copied = client.call(
+        "POST", "/_reindex?slices=4&refresh=true", {"source": {"index": INDEX}, "dest": {"index": f"{INDEX}-3"}}
+    )
+    assert counts(copied) == {
+        "total": COUNT,
+        "updated": 0,
+        "created": COUNT,
+        "deleted": 0,
+        "batches": 4,
+        "version_conflicts": 0,
+    }
+    assert [part["slice_id"] for part in copied.json["slices"]] == [0, 1, 2, 3]
+    assert sum(part["created"] for part in copied.json["slices"]) == count(client, f"{INDEX}-3") == COUNT
+    auto = client.call("POST", f"/{INDEX}-3/_update_by_query?slices=auto&refresh=true")
+    assert (auto.json["updated"], len(auto.json["slices"])) == (COUNT, 3)
+    least = client.call("POST", f"/{INDEX},{INDEX}-3/_update_by_query?slices=auto&refresh=true").json
+    assert (least["updated"], "slices" in least) == (2 * COUNT, False)
+    most = client.call("POST", f"/{INDEX}-3/_delete_by_query?slices=2&max_docs=5", {"query": {"match_all": {}}}).json
+    assert [part["total"] <= 2 for part in most["slices"]] == [True, True]
+    assert 0 < most["deleted"] == most["total"] <= 4
+
+
+def test_a_slice_is_asked_for_by_hand(client: Client) -> None:
+    whole = {"query": {"match_all": {}}}
+    parts = [
+        client.call(
+            "POST", f"/{INDEX}/_delete_by_query?refresh=true", {**whole, "slice": {"id": number, "max": 3}}
+        ).json
+        for number in range(3)
+    ]
+    assert [part["slice_id"] for part in parts] == [0, 1, 2]
+    assert sum(part["deleted"] for part in parts) == COUNT
+
+
 @pytest.mark.parametrize(
     ("path", "body", "reason"),
     [
@@ -154,6 +190,37 @@ def test_a_throttled_task_is_listed_and_can_be_cancelled(client: Client) -> None
             'conflicts may only be "proceed" or "abort" but was [maybe]',
         ),
         (f"/{INDEX}/_update_by_query?max_docs=0", {}, "[max_docs] should be >= [slices]"),
+        (f"/{INDEX}/_update_by_query?max_docs=-2", {}, "[max_docs] parameter cannot be negative, found [-2]"),
+        (
+            f"/{INDEX}/_update_by_query?max_docs=2",
+            {"max_docs": 3},
+            "[max_docs] set to two different values [3] and [2]",
+        ),
+        (
+            f"/{INDEX}/_update_by_query?slices=0",
+            {},
+            '[slices] must be a positive integer or the string "auto", but was [0]',
+        ),
+        (
+            f"/{INDEX}/_update_by_query?slices=x",
+            {},
+            '[slices] must be a positive integer or the string "auto", but was [x]',
+        ),
+        (
+            f"/{INDEX}/_update_by_query?slices=2",
+            {"slice": {"id": 0, "max": 2}},
+            "Validation Failed: 1: can't specify both manual and automatic slicing at the same time;",
+        ),
+        (
+            f"/{INDEX}/_update_by_query?scroll_size=0",
+            {},
+            "Validation Failed: 1: [size] cannot be [0] in a scroll context;",
+        ),
+        (
+            f"/{INDEX}/_update_by_query?requests_per_second=x",
+            {},
+            "[requests_per_second] must be a float greater than 0. Use -1 to disable throttling.",
+        ),
         (f"/{INDEX}/_update_by_query", {"script": {"source": "ctx.x"}}, "scripts are not supported"),
         (f"/{INDEX}/_update_by_query", {"size": 3, "foo": 1}, "Unknown key for a VALUE_NUMBER in [foo]."),
         ("/_reindex", {"source": {"index": INDEX}}, "Validation Failed: 1: index must be specified;"),

@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, Protocol
 
 import msgspec
@@ -55,7 +55,8 @@ class Job:
     """What to do.
 
     `search` is the body of the search without size and paging; `params` are its URL parameters. `per_second`: documents a
-    second at most, None for no limit. `refreshes`: the indices written are refreshed at the end.
+    second at most, None for no limit. `refreshes`: the indices written are refreshed at the end. `slices`: parts of the documents that
+    are worked on side by side.
     """
 
     kind: Kind
@@ -71,6 +72,17 @@ class Job:
     options: WriteOptions = field(default_factory=WriteOptions)
     pipeline: str | None = None
     destination: Destination | None = None
+    slices: int = 1
+
+    def parts(self) -> list[Job]:
+        """The job of each slice."""
+        if self.slices == 1:
+            return [self]
+        whole = replace(self, slices=1)
+        most = None if self.max_docs is None else self.max_docs // self.slices
+        pace = None if self.per_second is None else self.per_second / self.slices
+        each = [{**self.search, "slice": {"id": number, "max": self.slices}} for number in range(self.slices)]
+        return [replace(whole, search=search, max_docs=most, per_second=pace) for search in each]
 
 
 class _Hit(msgspec.Struct, rename={"index": "_index", "id": "_id", "source": "_source", "routing": "_routing"}):
@@ -123,16 +135,26 @@ class Progress:
         self.failures.append(failure)
         self.status = max(self.status, status)
 
-    def answer(self, kind: Kind, took_ms: int, per_second: float | None) -> dict[str, Any]:
-        """The body of the answer."""
-        counts: dict[str, int] = {"total": self.total}
-        if kind != "delete":
+    def merge(self, parts: Iterable[Progress]) -> Progress:
+        """What all the slices did."""
+        for part in parts:
+            for name in ("total", "updated", "created", "deleted", "batches", "conflicts", "noops", "throttled_ms"):
+                setattr(self, name, getattr(self, name) + getattr(part, name))
+            self.failures += part.failures
+            self.status = max(self.status, part.status)
+            self.canceled |= part.canceled
+            self.written |= part.written
+        return self
+
+    def counts(self, job: Job, number: int | None = None) -> dict[str, Any]:
+        """The members of a status; of a slice with its number."""
+        counts: dict[str, int] = {} if number is None else {"slice_id": number}
+        counts["total"] = self.total
+        if job.kind != "delete":
             counts["updated"] = self.updated
-        if kind == "reindex":
+        if job.kind == "reindex":
             counts["created"] = self.created
         return {
-            "took": took_ms,
-            "timed_out": False,
             **counts,
             "deleted": self.deleted,
             "batches": self.batches,
@@ -140,10 +162,9 @@ class Progress:
             "noops": self.noops,
             "retries": {"bulk": 0, "search": 0},
             "throttled_millis": self.throttled_ms,
-            "requests_per_second": -1.0 if per_second is None else per_second,
+            "requests_per_second": -1.0 if job.per_second is None else job.per_second,
             **({"canceled": "by user request"} if self.canceled else {}),
             "throttled_until_millis": 0,
-            "failures": self.failures,
         }
 
 
@@ -156,22 +177,39 @@ async def run(
     set, the work ends after the batch under way.
     """
     started = time.monotonic()
+    parts = job.parts()
+    done = await asyncio.gather(*(_run(part, pages, bulks, stop) for part in parts), return_exceptions=True)
+    for problem in done:
+        if isinstance(problem, BaseException):
+            raise problem
+    found = [progress for progress in done if isinstance(progress, Progress)]
+    progress = found[0] if job.slices == 1 else Progress().merge(found)
+    if job.refreshes and progress.written:
+        await refresh(progress.written)
+    asked = job.search.get("slice")
+    answer = progress.counts(job, asked.get("id") if isinstance(asked, dict) else None)
+    if job.slices > 1:
+        answer["slices"] = [each.counts(part, n) for n, (part, each) in enumerate(zip(parts, found, strict=True))]
+    took_ms = int((time.monotonic() - started) * 1000)
+    return {"took": took_ms, "timed_out": False, **answer, "failures": progress.failures}, progress.status
+
+
+async def _run(job: Job, pages: Pages, bulks: Bulks, stop: asyncio.Event) -> Progress:
     progress = Progress()
     size = job.page_size if job.max_docs is None else min(job.page_size, job.max_docs)
     body = {**job.search, "size": size, "seq_no_primary_term": True, "version": True, "track_total_hits": True}
     body.setdefault("sort", ["_doc"])
     if job.kind == "delete":
         body["_source"] = False
-    raw = await pages.start(Ask(job.expression, {**job.params, "scroll": job.scroll}, orjson.dumps(body)), job.scroll)
+    params = {"allow_partial_search_results": "false", **job.params, "scroll": job.scroll}
+    raw = await pages.start(Ask(job.expression, params, orjson.dumps(body)), job.scroll)
     page = msgspec.json.decode(raw, type=_Page)
     progress.total = page.hits.total.value if job.max_docs is None else min(page.hits.total.value, job.max_docs)
     try:
         await _walk(job, page, pages, bulks, progress, stop)
     finally:
         await pages.clear([page.scroll_id])
-    if job.refreshes and progress.written:
-        await refresh(progress.written)
-    return progress.answer(job.kind, int((time.monotonic() - started) * 1000), job.per_second), progress.status
+    return progress
 
 
 async def _walk(job: Job, page: _Page, pages: Pages, bulks: Bulks, progress: Progress, stop: asyncio.Event) -> None:

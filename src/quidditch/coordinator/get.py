@@ -93,7 +93,7 @@ class Getter:
             request["version_type"] = options.version_type or "internal"
         if options.stored_fields is not None:
             request["stored_fields"] = options.stored_fields
-        members = await self._shards.get(index, number, orjson.dumps(request), options.preference)
+        members = await self._shards.get(index, number, orjson.dumps(request), options.preference, routing)
         return Found(index.name, id, members)
 
 
@@ -101,8 +101,11 @@ def check_preference(preference: str | None) -> None:
     """Raises for a preference that starts like a known one but is none."""
     if not preference or not preference.startswith("_"):
         return
-    known = preference in _PREFERENCES or preference.startswith(("_shards:", "_only_nodes:", "_prefer_nodes:"))
-    if not known:
+    if preference.startswith("_shards:"):
+        preference = preference.partition("|")[2]
+        if not preference:
+            return
+    if preference not in _PREFERENCES and not preference.startswith(("_only_nodes:", "_prefer_nodes:")):
         raise illegal_argument(f"no Preference for [{preference}]")
 
 

@@ -16,7 +16,7 @@ from quidditch.coordinator.copy_choice import CopyChoice
 from quidditch.coordinator.get import Getter
 from quidditch.coordinator.mappings import Mappings
 from quidditch.coordinator.search_answer import answer, took_ms
-from quidditch.coordinator.search_errors import ShardFailure, phase_failed, shards_section
+from quidditch.coordinator.search_errors import ShardFailure, missing_shards, phase_failed, shards_section
 from quidditch.coordinator.search_plans import MAX_CACHED_BODY, CompiledPlan, Pace, Plans, Shape
 from quidditch.coordinator.search_prepared import Elsewhere, LocalShards, Prepared, ShardReader, own_shards
 from quidditch.coordinator.search_scatter import Scatter
@@ -103,10 +103,10 @@ class Searcher:
                     filters = self._filters(known.request, known.shape, ask.params, targets)
                     self.plans.use(state, (ask.expression, *key), known.plan, targets[0], filters)
                 prepared = self.open(targets, [known.plan], preference)
-                prepared.cancel = ask.cancel
-                prepared.gathers = gathers(ask.params)
+                _tell(prepared, ask)
                 if self._filters(known.request, known.shape, ask.params, targets):
                     await self.leave_out(prepared)
+                self._name_phase(prepared, known.request, ask.params, targets)
                 return await self.run(prepared, ask, known.shape, started)
         request, shape = self.read(ask)
         targets = self.targets(ask, request)
@@ -128,6 +128,8 @@ class Searcher:
             return None
         index = target.index
         prepared = Prepared([], plan, None, [], len(target.shards))
+        if params:
+            _tell(prepared, Ask(expression, params, raw))
         try:
             for number in target.shards:
                 reader = self._here(index, number)
@@ -183,17 +185,27 @@ class Searcher:
             if reusable and key is not None and len(targets) == 1 and len(request.raw) <= MAX_CACHED_BODY:
                 self.plans.remember(state, target.index, key, request, shape, plan)
         prepared = self.open(targets, plans, ask.params.get("preference"))
-        prepared.cancel = ask.cancel
-        prepared.gathers = gathers(ask.params)
-        if "batched_reduce_size" in ask.params:
-            prepared.batch = int(ask.params["batched_reduce_size"])
-        if "max_concurrent_shard_requests" in ask.params:
-            prepared.width = int(ask.params["max_concurrent_shard_requests"])
+        _tell(prepared, ask)
         if len(targets) > 1 and request.sort:
             self._check_sorts(request, targets)
         if self._filters(request, shape, ask.params, targets):
             await self.leave_out(prepared)
+        self._name_phase(prepared, request, ask.params, targets)
         return prepared
+
+    def _name_phase(
+        self, prepared: Prepared, request: SearchRequest, params: Mapping[str, str], targets: Sequence[SearchTarget]
+    ) -> None:
+        """Finds in which phase OpenSearch would meet the failures that there are before any shard is asked."""
+        if not prepared.failures:
+            return
+        if prepared.gathers:
+            prepared.phase = "dfs_pre_query"
+            return
+        early = all(failure.node is None or getattr(failure.error, "in_sort", False) for failure in prepared.failures)
+        indices = (target.index for target in targets)
+        if early and search_prefilter.comes_first(request, params, self.state, indices, prepared.total):
+            prepared.phase = "can_match"
 
     def _check_sorts(self, request: SearchRequest, targets: Sequence[SearchTarget]) -> None:
         """Values of unsigned_long compare with no others."""
@@ -238,8 +250,8 @@ class Searcher:
             for number in target.shards:
                 if isinstance(plan, ApiError):
                     nodes = self.choice.readable(target.index, number, preference)
-                    node = nodes[0] if nodes else self.local.id
-                    prepared.failures.append(ShardFailure(target.index.name, number, node, plan))
+                    node, error = (nodes[0], plan) if nodes else (None, no_copy(target.index, number))
+                    prepared.failures.append(ShardFailure(target.index.name, number, node, error))
                     continue
                 reader = self._reader(prepared, target.index, number, preference)
                 if reader is not None:
@@ -271,7 +283,7 @@ class Searcher:
             reader = self._here(index, number)
             if reader is not None:
                 return index.name, number, node, reader
-        prepared.failures.append(ShardFailure(index.name, number, None, _no_copy(index, number)))
+        prepared.failures.append(ShardFailure(index.name, number, None, no_copy(index, number)))
         return None
 
     def _is_here(self, target: SearchTarget) -> bool:
@@ -289,11 +301,11 @@ class Searcher:
 
     async def run(self, prepared: Prepared, ask: Ask, shape: Shape, started: float) -> bytes:
         """Runs the kernel and writes the answer."""
+        self.check_missing(prepared, ask.params)
         if prepared.plan is None or not prepared.readers:
             if prepared.total:
-                raise phase_failed(prepared.failures)
+                raise phase_failed(prepared.failures, prepared.phase)
             return self.empty(shape, started)
-        self.check_missing(prepared, ask.params)
         outcome = await self.execute(prepared)
         self.complain(prepared, ask.params, outcome)
         return answer(outcome, prepared, started)
@@ -406,7 +418,8 @@ class Searcher:
                 return await self.choice.ask(node, self.searches.explain(node, message), others=node != nodes[-1])
             except (ShardMissing, CallFailed):
                 continue
-        raise _no_copy(index, number)
+        reason = f"No shard available for [explain [{index.name}][{id}]]"
+        raise ApiError(503, "no_shard_available_action_exception", reason)
 
     def _failure(self, index: str, kind: str, reason: str, status: int) -> ApiError:
         """A shard's failure as the kernel told it; one about a query names the index, and what its text wraps."""
@@ -426,18 +439,13 @@ class Searcher:
             late = [ShardFailure(*reader[:3], _TIME_EXCEEDED) for reader in prepared.readers]
             raise phase_failed([*prepared.failures, *late])
         if prepared.failures and not self._allows_partial(params):
-            raise phase_failed(prepared.failures, reason="Partial shards failure")
+            raise phase_failed(prepared.failures, prepared.phase, "Partial shards failure")
 
     def check_missing(self, prepared: Prepared, params: Mapping[str, str]) -> None:
         """Refuses a search of shards that have no copy at all, where no partial answer is wanted."""
         missing = [failure for failure in prepared.failures if failure.node is None]
         if missing and not self._allows_partial(params):
-            named = ", ".join(f"[{failure.index}][{failure.shard}]" for failure in missing)
-            reason = (
-                f"Search rejected due to missing shards [{named}]. Consider using `allow_partial_search_results` setting to bypass this "
-                "error."
-            )
-            raise phase_failed([], reason=reason)
+            raise missing_shards(missing, prepared.phase)
 
     def _allows_partial(self, params: Mapping[str, str]) -> bool:
         if "allow_partial_search_results" in params:
@@ -462,6 +470,16 @@ def _prepared(targets: Sequence[SearchTarget], preference: str | None) -> Prepar
     return Prepared([], None, None, [], 0, indices=indices, preference=preference)
 
 
+def _tell(prepared: Prepared, ask: Ask) -> None:
+    """What the request says of how it is to be run."""
+    prepared.cancel = ask.cancel
+    prepared.gathers = gathers(ask.params)
+    if "batched_reduce_size" in ask.params:
+        prepared.batch = int(ask.params["batched_reduce_size"])
+    if "max_concurrent_shard_requests" in ask.params:
+        prepared.width = int(ask.params["max_concurrent_shard_requests"])
+
+
 def gathers(params: Mapping[str, str]) -> bool:
     """Whether shards are to score by what all of them have together."""
     return params.get("search_type") == "dfs_query_then_fetch"
@@ -479,7 +497,8 @@ def _search(
     return quidditch_kernel.search(readers, plan.kernel, plans, cursor, cancel, prepared.statistics)
 
 
-def _no_copy(index: Index, number: int) -> ApiError:
+def no_copy(index: Index, number: int) -> ApiError:
+    """A shard that nobody can be asked for."""
     return ApiError(
         503,
         "no_shard_available_action_exception",

@@ -8,6 +8,7 @@ from typing import Any
 
 from quidditch.coordinator.search_plans import CompiledPlan
 from quidditch.coordinator.search_prepared import ShardReader
+from quidditch.lib.units import format_millis
 from quidditch.model.errors import ApiError, illegal_argument
 from quidditch.model.objects import Index
 from quidditch.query.values import time_ms
@@ -50,9 +51,9 @@ def keep_alive(text: str, name: str, setting: str, limit: Any) -> float:
     milliseconds = time_ms(text, name)
     most = time_ms(str(limit), setting) if limit else DAY_MS
     if milliseconds > most:
-        shown = str(limit) if limit else ("24h" if setting.startswith("point") else "1d")
+        asked, allowed = format_millis(milliseconds), format_millis(most)
         raise illegal_argument(
-            f"Keep alive for request ({text}) is too large. It must be less than ({shown}). This limit can be set by changing the "
+            f"Keep alive for request ({asked}) is too large. It must be less than ({allowed}). This limit can be set by changing the "
             f"[{setting}] cluster level setting."
         )
     return max(milliseconds, 0)

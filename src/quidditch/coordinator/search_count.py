@@ -8,22 +8,32 @@ from typing import Any
 
 import orjson
 
-from quidditch.coordinator import search_lookups
-from quidditch.coordinator.get import GetOptions
+from quidditch.coordinator import search_lookups, search_targets
+from quidditch.coordinator.get import GetOptions, check_preference
 from quidditch.coordinator.search import Ask, Searcher
 from quidditch.coordinator.search_errors import ShardFailure, phase_failed
 from quidditch.coordinator.search_plans import Lookups, Shape, kernel_plan
 from quidditch.coordinator.search_targets import SearchTarget
-from quidditch.coordinator.write import shard_of
+from quidditch.coordinator.write import routing_missing, shard_of
 from quidditch.model import expressions
-from quidditch.model.errors import ApiError
+from quidditch.model.errors import ApiError, illegal_argument
 from quidditch.query.describe import describe
 from quidditch.query.errors import Malformed, ShardError
+from quidditch.query.ops import any_of
 from quidditch.query.plan import compile_query
 from quidditch.query.request import SearchRequest
 from quidditch.query.uri import flag, number, query_of
 from quidditch.transport.errors import from_kernel
 from quidditch_kernel import KernelError
+
+_VALIDATED = expressions.IndicesOptions(allow_no_indices=False)
+_PACKAGES = {
+    "named_object_not_found_exception": "org.opensearch.core.xcontent.",
+    "x_content_parse_exception": "org.opensearch.core.xcontent.",
+    "number_format_exception": "java.lang.",
+    "illegal_argument_exception": "java.lang.",
+}
+"""Where Java has the errors that `_validate/query` names in full."""
 
 
 class Queries:
@@ -65,6 +75,8 @@ class Queries:
         if "min_score" in ask.params:
             request.min_score = _float(ask.params, "min_score")
         request.terminate_after = number(ask.params, "terminate_after") or 0
+        if request.terminate_after < 0:
+            raise illegal_argument("terminateAfter must be > 0")
         targets = searcher.targets(ask)
         prepared = await searcher.prepare(ask, request, Shape(), targets)
         if prepared.total and not prepared.readers:
@@ -107,10 +119,13 @@ class Queries:
         name = str(ask.expression)
         index = searcher.getter.index(name)
         state = searcher.state
+        check_preference(ask.params.get("preference"))
+        routing = expressions.index_routing(state, name, ask.params.get("routing"))
+        if routing is None and searcher.mappings.get(index).root.routing_required:
+            raise routing_missing(index.name, id)
         filters = expressions.alias_filters(state, index.name, [name])
         target = SearchTarget(index, (), None if filters is None else tuple(dict(item) for item in filters))
         plan, _ = searcher.plans.compile(state, target, request, Shape(), await self.lookups(request))
-        routing = expressions.index_routing(state, name, ask.params.get("routing"))
         found = await searcher.explain(index, shard_of(index, id, routing), plan, id, ask.params.get("preference"))
         head = {"_index": index.name, "_id": id}
         if found is None:
@@ -142,16 +157,29 @@ class Queries:
             if error.type in ("json_parse_exception", "index_not_found_exception"):
                 raise
             return {"valid": False, **({"error": _exception(error)} if explains else {})}
-        targets = searcher.targets(ask)
+        now_ms = time.time_ns() // 1_000_000
+        targets = search_targets.resolve(searcher.state, ask.expression, ask.params, now_ms, _VALIDATED)
+        closed = next((target.index for target in targets if not target.index.open), None)
+        if closed is not None:
+            reason = f"index [{closed.name}] blocked by: [FORBIDDEN/4/index closed];"
+            none = {"total": 0, "successful": 0, "failed": 0}
+            return {"_shards": none, "valid": False, "explanations": [{"valid": False, "error": reason}]}
         lookups = await self.lookups(request)
-        shown: list[dict[str, Any]] = []
+        every = flag(ask.params, "all_shards")
+        shown: list[tuple[int, dict[str, Any]]] = []
         for target in targets:
-            shown.append(self._validate_one(target, request, lookups))
-        shards = sum(len(target.shards) for target in targets) if flag(ask.params, "all_shards") else len(targets)
-        answer: dict[str, Any] = {"_shards": {"total": shards, "successful": shards, "failed": 0}}
-        answer["valid"] = all(item["valid"] for item in shown)
-        if explains and shown:
-            answer["explanations"] = shown
+            numbers = target.shards if every else target.shards[:1]
+            asked = [number for number in numbers if searcher.choice.readable(target.index, number)]
+            found = self._validate_one(target, request, lookups) if asked else {}
+            shown += [(number, found) for number in asked]
+        total = sum(len(target.shards) if every else 1 for target in targets)
+        answer: dict[str, Any] = {"_shards": {"total": total, "successful": len(shown), "failed": 0}}
+        answer["valid"] = all(found["valid"] for _, found in shown)
+        if every and shown:
+            shown.sort(key=lambda each: each[0])
+            answer["explanations"] = [_of_shard(number, found) for number, found in shown]
+        elif explains and shown:
+            answer["explanations"] = [found for _, found in shown]
         return answer
 
     def _validate_one(self, target: SearchTarget, request: SearchRequest, lookups: Lookups | None) -> dict[str, Any]:
@@ -162,13 +190,18 @@ class Queries:
             query = {"match_all": {}} if request.query is None else request.query
             op = compile_query(query, ctx, request.raw, request.root)
             kernel_plan(orjson.dumps({"query": op}))
+            filters = [compile_query(item, ctx) for item in target.filters or ()]
         except ApiError as error:
             name = f"[{target.index.name}/{target.index.uuid}] " if isinstance(error, ShardError) else ""
             return {"index": target.index.name, "valid": False, "error": name + _exception(error)}
-        text = describe(op)
+        text = describe({"bool": {"must": [op], "filter": [any_of(filters)]}}) if filters else describe(op)
         if ctx.mapping.nested_paths:
             text = f"+{text} #FieldExistsQuery [field=_primary_term]"
         return {"index": target.index.name, "valid": True, "explanation": text}
+
+
+def _of_shard(number: int, found: dict[str, Any]) -> dict[str, Any]:
+    return {"index": found["index"], "shard": number, **found}
 
 
 def _float(params: Mapping[str, str], name: str) -> float:
@@ -186,7 +219,7 @@ def _exception(error: ApiError) -> str:
     if isinstance(cause, dict):
         inner = f"{_class(str(cause.get('type')))}[{cause.get('reason')}]"
         text += f"; nested: {inner};"
-        text += f"; {_class(str(cause.get('type')))}: {cause.get('reason')}"
+        text += f"; {_PACKAGES.get(str(cause.get('type')), '')}{_class(str(cause.get('type')))}: {cause.get('reason')}"
     return text
 
 

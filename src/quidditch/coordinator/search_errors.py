@@ -75,6 +75,18 @@ def phase_failed(failures: Sequence[ShardFailure], phase: str = "query", reason:
     return ApiError(status, "search_phase_execution_exception", reason, details, root_cause=roots)
 
 
+def missing_shards(missing: Sequence[ShardFailure], phase: str) -> ApiError:
+    """What refuses a search of shards that have no copy, where nothing partial is wanted: the phase fails before it asks anybody."""
+    named = ", ".join(f"[{failure.index}][{failure.shard}]" for failure in missing)
+    reason = (
+        f"Search rejected due to missing shards [{named}]. Consider using `allow_partial_search_results` setting to bypass this "
+        "error."
+    )
+    details: dict[str, Any] = {"phase": phase, "grouped": True, "failed_shards": []}
+    cause = {"type": "search_phase_execution_exception", "reason": reason, **details}
+    return ApiError(503, "search_phase_execution_exception", "", {**details, "caused_by": cause}, root_cause=[])
+
+
 def _root(error: ApiError) -> dict[str, Any]:
     return {key: value for key, value in _deepest(error.body()).items() if key != "caused_by"}
 

@@ -11,16 +11,18 @@ from quidditch.coordinator.nodes import Nodes
 from quidditch.coordinator.search import Ask, Searcher, gathers
 from quidditch.coordinator.search_answer import answer
 from quidditch.coordinator.search_contexts import PointInTime, keep_alive
-from quidditch.coordinator.search_errors import ShardFailure, phase_failed
+from quidditch.coordinator.search_errors import ShardFailure, missing_shards, phase_failed
 from quidditch.coordinator.search_plans import CompiledPlan, Shape
 from quidditch.coordinator.search_prepared import Prepared, is_away, own_shards
 from quidditch.coordinator.search_scatter import kept_elsewhere
 from quidditch.coordinator.search_targets import SearchTarget
 from quidditch.lib.clock import Clock
 from quidditch.lib.contexts import Contexts
+from quidditch.model import expressions
 from quidditch.model.errors import ApiError, illegal_argument
 from quidditch.query.errors import ShardError
 from quidditch.query.request import SearchRequest
+from quidditch.query.uri import flag
 from quidditch.transport.errors import CallFailed
 
 PREFIX = b"\x46pit"
@@ -29,6 +31,7 @@ DEFAULT_MAX_OPEN = 300
 _SEARCH = "pit/search"
 _DELETE = "pit/delete"
 _LIST = "pit/list"
+_CREATES = "create_pit"
 _SEARCH_SECONDS = 300.0
 
 
@@ -71,8 +74,11 @@ class PointsInTime:
         prepared.kind = "point_in_time"
         if prepared.away:
             await searcher.scatter.hold(prepared, milliseconds)
+        missing = [failure for failure in prepared.failures if failure.node is None]
+        if missing and not flag(params, "allow_partial_pit_creation", True):
+            raise missing_shards(missing, _CREATES)
         if prepared.total and not prepared.readers:
-            raise phase_failed(prepared.failures)
+            raise phase_failed(prepared.failures, _CREATES)
         created = self._clock.now_ms()
         context = PointInTime(
             prepared.readers,
@@ -131,6 +137,7 @@ class PointsInTime:
             (ask.expression, "indices"),
             (ask.params.get("routing"), "routing"),
             (ask.params.get("preference"), "preference"),
+            (expressions.differs(ask.params, search_targets.OPTIONS), "indicesOptions"),
         ):
             if given:
                 raise search_targets.no_index_with_pit(f"[{name}] cannot be used with point in time")
@@ -140,10 +147,15 @@ class PointsInTime:
     def _prepare(self, context: PointInTime, request: SearchRequest, shape: Shape) -> Prepared:
         searcher = self._searcher
         plans: dict[str, CompiledPlan | ApiError] = {}
+        asked: dict[str, tuple[int, ...]] = {}
         for name, index in context.indices.items():
             current = searcher.state.indices.get(name)
             kept = current if current is not None and current.uuid == index.uuid else index
-            target = SearchTarget(kept, (), context.filters[name])
+            held = tuple(number for held_by, number, _, _ in context.readers if held_by == name)
+            target = SearchTarget(kept, held, context.filters[name])
+            if request.slice is not None and held:
+                target = search_targets.slice_of(target, *request.slice[1:])
+            asked[name] = target.shards
             try:
                 plans[name], _ = searcher.plans.compile(searcher.state, target, request, shape)
             except ShardError as error:
@@ -151,6 +163,8 @@ class PointsInTime:
         prepared = Prepared([], None, None, [], int(context.shards["total"]))
         chosen = []
         for reader in context.readers:
+            if reader[1] not in asked[reader[0]]:
+                continue
             plan = plans[reader[0]]
             if isinstance(plan, ApiError):
                 prepared.failures.append(ShardFailure(reader[0], reader[1], reader[2], plan))

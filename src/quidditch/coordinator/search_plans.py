@@ -285,6 +285,7 @@ _NUMBERS = {
     "max_terms_count": "index.max_terms_count",
     "max_regex_length": "index.max_regex_length",
     "max_slices": "index.max_slices_per_scroll",
+    "max_slices_per_pit": "index.max_slices_per_pit",
     "max_nested_depth": "index.query.max_nested_depth",
     "max_analyzed_offset": "index.highlight.max_analyzed_offset",
 }

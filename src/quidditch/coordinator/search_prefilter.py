@@ -18,10 +18,19 @@ DEFAULT_SHARDS = 128
 def is_wanted(
     request: SearchRequest, params: Mapping[str, str], state: ClusterState, indices: Iterable[Index], shards: int
 ) -> bool:
-    """Whether shards are to be filtered, by OpenSearch's rule: those of searches by the order of a field and of indices that are not
-    written whenever there are two.
+    """Whether shards are to be filtered. With a query that matches everything there is nothing to find out."""
+    return _may_match_nothing(request) and comes_first(request, params, state, indices, shards)
+
+
+def comes_first(
+    request: SearchRequest, params: Mapping[str, str], state: ClusterState, indices: Iterable[Index], shards: int
+) -> bool:
+    """Whether OpenSearch would look for shards that cannot match before it searches: those of searches by the order of a field and of
+    indices that are not written whenever there are two.
     """
-    if shards < 2 or not _may_match_nothing(request) or params.get("search_type") == "dfs_query_then_fetch":
+    if shards < 2 or params.get("search_type") == "dfs_query_then_fetch":
+        return False
+    if not _sorts_by_field(request.sort) and not _may_match_nothing(request):
         return False
     given = params.get("pre_filter_shard_size")
     if given is not None:
@@ -39,7 +48,7 @@ def _sorts_by_field(sort: Any) -> bool:
     """Whether the first key is a field."""
     first = sort[0] if sort else None
     name = next(iter(first), None) if isinstance(first, dict) else first
-    return isinstance(name, str) and name not in ("_score", "_doc", "_script", "_geo_distance")
+    return isinstance(name, str) and name not in ("_score", "_script", "_geo_distance")
 
 
 def demanded(op: Op) -> Op | None:

@@ -95,6 +95,8 @@ class Prepared:
     statistics: bytes | None = None
     kind: str = ""
     """What readers are kept for, where they are: `scroll` or `point_in_time`."""
+    phase: str = "query"
+    """What is done first with the shards, as errors tell it."""
 
     def plan_of(self, at: int) -> CompiledPlan:
         """The plan of the shard at this place."""
@@ -113,6 +115,8 @@ class Prepared:
     def reduce_phases(self) -> int:
         """How often OpenSearch would reduce the results of so many shards, taken in batches."""
         count = len(self.readers)
+        if self.plan is not None and not self.plan.body.get("size", 10) and "aggs" not in self.plan.body:
+            return 1  # nothing but counts to add up
         return 1 if count <= self.batch else 1 + -(-(count - self.batch) // (self.batch - 1))
 
     @property

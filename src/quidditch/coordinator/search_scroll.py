@@ -60,13 +60,13 @@ class Scrolls:
         limit = int(searcher.state.settings.get("search.max_open_scroll_context") or DEFAULT_MAX_OPEN)
         if len(self.contexts) >= limit:
             raise too_many_scrolls(limit)
+        searcher.check_missing(prepared, ask.params)
         if prepared.plan is None or not prepared.readers:
             if prepared.total:
-                raise phase_failed(prepared.failures)
+                raise phase_failed(prepared.failures, prepared.phase)
             nothing = CompiledPlan(kernel_plan(b'{"query":{"none":{}}}'), {"query": {"none": {}}})
             id = self.contexts.add(ScrollContext([], nothing, None, prepared.sections, alive))
             return b'{"_scroll_id":' + orjson.dumps(id) + b"," + searcher.empty(shape, started)[1:]
-        searcher.check_missing(prepared, ask.params)
         prepared.kind = "scroll"
         outcome = await searcher.execute(prepared, hold_ms=alive)
         searcher.complain(prepared, ask.params, outcome)
@@ -80,7 +80,13 @@ class Scrolls:
     ) -> bytes:
         """The next page. Raises search_context_missing_exception."""
         self.check_id(id)
-        alive = None if scroll is None else self._keep_alive(scroll, self._limit())
+        alive = None
+        if scroll is not None:
+            self._keep_alive(scroll, "36500d")
+            try:
+                alive = self._keep_alive(scroll, self._limit())
+            except ApiError as error:
+                raise _page_failed(400, error.body()) from None
         owner = self.contexts.owner_of(id)
         if owner == self._nodes.id:
             return await self._page(id, alive, total_as_int, cancel)
@@ -115,7 +121,7 @@ class Scrolls:
         outcome = await self._searcher.execute(prepared, plan, context.cursor, context.keep_alive_ms)
         if outcome.scroll is not None:
             context.cursor = outcome.scroll
-        return answer(outcome, prepared, started, {"_scroll_id": id})
+        return answer(outcome, prepared, started, {} if alive is None else {"_scroll_id": id})
 
     def _variant(self, context: ScrollContext, total_as_int: bool) -> CompiledPlan:
         """The plan of later pages: without aggregations, totals as this page wants them."""
@@ -195,13 +201,17 @@ def _unreadable(id: str) -> dict[str, str]:
 def missing_context(id: str) -> ApiError:
     """A scroll that ended, or never was."""
     reason = {"type": "search_context_missing_exception", "reason": f"No search context found for id [{_number(id)}]"}
+    return _page_failed(404, reason)
+
+
+def _page_failed(status: int, reason: dict[str, Any]) -> ApiError:
     details = {
         "phase": "query",
         "grouped": True,
         "failed_shards": [{"shard": -1, "index": None, "reason": reason}],
         "caused_by": reason,
     }
-    return ApiError(404, "search_phase_execution_exception", "all shards failed", details, root_cause=[reason])
+    return ApiError(status, "search_phase_execution_exception", "all shards failed", details, root_cause=[reason])
 
 
 def _number(id: str) -> int:

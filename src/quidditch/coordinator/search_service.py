@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 
 from quidditch.controlplane.api import ControlPlane
-from quidditch.coordinator import search_prefilter
+from quidditch.coordinator import copies, search_prefilter, search_targets
 from quidditch.coordinator.copy_choice import CopyChoice
 from quidditch.coordinator.get import Getter
 from quidditch.coordinator.mappings import Mappings
@@ -56,7 +56,7 @@ class SearchService:
     def search(self, ask: Ask) -> Coroutine[Any, Any, bytes]:
         """`_search` in all its kinds: with `scroll`, within a point in time, or plain."""
         scroll = ask.params.get("scroll")
-        if scroll:
+        if scroll is not None:
             return self.scrolls.start(ask, scroll)
         if ask.raw and (b'"pit"' in ask.raw or b'"point_in_time"' in ask.raw):
             request, shape = self.searcher.read(ask)
@@ -71,6 +71,7 @@ class SearchService:
         state = self.searcher.state
         options = expressions.parse_options(ask.params, expressions.STRICT_EXPAND_OPEN)
         indices = expressions.resolve(state, expressions.split(ask.expression), options, time.time_ns() // 1_000_000)
+        indices = [index for index in indices if index.open]
         if index_filter is not None:
             indices = [index for index in indices if await self._can_match(index, index_filter)]
         mapped = [(index.name, self._mappings.get(index).root) for index in indices]
@@ -96,7 +97,13 @@ class SearchService:
         shards: list[list[dict[str, Any]]] = []
         nodes: dict[str, Any] = {}
         request = self.searcher.read(ask)[0] if ask.raw else None
-        for target in self.searcher.targets(ask, request):
+        preference = ask.params.get("preference")
+        now_ms = time.time_ns() // 1_000_000
+        for target in search_targets.resolve(
+            state, ask.expression, ask.params, now_ms, expressions.LENIENT_EXPAND_OPEN
+        ):
+            if request is not None and request.slice is not None:
+                target = search_targets.slice_of(target, *request.slice[1:])
             name = target.index.name
             indices[name] = {}
             used = sorted(
@@ -106,13 +113,11 @@ class SearchService:
                 indices[name]["aliases"] = used
             if target.filters:
                 indices[name]["filter"] = _shown_filter([_spelled_out(item) for item in target.filters])
-            routing = state.routing.get(name)
             for number in target.shards:
-                copies = routing.spec.shards[number].copies if routing is not None else ()
+                held = {copy.node: copy for copy in copies.of(state, target.index, number)}
                 shown = []
-                for copy in copies:
-                    if not copy.active or copy.node is None:
-                        continue
+                for copy in map(held.__getitem__, copies.readable(state, target.index, number, "", preference)):
+                    assert copy.node is not None
                     nodes[copy.node] = _node(state, copy.node)
                     shown.append(
                         {

@@ -10,11 +10,14 @@ from quidditch.coordinator import blocks
 from quidditch.coordinator.get import check_preference
 from quidditch.coordinator.targets import partition_size
 from quidditch.model import expressions, wildcard
-from quidditch.model.errors import ApiError, illegal_argument
+from quidditch.model.errors import ApiError
 from quidditch.model.expressions import IndicesOptions
 from quidditch.model.objects import Index
 from quidditch.model.state import ClusterState
 from quidditch_kernel import shard_for
+
+OPTIONS = expressions.STRICT_EXPAND_OPEN_FORBID_CLOSED
+"""How a search reads names where it does not say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,14 +39,15 @@ def resolve(
     expression: str | None,
     params: Mapping[str, str],
     now_ms: int,
-    options: IndicesOptions = expressions.STRICT_EXPAND_OPEN_FORBID_CLOSED,
+    options: IndicesOptions = OPTIONS,
 ) -> list[SearchTarget]:
     """The targets of a search. Raises index_not_found_exception, index_closed_exception, cluster_block_exception…"""
     routing, preference = params.get("routing"), params.get("preference")
     if preference is not None:
         check_preference(preference)
     index = state.indices.get(expression) if expression is not None else None
-    if index is not None and index.open and not routing and not preference:
+    plain = not routing and not preference and expressions.OPTIONS.isdisjoint(params)
+    if index is not None and index.open and plain:
         _check_block(state, index)
         return [SearchTarget(index, tuple(range(index.number_of_shards)))]
     options = expressions.parse_options(params, options)
@@ -55,9 +59,7 @@ def resolve(
     found = []
     for index in indices:
         _check_block(state, index)
-        if index.name not in routes:
-            continue
-        shards = _shards(index, routes[index.name], preference)
+        shards = _shards(index, routes.get(index.name), preference)
         filters = expressions.alias_filters(state, index.name, known)
         chosen = None if filters is None else tuple(dict(item) for item in filters)
         found.append(SearchTarget(index, shards, chosen, frozenset(known) - {index.name}))
@@ -75,11 +77,10 @@ def _shards(index: Index, routing: set[str] | None, preference: str | None) -> t
     chosen = set(range(count))
     if routing is not None:
         chosen = set()
-        size = partition_size(index)
+        size, slots = partition_size(index), index.spec.routing_num_shards
         for value in routing:
-            first = shard_for("", value, index.spec.routing_num_shards, count, 1)
-            spread = range(size) if size > 1 else range(1)
-            chosen.update((first + offset) % count for offset in spread)
+            first = shard_for("", value, slots, slots, 1)  # as many shards as slots: the slot itself
+            chosen.update((first + offset) % slots // (slots // count) for offset in range(max(size, 1)))
     if preference is not None and preference.startswith("_shards:"):
         chosen &= _preferred(preference)
     return tuple(sorted(chosen))
@@ -90,7 +91,8 @@ def _preferred(preference: str) -> set[int]:
     try:
         return {int(number) for number in text.split(",")}
     except ValueError:
-        raise illegal_argument(f'For input string: "{text}"') from None
+        wrong = next((number for number in text.split(",") if not number.isdecimal()), text)
+        raise ApiError(400, "number_format_exception", f'For input string: "{wrong}"') from None
 
 
 def slice_of(target: SearchTarget, id: int, total: int) -> SearchTarget:

@@ -8,6 +8,8 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import orjson
+
 from quidditch.controlplane.api import ControlPlane
 from quidditch.coordinator import copies
 from quidditch.coordinator.copy_choice import CopyChoice
@@ -84,8 +86,10 @@ class Shards:
 
     # --- reads and broadcasts ---------------------------------------------------------------------------------------
 
-    async def get(self, index: Index, number: int, request: bytes, preference: str | None = None) -> bytes | None:
-        """One document of a started copy. Raises no_shard_available_action_exception."""
+    async def get(
+        self, index: Index, number: int, request: bytes, preference: str | None = None, routing: str | None = None
+    ) -> bytes | None:
+        """One document of a started copy. `routing` is for the error. Raises no_shard_available_action_exception."""
         nodes = self._choice.readable(index, number, preference)
         for node in nodes:
             if node == self._node_id:
@@ -100,9 +104,8 @@ class Shards:
             except (KernelError, ApiError) as error:
                 if api_error(error).type != "already_closed_exception":
                     raise
-        raise ApiError(
-            503, "no_shard_available_action_exception", f"No shard available for [get [{index.name}][{number}]]"
-        )
+        asked = f"get [{index.name}][{orjson.loads(request)['id']}]: routing [{routing or 'null'}]"
+        raise ApiError(503, "no_shard_available_action_exception", f"No shard available for [{asked}]")
 
     async def refresh(self, index: Index, number: int) -> None:
         """Every active copy of the shard shows what it has; one that fails or goes away is not waited for."""

@@ -44,23 +44,34 @@ LENIENT_EXPAND_HIDDEN = IndicesOptions(ignore_unavailable=True, expand_closed=Tr
 SINGLE = IndicesOptions(allow_no_indices=False, expand_open=False, forbid_closed=True, allow_multiple=False)
 
 
+OPTIONS = frozenset(("ignore_unavailable", "allow_no_indices", "expand_wildcards"))
+"""The parameters that :func:`parse_options` reads."""
+
+
 def parse_options(params: Mapping[str, str], defaults: IndicesOptions) -> IndicesOptions:
     """The options of a request from its query parameters. Raises illegal_argument_exception."""
     changes: dict[str, bool] = {}
     for name in ("ignore_unavailable", "allow_no_indices"):
         if name in params:
-            changes[name] = _boolean(params[name])
+            changes[name] = _boolean(name, params[name])
     if "expand_wildcards" in params:
         changes.update(_expand(params["expand_wildcards"].split(",")))
     return msgspec.structs.replace(defaults, **changes) if changes else defaults
 
 
-def _boolean(text: str) -> bool:
+def differs(params: Mapping[str, str], defaults: IndicesOptions) -> bool:
+    """Whether the parameters change how names are read."""
+    return parse_options(params, defaults) != defaults
+
+
+def _boolean(name: str, text: str) -> bool:
     if text in ("true", ""):
         return True
     if text == "false":
         return False
-    raise errors.illegal_argument(f"Failed to parse value [{text}] as only [true] or [false] are allowed.")
+    cause = errors.illegal_argument(f"Failed to parse value [{text}] as only [true] or [false] are allowed.")
+    reason = f"Could not convert [{name}] to boolean"
+    raise ApiError(400, "illegal_argument_exception", reason, {"caused_by": cause.body()})
 
 
 def _expand(words: Iterable[str]) -> dict[str, bool]:
@@ -222,7 +233,8 @@ def _expanded(
         for index_name in _members(state, name):
             index = state.indices.get(index_name)
             if index is not None and (options.expand_open if index.open else options.expand_closed):
-                if not index.open and options.forbid_closed and not options.expand_open:
+                forbidden = options.forbid_closed and not options.ignore_unavailable
+                if not index.open and forbidden and not options.expand_open:
                     reason = "To expand [CLOSE] wildcard, please set forbid_closed_indices to `false`"
                     raise errors.illegal_argument(reason)
                 yield index_name

@@ -73,6 +73,7 @@ class QuerySettings:
     max_regex_length: int = 1_000
     max_clause_count: int = 1_024
     max_slices: int = 1_024
+    max_slices_per_pit: int = 1_024
     max_nested_depth: int = 20
     max_analyzed_offset: int = 1_000_000
     default_field: tuple[str, ...] = ("*",)

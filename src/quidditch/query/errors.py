@@ -35,7 +35,12 @@ class Malformed(ApiError):
 
 
 class ShardError(ApiError):
-    """The search cannot run on an index; the coordinator answers it as a failure of each of its shards."""
+    """The search cannot run on an index; the coordinator answers it as a failure of each of its shards.
+
+    `in_sort`: it is the order of the hits that cannot be, which shows already where shards that cannot match are looked for.
+    """
+
+    in_sort = False
 
 
 class TooDeep(ApiError):

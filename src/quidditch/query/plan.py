@@ -22,6 +22,7 @@ from quidditch.query.plan_fetch import fetch_plan
 from quidditch.query.request import ACCURATE, DEFAULT_TRACKED, SearchRequest, check_request, parse_request
 from quidditch.query.sort import search_after_plan, sort_plan
 from quidditch.query.uri import apply_uri, check_plain_params, flag
+from quidditch.query.values import text_of
 
 T = TypeVar("T")
 
@@ -111,9 +112,15 @@ def _plan(
         _check_slice(request, ctx, scroll)
     if filter is not None:
         query = {"bool": {"must": [query], "filter": [filter]}}
+    if boost < 0:
+        raise shard_argument(f"boost must be a positive float, got {text_of(boost)}")
     if boost != 1.0:
         query = ops.dress(query, boost)
-    sort = sort_plan(request.sort, ctx)
+    try:
+        sort = sort_plan(request.sort, ctx)
+    except ShardError as error:
+        error.in_sort = True
+        raise
     plan: dict[str, Any] = {
         "query": query,
         "from": request.first,
@@ -181,12 +188,14 @@ def _check_window(request: SearchRequest, ctx: QueryContext, scroll: bool) -> No
 def _check_slice(request: SearchRequest, ctx: QueryContext, scroll: bool) -> None:
     if not scroll and request.pit_id is None:
         raise _search_exception("`slice` cannot be used outside of a scroll context or PIT context")
-    total, limit = request.slice[2] if request.slice else 0, ctx.settings.max_slices
+    of, limit = ("scroll", ctx.settings.max_slices) if scroll else ("pit", ctx.settings.max_slices_per_pit)
+    total = request.slice[2] if request.slice else 0
     if total > limit:
-        raise shard_argument(
+        reason = (
             f"The number of slices [{total}] is too large. It must be less than [{limit}]. This limit can be set by changing the "
-            "[index.max_slices_per_scroll] index level setting."
+            f"[index.max_slices_per_{of}] index level setting."
         )
+        raise shard_argument(reason) if scroll else ShardError(429, "rejected_execution_exception", reason)
 
 
 def _search_after(
@@ -200,7 +209,11 @@ def _search_after(
         raise shard_argument("Sort must contain at least one field.")
     if sort is None:
         plan["sort"] = [{"kind": "score", "order": "desc"}]
-    return search_after_plan(request.search_after or [], sort, ctx)
+    try:
+        return search_after_plan(request.search_after or [], sort, ctx)
+    except ShardError as error:
+        error.in_sort = True
+        raise
 
 
 def _search_exception(reason: str) -> ShardError:

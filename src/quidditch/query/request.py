@@ -207,14 +207,21 @@ def _indices_boost(request: SearchRequest, value: Any, node: Any) -> None:
         if not isinstance(item, dict):
             reason = f"Expected [START_OBJECT] in [indices_boost] but found [{token_name(item)}]"
             raise Malformed(reason, node, "indices_boost")
+        if len(item) > 1:
+            raise Malformed(
+                "Expected [END_OBJECT] in [indices_boost] but found [FIELD_NAME]", item, list(item)[1], "key"
+            )
         for name, boost in item.items():
-            request.indices_boost.append((name, read_float(boost, item, name)))
+            if isinstance(boost, bool) or not isinstance(boost, int | float):
+                reason = f"Expected [VALUE_NUMBER] in [indices_boost] but found [{token_name(boost)}]"
+                raise Malformed(reason, item, name)
+            request.indices_boost.append((name, float(boost)))
 
 
 def _point_in_time(request: SearchRequest, value: Any, _node: Any) -> None:
     for key, item in value.items():
         if key not in ("id", "keep_alive"):
-            raise x_content(f"[point_in_time] unknown field [{key}]", value, key)
+            raise x_content(f"[pit] unknown field [{key}]", value, key)
         read_text(item, value, key)
     if "id" not in value:
         raise argument("point int time id is not provided")
@@ -309,6 +316,8 @@ def check_request(request: SearchRequest, scroll: bool, total_as_int: bool, cach
             problems.append("[request_cache] cannot be used in a scroll context")
         if request.pit_id is not None:
             problems.append("using [point in time] is not allowed in a scroll context")
+    if request.pit_id is None and _sorts_by_place(request.sort):
+        problems.append("_shard_doc is only supported with point-in-time (PIT). Add a PIT or remove _shard_doc.")
     if problems:
         text = "".join(f"{number}: {problem};" for number, problem in enumerate(problems, 1))
         raise ApiError(400, "action_request_validation_exception", f"Validation Failed: {text}")
@@ -322,6 +331,12 @@ def check_request(request: SearchRequest, scroll: bool, total_as_int: bool, cach
             )
     if scroll:
         request.track_total_hits = ACCURATE
+
+
+def _sorts_by_place(sort: Any) -> bool:
+    return isinstance(sort, list) and any(
+        key == "_shard_doc" or (isinstance(key, dict) and "_shard_doc" in key) for key in sort
+    )
 
 
 def read_terminate_after(value: Any) -> int:

@@ -124,6 +124,8 @@ def _field_key(name: str, spec: dict[str, Any], order: str, mode: str | None, ct
         unmapped = read_text(kind)
         if unmapped not in TYPES:
             raise shard_argument(f"No mapper found for type [{unmapped}]")
+        if unmapped in NUMERIC and missing not in (None, "_last", "_first"):
+            key["missing"] = _number_for_missing(missing)
         return {**key, "unmapped_type": unmapped}
     if not field.doc_values and not field.params.get("fielddata"):
         raise no_doc_values(field)
@@ -156,6 +158,13 @@ def _numeric_type(spec: dict[str, Any], field: Field, key: SortKey, ctx: QueryCo
     if field.type not in NUMERIC and field.type not in DATES:
         raise ctx.shard_error(f"[numeric_type] option cannot be set on a non-numeric field, got {field.type}")
     key["numeric_type"] = name
+
+
+def _number_for_missing(value: Any) -> Any:
+    try:
+        return value if isinstance(value, int | float) else float(value)
+    except (ValueError, TypeError):
+        raise ShardError(400, "number_format_exception", f'For input string: "{value}"') from None
 
 
 def _missing(field: Field, value: Any, ctx: QueryContext) -> Any:

@@ -212,7 +212,8 @@ def check_plain_params(params: Params) -> None:
     """Parameters that only have to be right."""
     kind = params.get("search_type")
     if kind is not None and kind not in ("query_then_fetch", "dfs_query_then_fetch"):
-        raise argument(f"No search type for [{kind}]")
+        known = kind in ("query_and_fetch", "dfs_query_and_fetch")
+        raise argument(f"Unsupported search type [{kind}]" if known else f"No search type for [{kind}]")
     for name, low, text in (
         ("batched_reduce_size", 2, "batchedReduceSize must be >= 2"),
         ("pre_filter_shard_size", 1, "preFilterShardSize must be >= 1"),

@@ -10,9 +10,9 @@ from quidditch.coordinator import by_query
 from quidditch.coordinator.by_query import Job, Kind
 from quidditch.coordinator.options import WriteOptions, parse_active_shards
 from quidditch.coordinator.search import Ask
-from quidditch.model.errors import illegal_argument, validation
+from quidditch.model.errors import ApiError, illegal_argument, validation
 from quidditch.query.uri import SEARCH_PARAMS
-from quidditch.rest import tasks
+from quidditch.rest import params, tasks
 from quidditch.rest.node import Node
 from quidditch.rest.request import Request
 from quidditch.rest.response import Response
@@ -28,6 +28,9 @@ _SEARCH = (
 )
 """What of the URL shapes the search."""
 DEFAULT_PAGE = 1000
+AUTO_SLICES = 20
+"""More are not made by `slices=auto`."""
+_NO_PACE = "[requests_per_second] must be a float greater than 0. Use -1 to disable throttling."
 
 
 async def delete(request: Request, node: Node) -> Response:
@@ -42,33 +45,56 @@ async def _run(request: Request, node: Node, kind: Kind) -> Response:
     body = request.json_object_or_empty()
     if body.get("script") is not None:
         raise illegal_argument("scripts are not supported")
-    conflicts = request.query.get("conflicts", "abort")
-    max_docs = request.int("max_docs")
-    for key in ("conflicts", "max_docs"):
-        value = body.pop(key, None)
-        if value is not None and key not in request.query:
-            conflicts, max_docs = (str(value), max_docs) if key == "conflicts" else (conflicts, _count(value))
+    conflicts = str(body.pop("conflicts", None) or "abort")
+    max_docs = most_docs(request, body)
+    if (request.int("from") or 0) > 0:
+        raise validation("using [from] is not allowed in a scroll context", "from is not supported in this context")
     if kind == "delete" and "query" not in body and not request.query.get("q"):
         raise validation("query is missing")
+    expression = request.path_params["index"]
+    urls = {name: value for name, value in request.query.items() if name in _SEARCH}
     job = Job(
         kind,
-        request.path_params["index"],
+        expression,
         body,
-        {name: value for name, value in request.query.items() if name in _SEARCH},
-        proceed=proceeds(conflicts),
-        max_docs=check_max_docs(max_docs, request),
-        page_size=request.int("scroll_size") or DEFAULT_PAGE,
+        urls,
+        proceed=proceeds(request.query.get("conflicts", conflicts)),
+        max_docs=max_docs,
+        page_size=page_size(request.int("scroll_size")),
         pipeline=request.query.get("pipeline"),
+        slices=slices_of(request, node, Ask(expression, urls, b""), "slice" in body, max_docs),
         **shared(request),
     )
     described = f"{kind}-by-query [{job.expression}]"
     return await perform(job, request, node, f"indices:data/write/{kind}/byquery", described)
 
 
-def _count(value: Any) -> int:
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise illegal_argument(f"[max_docs] must be a number, got [{value}]")
-    return value
+def most_docs(request: Request, body: dict[str, Any]) -> int | None:
+    """`max_docs` of the URL or the body, which still may call it `size`; taken out of the body."""
+    given: list[int] = []
+    for value in (body.pop("max_docs", None), body.pop("size", None)):
+        if value is not None:
+            given.append(_checked(params.to_int(str(value), "max_docs")))
+    for name in ("max_docs", "size"):
+        found = request.int(name)
+        if found is not None:
+            given.append(_checked(found))
+    if len(set(given)) > 1:
+        raise illegal_argument(f"[max_docs] set to two different values [{given[0]}] and [{given[1]}]")
+    return given[0] if given else None
+
+
+def _checked(max_docs: int) -> int:
+    if max_docs < 0:
+        raise illegal_argument(f"[max_docs] parameter cannot be negative, found [{max_docs}]")
+    return max_docs
+
+
+def page_size(given: int | None) -> int:
+    """Documents of a batch."""
+    if given == 0:
+        raise validation("[size] cannot be [0] in a scroll context")
+    return given or DEFAULT_PAGE
 
 
 def shared(request: Request) -> dict[str, Any]:
@@ -90,25 +116,42 @@ def proceeds(conflicts: str) -> bool:
     return conflicts == "proceed"
 
 
-def check_max_docs(max_docs: int | None, request: Request) -> int | None:
-    """`max_docs` against `slices`; the slices themselves are one stream of work here."""
-    slices = 1
+def slices_of(request: Request, node: Node, ask: Ask, sliced: bool, max_docs: int | None) -> int:
+    """Into how many parts the work is split; `sliced`: it is such a part itself. `auto` goes by the shards of what is asked."""
     text = request.query.get("slices", "1")
-    if text != "auto":
-        if not text.isdigit() or int(text) < 1:
-            raise illegal_argument('[slices] must be a positive integer or the string "auto"')
-        slices = int(text)
+    if text == "auto":
+        counts = [target.index.number_of_shards for target in node.search.searcher.targets(ask)]
+        slices = min([*counts, AUTO_SLICES]) if counts else 1
+    else:
+        slices = _slices(text)
+    if sliced and text != "1":
+        raise validation("can't specify both manual and automatic slicing at the same time")
     if max_docs is not None and max_docs < slices:
         raise illegal_argument("[max_docs] should be >= [slices]")
-    return max_docs
+    return slices
+
+
+def _slices(text: str) -> int:
+    reason = f'[slices] must be a positive integer or the string "auto", but was [{text}]'
+    try:
+        slices = int(text)
+    except ValueError:
+        cause = {"type": "number_format_exception", "reason": f'For input string: "{text}"'}
+        raise ApiError(400, "illegal_argument_exception", reason, {"caused_by": cause}) from None
+    if slices < 1:
+        raise illegal_argument(reason)
+    return slices
 
 
 def _per_second(request: Request) -> float | None:
-    given = request.float("requests_per_second")
+    try:
+        given = request.float("requests_per_second")
+    except ApiError as error:
+        raise ApiError(400, "illegal_argument_exception", _NO_PACE, error.details) from None
     if given is None or given == -1 or given == math.inf:
         return None
     if not given > 0:
-        raise illegal_argument("[requests_per_second] must be a float greater than 0. Use -1 to disable throttling.")
+        raise illegal_argument(_NO_PACE)
     return given
 
 

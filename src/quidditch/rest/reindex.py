@@ -34,10 +34,7 @@ async def reindex(request: Request, node: Node) -> Response:
     expression = _names(source.pop("index", None))
     _validate(expression, destination)
     page = source.pop("size", None)
-    max_docs = request.int("max_docs")
-    given = body.get("max_docs", body.get("size"))
-    if max_docs is None and isinstance(given, int) and given >= 0:
-        max_docs = given
+    max_docs = by_query.most_docs(request, dict(body))
     assert destination is not None
     job = Job(
         "reindex",
@@ -45,8 +42,9 @@ async def reindex(request: Request, node: Node) -> Response:
         source,
         {},
         proceed=by_query.proceeds(str(body.get("conflicts", "abort"))),
-        max_docs=by_query.check_max_docs(max_docs, request),
-        page_size=page if isinstance(page, int) and page > 0 else by_query.DEFAULT_PAGE,
+        max_docs=max_docs,
+        page_size=by_query.page_size(page if isinstance(page, int) and page >= 0 else None),
+        slices=by_query.slices_of(request, node, Ask(expression, {}, b""), "slice" in source, max_docs),
         destination=destination,
         **by_query.shared(request),
     )
@@ -94,7 +92,7 @@ def _destination(dest: dict[str, Any]) -> Destination | None:
         return None
     routing = dest.get("routing", "keep")
     if routing not in ("keep", "discard") and not routing.startswith("="):
-        raise validation(f"routing must be unset, [keep], [discard] or [=<some new value>] but was [{routing}]")
+        raise validation("routing must be unset, [keep], [discard] or [=<some new value>]")
     return Destination(dest["index"], op_type, version_type, routing, dest.get("pipeline"))
 
 

@@ -239,6 +239,22 @@ def test_points_in_time_hold_still_on_every_node() -> None:
     run(3, test)
 
 
+@pytest.mark.parametrize("slices", [2, 4, 9])
+def test_slices_of_a_point_in_time_share_its_documents_out(slices: int) -> None:
+    async def test(found: Fleet) -> None:
+        await fill(found, "goods", "more")
+        one = found.members[0]
+        point = (await one.post("/goods,more/_search/point_in_time?keep_alive=1m"))["pit_id"]
+        seen: list[str] = []
+        for number in range(slices):
+            body = {"pit": {"id": point}, "slice": {"id": number, "max": slices}, "size": 300, "_source": False}
+            answer = await one.post("/_search", body)
+            seen += [f"{hit['_index']}/{hit['_id']}" for hit in answer["hits"]["hits"]]
+        assert len(seen) == len(set(seen)) == 240
+
+    run(2, test)
+
+
 def test_statistics_are_those_of_all_nodes() -> None:
     async def test(found: Fleet) -> None:
         await fill(found, "goods")

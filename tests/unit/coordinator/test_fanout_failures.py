@@ -186,10 +186,24 @@ def test_shards_without_any_copy_are_refused_where_nothing_partial_is_wanted() -
         await one.put("/nowhere?wait_for_active_shards=0", {"settings": settings})
         refused = await one.ask("GET", "/goods,nowhere/_search?allow_partial_search_results=false")
         assert refused.status == 503
-        assert refused.json["error"]["reason"] == (
+        error = refused.json["error"]
+        assert (error["reason"], error["phase"], error["failed_shards"]) == ("", "query", [])
+        assert error["caused_by"]["reason"] == (
             "Search rejected due to missing shards [[nowhere][0]]. Consider using `allow_partial_search_results` setting to bypass this "
             "error."
         )
+        sorted_first = await one.ask(
+            "GET", "/goods,nowhere/_search?allow_partial_search_results=false", {"sort": ["count"]}
+        )
+        assert sorted_first.json["error"]["phase"] == "can_match"
+        for path in ("/nowhere/_search/point_in_time", "/goods,nowhere/_search/point_in_time"):
+            refused = await one.ask("POST", f"{path}?keep_alive=1m&allow_partial_pit_creation=false")
+            assert (refused.status, refused.json["error"]["phase"]) == (503, "create_pit")
+        for path in ("/goods,nowhere/_delete_by_query", "/goods,nowhere/_update_by_query"):
+            refused = await one.ask("POST", path, {"query": {"match_all": {}}})
+            assert (refused.status, refused.json["error"]["phase"]) == (503, "can_match")
+        valid = await one.get("/goods,nowhere/_validate/query?all_shards=true")
+        assert (valid["_shards"]["total"], valid["_shards"]["successful"], valid["valid"]) == (SHARDS + 1, SHARDS, True)
         partial = await one.get("/goods,nowhere/_search", {"size": 10})
         assert (partial["_shards"]["failed"], len(partial["hits"]["hits"])) == (1, 10)
         await one.put("/_cluster/settings", {"persistent": {"search.default_allow_partial_results": False}})

@@ -71,7 +71,22 @@ def test_found_documents() -> None:
 
 
 def test_preferences() -> None:
-    for known in (None, "", "custom", "_local", "_primary", "_shards:1,2"):
+    for known in (
+        None,
+        "",
+        "custom",
+        "_local",
+        "_primary",
+        "_shards:1,2",
+        "_shards:0|_local",
+        "_shards:0|_only_nodes:a",
+    ):
         check_preference(known)
-    with pytest.raises(ApiError, match=r"no Preference for \[_foo\]"):
-        check_preference("_foo")
+    for unknown, named in (
+        ("_foo", "_foo"),
+        ("_shards:0|_foo", "_foo"),
+        ("_shards:0|abc", "abc"),
+        ("_shards", "_shards"),
+    ):
+        with pytest.raises(ApiError, match=rf"no Preference for \[{named}\]"):
+            check_preference(unknown)

@@ -103,7 +103,7 @@ def test_parse_options() -> None:
     assert expressions.parse_options({"expand_wildcards": "none"}, IndicesOptions()).expand_open is False
     with pytest.raises(ApiError, match="No valid expand wildcard value \\[some\\]"):
         expressions.parse_options({"expand_wildcards": "some"}, IndicesOptions())
-    with pytest.raises(ApiError, match="Failed to parse value \\[maybe\\]"):
+    with pytest.raises(ApiError, match="Could not convert \\[ignore_unavailable\\] to boolean"):
         expressions.parse_options({"ignore_unavailable": "maybe"}, IndicesOptions())
 
 
