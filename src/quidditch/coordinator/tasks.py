@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import count
+from typing import Literal
 
 from quidditch.lib.clock import Clock
 from quidditch.model import wildcard
@@ -16,7 +17,8 @@ from quidditch.model import wildcard
 class Task:
     """One piece of work. `started_ms` is wall-clock time, `started` and `ended` are seconds that only go forward.
 
-    `cancel` asks it to end early; None if it cannot. `describe` is asked only when somebody looks.
+    `cancel` asks it to end early; None if it cannot. `describe` is asked only when somebody looks. `parent` is the id of the task, on
+    whichever node, that this one is part of; `kind` says how it came here.
     """
 
     number: int
@@ -28,6 +30,8 @@ class Task:
     opaque_id: str | None = None
     ended: float | None = None
     cancelled: bool = False
+    parent: str = ""
+    kind: Literal["transport", "direct"] = "transport"
     over: asyncio.Event | None = None
     """There once somebody waits for the end."""
 
@@ -71,18 +75,21 @@ class Tasks:
             task.over.set()
 
     @contextmanager
-    def during(self, action: str, describe: Callable[[], str], opaque_id: str | None = None) -> Iterator[Task]:
+    def during(
+        self, action: str, describe: Callable[[], str], opaque_id: str | None = None, parent: str = ""
+    ) -> Iterator[Task]:
         """A task for as long as the block runs."""
         task = self.begin(action, describe, None, opaque_id)
+        task.parent = parent
         try:
             yield task
         finally:
             self.end(task)
 
-    def chosen(self, actions: list[str] | None, number: int | None = None) -> list[Task]:
-        """Running tasks whose action fits one of the patterns, the oldest first; with a number only that one."""
+    def chosen(self, actions: list[str] | None, parent: str | None = None) -> list[Task]:
+        """Running tasks whose action fits one of the patterns, the oldest first; with `parent` only those that are part of it."""
         return [
             task
             for task in self.running.values()
-            if (number is None or task.number == number) and (not actions or wildcard.matches_any(actions, task.action))
+            if (parent is None or task.parent == parent) and (not actions or wildcard.matches_any(actions, task.action))
         ]

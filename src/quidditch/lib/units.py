@@ -58,6 +58,8 @@ def format_millis(millis: float) -> str:
     for unit, name in ((86_400_000, "d"), (3_600_000, "h"), (60_000, "m"), (1000, "s")):
         if millis >= unit:
             return f"{_short(millis / unit)}{name}"
+    if 0 < millis < 1:
+        return f"{_short(millis * 1e3)}micros" if millis >= 1e-3 else f"{millis * 1e6:.0f}nanos"
     return f"{_short(millis)}ms"
 
 

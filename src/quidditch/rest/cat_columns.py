@@ -205,7 +205,7 @@ TASKS = columns(
     ip | i | ip address
     - port | po | bound transport port
     node | n | node name
-    - version | v | version
+    - version | v | es version
     - x_opaque_id | x | X-Opaque-ID header
     description | desc | task action
     """

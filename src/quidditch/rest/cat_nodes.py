@@ -12,6 +12,7 @@ from quidditch.lib import machine
 from quidditch.model import wildcard
 from quidditch.model.objects import Node as ClusterNode
 from quidditch.rest import machine_stats, shard_stats
+from quidditch.rest import tasks as node_tasks
 from quidditch.rest.cat_columns import FIELDDATA, TASKS, THREAD_POOL
 from quidditch.rest.cat_columns_stats import NODES
 from quidditch.rest.cat_table import PARAMS, Bytes, Millis, Row, endpoint
@@ -155,32 +156,30 @@ async def fielddata(_request: Request, _node: Node) -> list[Row]:
 
 
 async def tasks(request: Request, node: Node) -> list[Row]:
-    """The running tasks, this listing among them."""
-    known = node.control.state.nodes.get(node.id)
-    rows: list[Row] = []
-    with node.tasks.during("cluster:monitor/tasks/lists", str, request.header("x-opaque-id")):
-        for task in node.tasks.chosen(request.list("actions")):
-            nanos = int((node.clock.monotonic() - task.started) * 1e9)
-            rows.append(
-                {
-                    "action": task.action,
-                    "task_id": f"{node.id}:{task.number}",
-                    "parent_task_id": "-",
-                    "type": "transport",
-                    "start_time": task.started_ms,
-                    "timestamp": time.strftime("%H:%M:%S", time.gmtime(task.started_ms // 1000)),
-                    "running_time_ns": nanos,
-                    "running_time": Millis(nanos // 1_000_000),
-                    "node_id": node.id,
-                    "ip": known.spec.ip if known else "127.0.0.1",
-                    "port": (known.spec.transport_address.rpartition(":")[2] if known else None) or "-",
-                    "node": node.name,
-                    "version": COMPATIBLE_VERSION,
-                    "x_opaque_id": task.opaque_id or "-",
-                    "description": task.describe(),
-                }
-            )
-    return rows
+    """What the nodes work on, this listing and its parts among it."""
+    found = await node_tasks.gathered(request, node)
+    return [_task_row(node, id, task) for running in found.answers.values() for id, task in running.items()]
+
+
+def _task_row(node: Node, id: str, task: Mapping[str, Any]) -> Row:
+    known, started = node.control.state.nodes.get(task["node"]), task["start_time_in_millis"]
+    return {
+        "action": task["action"],
+        "task_id": id,
+        "parent_task_id": task.get("parent_task_id", "-"),
+        "type": task["type"],
+        "start_time": started,
+        "timestamp": time.strftime("%H:%M:%S", time.gmtime(started // 1000)),
+        "running_time_ns": task["running_time_in_nanos"],
+        "running_time": Millis(task["running_time_in_nanos"] / 1e6),
+        "node_id": task["node"],
+        "ip": known.spec.ip if known else "-",
+        "port": (known.spec.transport_address.rpartition(":")[2] if known else None) or "-",
+        "node": known.name if known else "-",
+        "version": COMPATIBLE_VERSION,
+        "x_opaque_id": task["headers"].get("X-Opaque-Id", "-"),
+        "description": task.get("description", ""),
+    }
 
 
 def _undescribed(request: Request) -> frozenset[str]:

@@ -18,6 +18,7 @@ from quidditch.rest.route import Route
 LIST = "nodes/tasks"
 CANCEL = "nodes/tasks/cancel"
 GET = "nodes/tasks/get"
+_ACTION = "cluster:monitor/tasks/lists"
 _KEEP = 1000
 _EXTRA = "tasks"
 
@@ -65,25 +66,33 @@ async def list_all(request: Request, node: Node) -> Response:
     if group not in ("nodes", "parents", "none"):
         raise illegal_argument(f"[group_by] must be one of [nodes], [parents] or [none] but was [{group}]")
     wait = (request.time("timeout", 30_000) or 0) / 1000 if request.flag("wait_for_completion") else 0
-    message = {**_which(request), "detailed": request.flag("detailed"), "wait_seconds": wait}
-    gathered = await node.nodes.gather(_asked(request, node), LIST, message, SECONDS + wait)
-    return Response.json(_grouped(gathered, group, node))
+    return Response.json(_grouped(await gathered(request, node, wait), group, node))
+
+
+async def gathered(request: Request, node: Node, wait_seconds: float = 0) -> Gathered:
+    """What the nodes asked for work on, by task id; this question and its parts are among it."""
+    message = {**_which(request), "detailed": request.flag("detailed"), "wait_seconds": wait_seconds}
+    with node.tasks.during(_ACTION, str, request.header("x-opaque-id")) as task:
+        message["asked_by"] = f"{node.id}:{task.number}"
+        return await node.nodes.gather(_asked(request, node), LIST, message, SECONDS + wait_seconds)
 
 
 async def cancel(request: Request, node: Node) -> Response:
     """Asks tasks to end early; those that cannot are left alone."""
     written = request.path_params.get("task_id")
     if written is None:
-        gathered = await node.nodes.gather(_asked(request, node), CANCEL, _which(request))
-        return Response.json(_grouped(gathered, "nodes", node))
+        found = await node.nodes.gather(_asked(request, node), CANCEL, _which(request))
+        return Response.json(_grouped(found, "nodes", node))
     owner, number = _parsed(written)
-    gathered = await node.nodes.gather([owner] if owner in node.control.state.nodes else [], CANCEL, {"number": number})
-    if gathered.errors:
-        raise gathered.errors[owner]
-    if gathered.answers.get(owner) is None:
+    known = owner in node.control.state.nodes
+    found = await node.nodes.gather([owner] if known else [], CANCEL, {"number": number})
+    if found.errors:
+        raise found.errors[owner]
+    if found.answers.get(owner) is None:
         missing = ApiError(404, "resource_not_found_exception", f"task [{written}] is not found")
-        return Response.json({"node_failures": [failed_node(owner, missing)], "nodes": {}})
-    return Response.json(_grouped(gathered, "nodes", node))
+        nobody = ApiError(404, "no_such_node_exception", f"No such node [{owner}]", {"node_id": owner})
+        return Response.json({"node_failures": [failed_node(owner, missing if known else nobody)], "nodes": {}})
+    return Response.json(_grouped(found, "nodes", node))
 
 
 async def get(request: Request, node: Node) -> Response:
@@ -108,7 +117,10 @@ def _asked(request: Request, node: Node) -> list[str]:
 
 
 def _which(request: Request) -> dict[str, Any]:
-    return {"actions": request.list("actions")}
+    parent = request.query.get("parent_task_id")
+    if parent:
+        _parsed(parent)
+    return {"actions": request.list("actions"), "parent": parent or None}
 
 
 def _parsed(written: str) -> tuple[str, int]:
@@ -124,7 +136,7 @@ def _grouped(gathered: Gathered, group: str, node: Node) -> dict[str, Any]:
     if group == "none":
         return {**failures, "tasks": list(shown.values())}
     if group == "parents":
-        return {**failures, "tasks": shown}
+        return {**failures, "tasks": _families(shown)}
     nodes: dict[str, Any] = {}
     for id, tasks in gathered.answers.items():
         known = node.control.state.nodes.get(id)
@@ -142,14 +154,26 @@ def _grouped(gathered: Gathered, group: str, node: Node) -> dict[str, Any]:
     return {**failures, "nodes": nodes}
 
 
+def _families(tasks: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
+    """Tasks by their ids, those that are part of another below that, as far as it is shown."""
+    for task in tasks.values():
+        parent = tasks.get(task.get("parent_task_id", ""))
+        if parent is not None:
+            parent.setdefault("children", []).append(task)
+    return {id: task for id, task in tasks.items() if task.get("parent_task_id") not in tasks}
+
+
 # --- answered by one ------------------------------------------------------------------------------------------------
 
 
 async def tell(node: Node, message: Mapping[str, Any]) -> dict[str, Any]:
     """The tasks of this node that are under way, by their ids."""
-    found = node.tasks.chosen(message["actions"])
-    shown = {f"{node.id}:{task.number}": _shown(node, task) for task in found}
-    await _ended(found, message["wait_seconds"])
+    with node.tasks.during(f"{_ACTION}[n]", str, parent=message["asked_by"]) as own:
+        if message["asked_by"].startswith(f"{node.id}:"):
+            own.kind = "direct"
+        found = node.tasks.chosen(message["actions"], message["parent"])
+        shown = {f"{node.id}:{task.number}": _shown(node, task) for task in found}
+        await _ended([task for task in found if not task.action.startswith(_ACTION)], message["wait_seconds"])
     if not message["detailed"]:
         for task in shown.values():
             del task["description"], task["resource_stats"]
@@ -166,7 +190,7 @@ async def tell_cancelled(node: Node, message: Mapping[str, Any]) -> dict[str, An
             raise illegal_argument(f"task [{node.id}:{task.number}] doesn't support cancellation")
         chosen = [task]
     else:
-        chosen = [task for task in node.tasks.chosen(message["actions"]) if task.cancel is not None]
+        chosen = [task for task in node.tasks.chosen(message["actions"], message["parent"]) if task.cancel is not None]
     for task in chosen:
         task.abandon()
     return {f"{node.id}:{task.number}": _shown(node, task) for task in chosen}
@@ -200,21 +224,22 @@ def _shown(node: Node, task: Task) -> dict[str, Any]:
     return {
         "node": node.id,
         "id": task.number,
-        "type": "transport",
+        "type": task.kind,
         "action": task.action,
         "description": task.describe(),
         "start_time_in_millis": task.started_ms,
         "running_time_in_nanos": int((ended - task.started) * 1e9),
         "cancellable": task.cancel is not None,
         "cancelled": task.cancelled,
+        **({"parent_task_id": task.parent} if task.parent else {}),
         "headers": {} if task.opaque_id is None else {"X-Opaque-Id": task.opaque_id},
         "resource_stats": {},
     }
 
 
-_LIST = ("nodes", "actions", "parent_task_id", "timeout")
+_LIST = ("nodes", "actions", "parent_task_id")
 ROUTES = [
-    Route("GET", "/_tasks", list_all, (*_LIST, "detailed", "wait_for_completion", "group_by")),
+    Route("GET", "/_tasks", list_all, (*_LIST, "timeout", "detailed", "wait_for_completion", "group_by")),
     Route("POST", "/_tasks/_cancel", cancel, (*_LIST, "wait_for_completion")),
     Route("POST", "/_tasks/{task_id}/_cancel", cancel, (*_LIST, "wait_for_completion")),
     Route("GET", "/_tasks/{task_id}", get, ("wait_for_completion", "timeout")),

@@ -311,3 +311,44 @@ def test_tasks_are_found_and_cancelled_from_every_node() -> None:
         assert (await two.ask("GET", f"/_tasks/{one.id}:999")).status == 404
 
     run(3, test)
+
+
+def test_a_listing_of_tasks_shows_itself_and_its_parts_on_the_nodes_asked() -> None:
+    action = "cluster:monitor/tasks/lists"
+
+    async def test(found: Fleet) -> None:
+        one, two, three = found.members
+        ((parent, shown),) = (await one.get("/_tasks?group_by=parents"))["tasks"].items()
+        assert (shown["node"], shown["action"], shown["type"]) == (one.id, action, "transport")
+        parts = {part["node"]: part for part in shown["children"]}
+        assert parts.keys() == {member.id for member in found.members}
+        assert {part["action"] for part in parts.values()} == {f"{action}[n]"}
+        assert {part["parent_task_id"] for part in parts.values()} == {parent}
+        assert [parts[member.id]["type"] for member in found.members] == ["direct", "transport", "transport"]
+
+        only = (await one.get(f"/_tasks?nodes={two.id}&actions=*lists*"))["nodes"]
+        ((_, part),) = only[two.id]["tasks"].items()
+        assert list(only) == [two.id]
+        assert part["action"] == f"{action}[n]"
+        assert (await one.get("/_tasks?nodes=nobody"))["nodes"] == {}
+        assert (await one.get(f"/_tasks?parent_task_id={one.id}:999999"))["nodes"] == {}
+        waited = await three.get(f"/_tasks?wait_for_completion=true&timeout=60s&actions={action}*")
+        assert waited["nodes"].keys() == {member.id for member in found.members}
+
+        rows = await two.get("/_cat/tasks?format=json&h=action,type,node_id,parent_task_id")
+        assert [row["node_id"] for row in rows if row["type"] != "transport"] == [two.id]
+        assert {row["node_id"] for row in rows} == {member.id for member in found.members}
+        rows = await two.get(f"/_cat/tasks?format=json&h=node_id&nodes={three.id}")
+        assert [row["node_id"] for row in rows] == [three.id]
+
+        for path in ("/_tasks?parent_task_id=foo", "/_cat/tasks?parent_task_id=foo"):
+            refused = await one.ask("GET", path)
+            assert (refused.status, refused.json["error"]["reason"]) == (400, "malformed task id foo")
+        (failure,) = (await one.post("/_tasks/nobody:1/_cancel"))["node_failures"]
+        assert failure["caused_by"] == {
+            "type": "no_such_node_exception",
+            "reason": "No such node [nobody]",
+            "node_id": "nobody",
+        }
+
+    run(3, test)
