@@ -47,7 +47,11 @@ class Caller:
         self._apart: dict[str, float] = {}
 
     def choose(self, avoided: Set[str] = frozenset()) -> str:
-        """A node that answers as far as is known; any where none does."""
+        """A node that answers as far as is known; any where none does. Connections to those that are avoided end: they may not outlive
+        what happens there.
+        """
+        for name in avoided:
+            self._clients[name].close()
         now = time.monotonic()
         names = [name for name in self._clients if name not in avoided]
         near = [name for name in names if self._apart.get(name, 0.0) <= now]

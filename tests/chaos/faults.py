@@ -6,6 +6,7 @@ import contextlib
 import functools
 import random
 import signal
+import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -16,6 +17,8 @@ from tests.support.cluster import Running, until
 _DURING = 40
 _AFTER = 20
 """Changes that are acknowledged meanwhile and afterwards."""
+_MOMENTS = (0.5, 0.8, 1.0, 1.5, 0.7, 2.1, 0.9, 2.5, 1.2, 3.0)
+"""Seconds around those after which a silent node leads no more, and has left."""
 
 
 class Workload(Protocol):
@@ -64,6 +67,10 @@ def _two_data_nodes(cluster: Running, chance: random.Random) -> list[str]:
 
 def _leader_and_data_node(cluster: Running, chance: random.Random) -> list[str]:
     return [cluster.leader(), *_data_node(cluster, chance)]
+
+
+def _data_nodes(cluster: Running, _chance: random.Random) -> list[str]:
+    return cluster.names("data")
 
 
 def _small_disk(cluster: Running, _chance: random.Random) -> list[str]:
@@ -172,6 +179,37 @@ def _restarted_in_turn(cluster: Running, workload: Workload, names: Sequence[str
             green(cluster, [name])
 
 
+def _killed_in_turn(cluster: Running, workload: Workload, names: Sequence[str]) -> None:
+    """Nobody waits until the copies of the one are there again before the next is killed."""
+    for name in names:
+        with workload.shaken():
+            cluster.kill(name)
+            cluster.start(name)
+
+
+def _stutters(cluster: Running, workload: Workload, names: Sequence[str]) -> None:
+    """Stops for a moment again and again: others take over from it, and it goes on as if nothing had been."""
+    for seconds in _MOMENTS:
+        for name in names:
+            cluster.kill(name, signal.SIGSTOP)
+        time.sleep(seconds)
+        for name in names:
+            cluster.kill(name, signal.SIGCONT)
+        workload.more(4)
+
+
+def _flaps(cluster: Running, workload: Workload, names: Sequence[str]) -> None:
+    """Is cut off for a moment again and again."""
+    assert cluster.networks is not None
+    for seconds in _MOMENTS:
+        for name in names:
+            cluster.networks.cut(name)
+        time.sleep(seconds)
+        for name in names:
+            cluster.networks.mend(name)
+        workload.more(4)
+
+
 def _filled(cluster: Running, workload: Workload, names: Sequence[str]) -> None:
     """The node's copies cannot take another write; where there is room again they come back."""
     folder = cluster.cluster.folder / names[0]
@@ -201,6 +239,11 @@ FAULTS = {
 DOCUMENT_FAULTS = {
     **{name: fault for name, fault in FAULTS.items() if fault.happen is not _restarted},
     "all restarted in turn": Fault(_all, _restarted_in_turn),
+    "data node stutters": Fault(_data_node, _stutters),
+    "leader stutters": Fault(_leader, _stutters),
+    "data node flaps": Fault(_data_node, _flaps, needs_networks=True),
+    "data nodes killed in turn": Fault(_data_nodes, _killed_in_turn, copies=False),
+    "all data nodes killed": Fault(_data_nodes, _all_killed, copies=False),
     "leader and data node killed": Fault(_leader_and_data_node, _killed),
     "data node killed again": Fault(_data_node, _killed_again),
     "two data nodes apart": Fault(_two_data_nodes, _apart, needs_networks=True),
