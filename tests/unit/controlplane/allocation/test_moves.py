@@ -177,6 +177,20 @@ def test_a_copy_that_was_being_built_is_built_on_as_soon_as_its_node_is_back() -
     assert (shard(cluster).copies[1].state, shard(cluster).copies[1].node) == ("INITIALIZING", lost)
 
 
+def test_a_copy_goes_elsewhere_at_once_when_its_node_is_back_and_may_not_have_it() -> None:
+    cluster = Cluster(nodes=3)
+    cluster.create("a")
+    primary, lost = (copy.node or "" for copy in shard(cluster).copies)
+    cluster.run(NodeLeft(node_id=lost))
+    number = int(lost.removeprefix("n"))
+    exclude = {"routing.allocation.exclude._name": f"node-{number}"}
+    cluster.run(UpdateIndexSettings(indices=("a",), settings=exclude))
+    assert explain(cluster, "a", primary=False)["can_allocate"] == "allocation_delayed"
+    cluster.join(number, "e2")
+    assert shard(cluster).copies[1].node not in (None, primary, lost)
+    assert cluster_health(cluster.state).status == "green"
+
+
 def test_without_delay_nobody_waits() -> None:
     cluster = Cluster(nodes=3)
     cluster.create("a", {"unassigned.node_left.delayed_timeout": "0s"})

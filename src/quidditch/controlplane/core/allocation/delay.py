@@ -4,14 +4,18 @@ with their data.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from msgspec.structs import replace
 
 from quidditch.controlplane.core.allocation.problem import Problem
-from quidditch.controlplane.core.allocation.steps import Walker
 from quidditch.controlplane.core.allocation.table import Row
 from quidditch.mapping.settings.units import parse_time
 from quidditch.model.objects import Copy, NodeShutdown
 from quidditch.model.state import ClusterState
+
+if TYPE_CHECKING:
+    from quidditch.controlplane.core.allocation.steps import Walker
 
 RESTART_DELAY = "5m"
 """How long a node that said it would restart is waited for, unless it said how long."""
@@ -39,6 +43,14 @@ def remaining_ms(problem: Problem, row: Row, copy: Copy) -> int:
     if info is None or not info.delayed:
         return 0
     return max(0, info.at + delay_ms(problem.state, row, copy) - problem.now_ms)
+
+
+def is_awaited(problem: Problem, copy: Copy) -> bool:
+    """Whether the copy waits for its node. Once that is there again there is nothing to wait for, even if it cannot have the copy."""
+    info = copy.unassigned
+    if info is None or not info.delayed:
+        return False
+    return info.last_node is None or problem.slot(info.last_node).gone
 
 
 def end_delays(problem: Problem, walker: Walker) -> None:

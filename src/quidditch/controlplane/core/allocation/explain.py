@@ -19,7 +19,7 @@ from quidditch.controlplane.core.allocation.deciders import (
 from quidditch.controlplane.core.allocation.deciders.data import data_nodes
 from quidditch.controlplane.core.allocation.deciders.texts import at as moment
 from quidditch.controlplane.core.allocation.deciders.texts import copy_text
-from quidditch.controlplane.core.allocation.delay import delay_ms, remaining_ms
+from quidditch.controlplane.core.allocation.delay import delay_ms, is_awaited, remaining_ms
 from quidditch.controlplane.core.allocation.problem import Problem
 from quidditch.controlplane.core.allocation.table import NodeSlot
 from quidditch.mapping.settings.units import format_time
@@ -122,7 +122,7 @@ class _Explaining:
                 " nodes in the cluster"
             )
             body: dict[str, Any] = {"can_allocate": "no_valid_shard_copy", "allocate_explanation": text}
-        elif (waiting := remaining_ms(problem, each.row, each.copy)) and not self._at_home(best):
+        elif (waiting := remaining_ms(problem, each.row, each.copy)) and is_awaited(problem, each.copy):
             body = self._delayed(waiting, best is not None)
         elif best is not None:
             body = {"can_allocate": "yes", "allocate_explanation": "can allocate the shard", "target_node": _node(best)}
@@ -132,11 +132,6 @@ class _Explaining:
             text = "cannot allocate because allocation is not permitted to any of the nodes"
             body = {"can_allocate": "no", "allocate_explanation": text}
         return body | {"node_allocation_decisions": shown}
-
-    def _at_home(self, best: NodeSlot | None) -> bool:
-        """The node that is waited for is back."""
-        info = self.each.copy.unassigned
-        return best is not None and info is not None and best.id == info.last_node
 
     def _delayed(self, waiting: int, elsewhere: bool) -> dict[str, Any]:
         text = (

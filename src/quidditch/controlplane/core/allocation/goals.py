@@ -20,6 +20,7 @@ from quidditch.controlplane.core.allocation.deciders import (
 from quidditch.controlplane.core.allocation.deciders.activity import may_balance
 from quidditch.controlplane.core.allocation.deciders.data import data_nodes
 from quidditch.controlplane.core.allocation.deciders.disk import free_bytes
+from quidditch.controlplane.core.allocation.delay import is_awaited
 from quidditch.controlplane.core.allocation.problem import Problem
 from quidditch.controlplane.core.allocation.table import Row
 from quidditch.model.objects import Copy, ShardRouting
@@ -222,9 +223,7 @@ class Planner:
             awaited = copy.allocation_id is not None or info.delayed  # also where its data is behind by now
             if awaited and not last.gone and self.chooser.decide(each, last) == "YES":
                 return last.at
-        if info is not None and info.delayed:
-            return None
-        return self.chooser.choose(each)
+        return None if is_awaited(problem, copy) else self.chooser.choose(each)
 
     # --- copies that may not stay -----------------------------------------------------------------------------------
 

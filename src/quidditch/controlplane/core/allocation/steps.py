@@ -24,6 +24,7 @@ from quidditch.controlplane.core.allocation.deciders import (
 from quidditch.controlplane.core.allocation.deciders.activity import may_balance
 from quidditch.controlplane.core.allocation.deciders.data import data_nodes
 from quidditch.controlplane.core.allocation.deciders.throttling import brakes, is_tight
+from quidditch.controlplane.core.allocation.delay import is_awaited
 from quidditch.controlplane.core.allocation.problem import Problem
 from quidditch.controlplane.core.allocation.table import Key, NodeSlot, Row
 from quidditch.controlplane.core.draft import Ids
@@ -105,7 +106,7 @@ class Walker:
         if throttled:
             self._wait(each, throttled)
             return "throttled"
-        if each.copy.unassigned is not None and each.copy.unassigned.delayed:
+        if is_awaited(self.problem, each.copy):
             return "delayed_allocation"
         at = self._now.choose(each) if (row.name, number) in self.problem.goals else None
         if at is not None:
