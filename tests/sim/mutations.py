@@ -66,9 +66,10 @@ MUTATIONS: list[Mutation] = [
         "a stale primary acknowledges",
         (Edit(f"{PRIMARY}._report", "raise self._over(str(error.reason)) from None", "return"),)),
     Mutation("read the copies before the write", (
-        Edit(f"{PRIMARY}._write", "result = await", "self._early = self._group()\n        result = await"),
+        Edit(f"{PRIMARY}._write", "result = await", "early = self._group()\n        result = await"),
+        Edit(f"{PRIMARY}._write", "await self._make_safe(", "self._early = early\n            await self._make_safe("),
         Edit(f"{PRIMARY}._spread", "members, lost = self._group()", "members, lost = self._early"),
-    ), plan="lose source"),
+    ), plan="rebuild"),
     Mutation("the primary syncs after the answer", (
         Edit(f"{PRIMARY}._write", "alone and self._durable()", "False"),
         Edit(f"{PRIMARY}._persist", "if not synced and self._durable():", "if False:"),

@@ -149,6 +149,8 @@ class Building:
         self.taker = Taker(self.shard, group.control.routing().primary_term)
         self.giver = giver
         self.progress = wire.Progress("PEER")
+        self.run: Callable[..., Awaitable[Any]] = run
+        """What calls the engine."""
         settings = Settings(**{"chunk": 64, "action": 2.0, **more})
         clock = SystemClock()
         self.target = Target(
@@ -156,7 +158,7 @@ class Building:
             wire.Start(group.control.state.indices[INDEX].uuid, 0, self.shard.allocation_id, self.shard.node, "", 0),
             source=lambda: group.control.routing().primary.node,
             moves=copy.primary,
-            run=run,
+            run=lambda function, *args: self.run(function, *args),
             peers=self.shard.peers,
             clock=clock,
             throttle=Throttle(lambda: 0.0, clock),

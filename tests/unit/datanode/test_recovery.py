@@ -9,10 +9,11 @@ from typing import Any
 
 import pytest
 from tests.sim.disk import Record, pack
-from tests.unit.datanode.copies import INDEX, Group, until
-from tests.unit.datanode.recoveries import Giver, add_replica, come_back, leave, move
+from tests.unit.datanode.copies import INDEX, Group, run, until
+from tests.unit.datanode.recoveries import Building, Giver, add_replica, come_back, leave, move
 
 from quidditch.controlplane.core.commands import ShardFailed
+from quidditch.datanode.recovery import source
 from quidditch.datanode.recovery.target import Failed
 from quidditch.model.errors import ApiError
 from quidditch.transport import recovery as wire
@@ -150,6 +151,106 @@ def test_what_was_received_before_a_failure_is_not_asked_for_again() -> None:
         assert reads < total // 64 + built.progress.files.total + 10
         assert built.progress.bytes.recovered == total
         same(group)
+
+    play(test)
+
+
+def test_the_next_file_is_asked_for_before_this_one_is_there() -> None:
+    async def test(group: Group, giver: Giver) -> None:
+        await fill(group, 0, 60)
+        under_way, most = 0, 0
+
+        async def begin(action: str) -> None:
+            nonlocal under_way, most
+            under_way += action == wire.READ
+            most = max(most, under_way)
+            await asyncio.sleep(0.001)
+
+        async def end(action: str) -> None:
+            nonlocal under_way
+            under_way -= action == wire.READ
+
+        giver.before, giver.after = begin, end
+        built = add_replica(group, giver, chunk=1 << 20, chunks=3)
+        await built.recover()
+        assert giver.heard.count(wire.READ) == built.progress.files.recovered > 3
+        assert most == 3
+        same(group)
+
+    play(test)
+
+
+class Applying:
+    """Calls of `apply` that take until `go` is set; `most`: how many there were at a time."""
+
+    def __init__(self) -> None:
+        self.go = asyncio.Event()
+        self.under_way = self.most = 0
+
+    async def run(self, function: Callable[..., Any], *args: Any) -> Any:
+        if function.__name__ != "apply":
+            return await run(function, *args)
+        self.under_way += 1
+        self.most = max(self.most, self.under_way)
+        try:
+            await self.go.wait()
+            return function(*args)
+        finally:
+            self.under_way -= 1
+
+
+async def catching_up(group: Group, giver: Giver) -> tuple[Building, Applying]:
+    """A copy that is about to apply many chunks of operations."""
+    await fill(group, 0, 30)
+    (replica,) = group.replicas
+    leave(group, replica)
+    await fill(group, 30, 20)
+    built, applying = come_back(group, giver, replica), Applying()
+    built.run = applying.run
+    return built, applying
+
+
+def test_operations_are_applied_side_by_side(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(source, "OPERATIONS_BYTES", 64)
+
+    async def test(group: Group, giver: Giver) -> None:
+        built, applying = await catching_up(group, giver)
+        task = asyncio.ensure_future(built.recover())
+        await until(lambda: applying.under_way == 2)
+        applying.go.set()
+        await task
+        assert applying.most == 2
+        assert giver.heard.count(wire.OPERATIONS) > 10
+        assert built.progress.operations == built.progress.operations_recovered >= 20
+        assert len(same(group)) == 50
+
+    play(test)
+
+
+@pytest.mark.parametrize("fails", [True, False])
+def test_a_recovery_that_ends_waits_for_what_it_applies(monkeypatch: pytest.MonkeyPatch, fails: bool) -> None:
+    monkeypatch.setattr(source, "OPERATIONS_BYTES", 64)
+
+    async def test(group: Group, giver: Giver) -> None:
+        built, applying = await catching_up(group, giver)
+
+        async def fail(action: str) -> None:
+            if action == wire.OPERATIONS and giver.heard.count(wire.OPERATIONS) == 3:
+                raise ApiError(500, "recovery_failed_exception", "broken")
+
+        giver.before = fail if fails else None
+        task = asyncio.ensure_future(built.recover())
+        await until(lambda: applying.under_way == 2)
+        if not fails:
+            task.cancel()
+        for _ in range(20):
+            await asyncio.sleep(0)
+        assert not task.done()
+        applying.go.set()
+        with pytest.raises(Failed if fails else asyncio.CancelledError):
+            await task
+        assert applying.under_way == 0
+        assert built.taker.engine is None
 
     play(test)
 

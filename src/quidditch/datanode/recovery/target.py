@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Protocol, TypeVar
 
 import msgspec
@@ -71,12 +71,15 @@ class TargetCopy(Protocol):
 
 
 class Settings(msgspec.Struct, frozen=True):
-    """`action` and `activity`: seconds for one call, and without any progress. `chunk`: bytes. `chunks`: how many are in flight."""
+    """`action` and `activity`: seconds for one call, and without any progress. `chunk`: bytes of a file. `chunks`: how many of them are
+    on their way. `appliers`: how many chunks of operations are applied side by side.
+    """
 
     action: float = 900.0
     activity: float = 1800.0
     chunk: int = 512 << 10
     chunks: int = 2
+    appliers: int = 2
 
 
 class Failed(ValueError):
@@ -118,6 +121,7 @@ class Target:
         self._attempts = attempts
         self._node = ""
         self._recovery = ""
+        self._listed: dict[str, wire.File] = {}
         self._moved = clock.monotonic()
         """When there was progress last."""
 
@@ -220,10 +224,7 @@ class Target:
         restore = await self._copy.restore(plan.manifest)
         needed = await self._run(restore.needed)
         self._list(plan.manifest, needed, *await self._run(restore.reused))
-        details = {file.name: file for file in progress.details}
-        for name, offset, length in needed:
-            await self._file(restore, details[name], offset, length)
-            progress.files.recovered += 1
+        await self._receive(restore, needed)
         progress.index_millis += int((self._clock.monotonic() - began) * 1000)
         progress.stage = "VERIFY_INDEX"
         began = self._clock.monotonic()
@@ -240,31 +241,46 @@ class Target:
         total, earlier = sum(file.length for file in details), sum(file.recovered for file in details)
         whole = len(files) - len(needed) - reused
         self.progress.details = details
+        self._listed = {file.name: file for file in details}
         self.progress.files = wire.Counts(len(files), reused, whole)
         self.progress.bytes = wire.Counts(
             total, reused_bytes, total - reused_bytes - sum(missing.values()) if whole else earlier
         )
 
-    async def _file(self, restore: Restore, file: wire.File, offset: int, length: int) -> None:
-        """Several chunks are asked for at once, and written in order."""
-        settings = self._settings()
-        end = offset + length
-        coming: deque[tuple[int, asyncio.Task[bytes]]] = deque()
+    async def _receive(self, restore: Restore, needed: list[tuple[str, int, int]]) -> None:
+        """Several chunks are asked for at once, of one file and the next; while one is written so many are on their way."""
+        coming: deque[tuple[str, int, asyncio.Task[bytes]]] = deque()
         try:
-            while offset < end or coming:
-                while offset < end and len(coming) < settings.chunks:
-                    size = min(settings.chunk, end - offset)
-                    coming.append((offset, asyncio.ensure_future(self._chunk(file.name, offset, size))))
-                    offset += size
-                at, task = coming.popleft()
-                data = await task
-                await self._run(restore.write, file.name, at, data)
-                file.recovered += len(data)
-                self.progress.bytes.recovered += len(data)
-                self._moved = self._clock.monotonic()
+            for name, offset, size in self._chunks(needed):
+                come = await self._first(coming) if len(coming) >= self._settings().chunks else None
+                coming.append((name, offset, asyncio.ensure_future(self._chunk(name, offset, size))))
+                if come is not None:
+                    await self._write(restore, *come)
+            while coming:
+                await self._write(restore, *await self._first(coming))
         finally:
-            for _, task in coming:
+            for _, _, task in coming:
                 task.cancel()
+
+    def _chunks(self, needed: list[tuple[str, int, int]]) -> Iterator[tuple[str, int, int]]:
+        """Name, offset and size of each, in the order in which they are written."""
+        chunk = self._settings().chunk
+        for name, begin, length in needed:
+            for offset in range(begin, begin + length, chunk):
+                yield name, offset, min(chunk, begin + length - offset)
+
+    async def _first(self, coming: deque[tuple[str, int, asyncio.Task[bytes]]]) -> tuple[str, int, bytes]:
+        """Name, offset and bytes of the chunk that was asked for first."""
+        name, offset, task = coming.popleft()
+        return name, offset, await task
+
+    async def _write(self, restore: Restore, name: str, offset: int, data: bytes) -> None:
+        await self._run(restore.write, name, offset, data)
+        file, progress = self._listed[name], self.progress
+        file.recovered += len(data)
+        progress.bytes.recovered += len(data)
+        progress.files.recovered += file.recovered == file.length
+        self._moved = self._clock.monotonic()
 
     async def _chunk(self, name: str, offset: int, size: int) -> bytes:
         waited = await self._throttle.take(size)
@@ -312,20 +328,31 @@ class Target:
         raise Failed("the source does not say whether the copy is in sync")
 
     async def _replay(self, engine: Engine, term: int, total: int) -> None:
-        """While one chunk is applied the next is on its way."""
+        """Several chunks are applied side by side, in whatever order they end, while the next is on its way."""
         number = 0
         coming = asyncio.ensure_future(self._records(number))
+        applying: deque[asyncio.Task[None]] = deque()
         try:
             while (records := await coming).records:
                 number += 1
                 coming = asyncio.ensure_future(self._records(number))
                 await self._copy.mapped(records.mapping_version)
-                await self._run(engine.apply, records.records, term, False)
-                self.progress.operations_recovered = total - records.left
-                self._moved = self._clock.monotonic()
+                if len(applying) >= self._settings().appliers:
+                    await applying.popleft()
+                applying.append(asyncio.ensure_future(self._apply(engine, records, term, total)))
+            while applying:
+                await applying.popleft()
             self.progress.operations_recovered = total
         finally:
             coming.cancel()
+            for task in applying:
+                task.cancel()
+            await asyncio.gather(*applying, return_exceptions=True)
+
+    async def _apply(self, engine: Engine, records: wire.Records, term: int, total: int) -> None:
+        await self._run(engine.apply, records.records, term, False)
+        self.progress.operations_recovered = max(self.progress.operations_recovered, total - records.left)
+        self._moved = self._clock.monotonic()
 
     async def _records(self, chunk: int) -> wire.Records:
         return await self._ask(wire.OPERATIONS, wire.Next(self._recovery, chunk), wire.Records, _LONG_SECONDS)
