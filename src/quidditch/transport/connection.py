@@ -22,18 +22,22 @@ class Silence(NamedTuple):
 
 
 class Host(Protocol):
-    """Who owns connections: tells what to greet with, serves requests, and forgets a connection that ended."""
+    """Who owns connections: tells what to greet with, serves requests, and forgets a connection that ended. `scratch`: see
+    :class:`frames.Splitter`.
+    """
+
+    scratch: memoryview
 
     def accept(self, connection: Connection, greeting: frames.Greeting) -> str | None:
         """Why the other side is not welcome, None if it is."""
 
-    def serve_request(self, connection: Connection, call: int, body: bytes) -> None:
-        """Begins to answer a request."""
+    def serve_request(self, connection: Connection, call: int, body: memoryview) -> None:
+        """Begins to answer a request, of whose body nothing is there later."""
 
     def ended(self, connection: Connection) -> None: ...
 
 
-class Connection(asyncio.Protocol):
+class Connection(asyncio.BufferedProtocol):
     """Both ends are alike once they have greeted each other; the dialling end knows whom it means to reach (`peer`). What `allowed`
     answers may change.
     """
@@ -47,7 +51,7 @@ class Connection(asyncio.Protocol):
         self._hello = hello
         self.peer = peer
         self.dialled = bool(peer)
-        self._splitter = frames.Splitter()
+        self._splitter = frames.Splitter(host.scratch)
         self._transport: asyncio.Transport | None = None
         self._loop = asyncio.get_running_loop()
         self.ready: asyncio.Future[None] = self._loop.create_future()
@@ -58,7 +62,7 @@ class Connection(asyncio.Protocol):
         self._timer: asyncio.TimerHandle | None = None
         self._reason = _CLOSED
 
-    # --- asyncio.Protocol -------------------------------------------------------------------------------------------
+    # --- asyncio.BufferedProtocol -----------------------------------------------------------------------------------
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
@@ -66,10 +70,14 @@ class Connection(asyncio.Protocol):
             self._transport.write(self._hello())
         self._timer = self._loop.call_later(self._pinging.ping, self._beat)
 
-    def data_received(self, data: bytes) -> None:
+    def get_buffer(self, sizehint: int) -> memoryview:
+        del sizehint
+        return self._splitter.room()
+
+    def buffer_updated(self, nbytes: int) -> None:
         self._heard = self._loop.time()
         try:
-            for kind, call, body in self._splitter.feed(data):
+            for kind, call, body in self._splitter.received(nbytes):
                 self._take(kind, call, body)
         except frames.Malformed as error:
             self.abort(str(error))
@@ -99,7 +107,7 @@ class Connection(asyncio.Protocol):
 
     # --- in ---------------------------------------------------------------------------------------------------------
 
-    def _take(self, kind: int, call: int, body: bytes) -> None:
+    def _take(self, kind: int, call: int, body: memoryview) -> None:
         if not self.ready.done():
             self._greet(kind, body)
         elif kind == frames.REQUEST:
@@ -107,9 +115,9 @@ class Connection(asyncio.Protocol):
         elif kind == frames.PING:
             self._write(frames.head(frames.PONG, call, 0))
         elif kind != frames.PONG:
-            self._settle(kind, call, body)
+            self._settle(kind, call, bytes(body))
 
-    def _greet(self, kind: int, body: bytes) -> None:
+    def _greet(self, kind: int, body: memoryview) -> None:
         if kind != frames.GREETING:
             raise frames.Malformed("no greeting")
         greeting = frames.read_greeting(body)
@@ -187,6 +195,7 @@ class Connection(asyncio.Protocol):
             return
         if silent >= allowed.ping / 2 and self.ready.done():
             self._write(frames.head(frames.PING, 0, 0))
+        self._splitter.rest()
         self._pinging = allowed
         self._timer = self._loop.call_later(allowed.ping, self._beat)
 

@@ -43,7 +43,7 @@ class Listener:
     """`accepted` makes the protocol of each connection."""
 
     def __init__(
-        self, accepted: Callable[[], asyncio.Protocol], context: tls.SSLContext | None, refusals: Refusals
+        self, accepted: Callable[[], asyncio.BufferedProtocol], context: tls.SSLContext | None, refusals: Refusals
     ) -> None:
         self._accepted = accepted
         self._context = context

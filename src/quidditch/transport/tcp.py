@@ -58,6 +58,7 @@ class TcpTransport:
         self._dialling: dict[str, asyncio.Task[Connection]] = {}
         self._dialling_since: dict[str, float] = {}
         self._connections: set[Connection] = set()
+        self.scratch = frames.scratch()
 
     @property
     def node_id(self) -> str:
@@ -179,7 +180,7 @@ class TcpTransport:
             return f"node [{greeting.to}] was meant, this is [{self._node_id}]"
         return None
 
-    def serve_request(self, connection: Connection, call: int, body: bytes) -> None:
+    def serve_request(self, connection: Connection, call: int, body: memoryview) -> None:
         _, action, payload = frames.read_request(body)
         try:
             handler = self._serving.handler(action)
