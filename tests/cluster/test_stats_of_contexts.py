@@ -46,6 +46,12 @@ def test_readers_that_are_kept_count_where_their_shards_are() -> None:
         status, _ = cluster.call("data-1", "DELETE", "/_search/scroll", {"scroll_id": scroll})
         assert status == 404
 
+        transport = {
+            name: each["transport"] for name, each in fine(cluster, "GET", "/_nodes/stats/transport")["nodes"].items()
+        }
+        assert len(transport) == 3
+        assert all(min(each.values()) > 0 for each in transport.values())
+
         # A copy that is built slowly, from one node on the other.
         fine(cluster, "PUT", "/_cluster/settings", {"persistent": {"indices.recovery.max_bytes_per_sec": "1b"}})
         fine(cluster, "POST", "/kept/_flush")

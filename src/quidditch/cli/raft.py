@@ -79,6 +79,7 @@ async def open_raft(config: Config, folder: DataFolder, http_address: str) -> Pa
         metrics=metrics,
     )
     node = assemble(config, folder, control, transport, http_address, metrics)
+    node.extra["transport"] = transport
     gauge = Gauge(node.data, folder.path)
     gauge.start()
     if await control.start(JOIN_SECONDS):

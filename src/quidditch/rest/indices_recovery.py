@@ -43,6 +43,8 @@ def _for_people(answer: dict[str, Any]) -> dict[str, Any]:
     for name, index in shown.items():
         for position, shard in enumerate(index["shards"]):
             told = answer[name]["shards"][position]
+            if shard["type"] != "PEER":  # OpenSearch's way to say that nothing could be throttled
+                shard["index"].update(source_throttle_time="-1", target_throttle_time="-1")
             shard.update({key: told[key] for key in ("start_time", "stop_time") if key in told})
     return shown
 

@@ -15,6 +15,8 @@ from quidditch.rest.nodes_info import thread_pools
 from quidditch.rest.request import Request
 from quidditch.rest.response import Response
 from quidditch.rest.route import Route
+from quidditch.transport.connection import Traffic
+from quidditch.transport.tcp import TcpTransport
 
 _INDEX_METRICS = {name: name for name in shard_stats.EMPTY} | {"merge": "merges"}
 STATS = "nodes/stats"
@@ -109,6 +111,7 @@ def _breaker(limit: int, used: int, tripped: int) -> dict[str, Any]:
 
 
 def _discovery(node: Node) -> dict[str, Any]:
+    """States do not queue: each is applied when it comes. How they came (whole, or as differences) is not counted."""
     return {
         "cluster_state_queue": {"total": 0, "pending": 0, "committed": 0},
         "published_cluster_states": {"full_states": 0, "incompatible_diffs": 0, "compatible_diffs": 0},
@@ -118,14 +121,17 @@ def _discovery(node: Node) -> dict[str, Any]:
     }
 
 
-def _transport(_node: Node) -> dict[str, Any]:
+def _transport(node: Node) -> dict[str, Any]:
+    """A node that is alone has no transport over the network, and carries nothing."""
+    transport = node.extra.get("transport")
+    traffic = transport.traffic if isinstance(transport, TcpTransport) else Traffic()
     return {
-        "server_open": 0,
-        "total_outbound_connections": 0,
-        "rx_count": 0,
-        "rx_size_in_bytes": 0,
-        "tx_count": 0,
-        "tx_size_in_bytes": 0,
+        "server_open": transport.taken if isinstance(transport, TcpTransport) else 0,
+        "total_outbound_connections": traffic.dialled,
+        "rx_count": traffic.received,
+        "rx_size_in_bytes": traffic.received_bytes,
+        "tx_count": traffic.sent,
+        "tx_size_in_bytes": traffic.sent_bytes,
     }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol, cast
 
 from quidditch.transport import errors, frames
@@ -21,12 +22,29 @@ class Silence(NamedTuple):
     dead: float = 2.0
 
 
+@dataclass(slots=True)
+class Traffic:
+    """What all connections of a node together have carried since it started: messages and bytes, in and out."""
+
+    dialled: int = 0
+    """Connections that this node made to others."""
+    received: int = 0
+    received_bytes: int = 0
+    sent: int = 0
+    sent_bytes: int = 0
+
+    def note_sent(self, size: int) -> None:
+        self.sent += 1
+        self.sent_bytes += size
+
+
 class Host(Protocol):
     """Who owns connections: tells what to greet with, serves requests, and forgets a connection that ended. `scratch`: see
     :class:`frames.Splitter`.
     """
 
     scratch: memoryview
+    traffic: Traffic
 
     def accept(self, connection: Connection, greeting: frames.Greeting) -> str | None:
         """Why the other side is not welcome, None if it is."""
@@ -67,7 +85,8 @@ class Connection(asyncio.BufferedProtocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
         if self.dialled:
-            self._transport.write(self._hello())
+            self._host.traffic.dialled += 1
+            self._write(self._hello())
         self._timer = self._loop.call_later(self._pinging.ping, self._beat)
 
     def get_buffer(self, sizehint: int) -> memoryview:
@@ -76,8 +95,11 @@ class Connection(asyncio.BufferedProtocol):
 
     def buffer_updated(self, nbytes: int) -> None:
         self._heard = self._loop.time()
+        traffic = self._host.traffic
+        traffic.received_bytes += nbytes
         try:
             for kind, call, body in self._splitter.received(nbytes):
+                traffic.received += 1
                 self._take(kind, call, body)
         except frames.Malformed as error:
             self.abort(str(error))
@@ -162,7 +184,9 @@ class Connection(asyncio.BufferedProtocol):
         timer = self._loop.call_at(deadline, _expire, future)
         try:
             left = max(deadline - self._loop.time(), 0.0)
-            self._transport.writelines([frames.request_head(call, action, left, len(payload)), payload])
+            head = frames.request_head(call, action, left, len(payload))
+            self._host.traffic.note_sent(len(head) + len(payload))
+            self._transport.writelines([head, payload])
             return await future
         finally:
             timer.cancel()
@@ -172,7 +196,9 @@ class Connection(asyncio.BufferedProtocol):
         """Sends what became of a request; waits while the other side is slow to take answers."""
         await self.drained()
         if self._transport is not None:
-            self._transport.writelines([frames.head(kind, call, len(body)), body])
+            head = frames.head(kind, call, len(body))
+            self._host.traffic.note_sent(len(head) + len(body))
+            self._transport.writelines([head, body])
 
     def refuse(self, kind: int, call: int, reason: str) -> None:
         body = reason.encode()
@@ -184,6 +210,7 @@ class Connection(asyncio.BufferedProtocol):
 
     def _write(self, data: bytes) -> None:
         if self._transport is not None:
+            self._host.traffic.note_sent(len(data))
             self._transport.write(data)
 
     # --- life -------------------------------------------------------------------------------------------------------

@@ -21,7 +21,7 @@ from quidditch.transport.api import (
     UnknownAction,
     Unreachable,
 )
-from quidditch.transport.connection import Connection, Silence
+from quidditch.transport.connection import Connection, Silence, Traffic
 from quidditch.transport.listener import Listener, Refusals
 from quidditch.transport.serving import Serving, handled
 
@@ -47,6 +47,7 @@ class TcpTransport:
         silence_allowed: Callable[[], Silence] = Silence,
     ) -> None:
         self._silence_allowed = silence_allowed
+        self.traffic = Traffic()
         self._node_id = node_id
         self._cluster = cluster_uuid
         self._addresses = addresses
@@ -63,6 +64,11 @@ class TcpTransport:
     @property
     def node_id(self) -> str:
         return self._node_id
+
+    @property
+    def taken(self) -> int:
+        """Connections that others have made to this node and that are open."""
+        return sum(not connection.dialled for connection in self._connections)
 
     async def listen(self, host: str, port: int) -> tuple[str, int]:
         """Takes calls from now on; the address that was bound. Raises OSError."""
