@@ -14,6 +14,7 @@ from tests.support.proxy import Proxy
 
 from quidditch.model.errors import ApiError
 from quidditch.transport.api import Overloaded, Remote, TimedOut, Transport, UnknownAction, Unreachable
+from quidditch.transport.connection import Silence
 from quidditch.transport.listener import Listener, Refusals
 from quidditch.transport.memory import Network
 from quidditch.transport.tcp import TcpTransport
@@ -294,6 +295,30 @@ def test_a_silent_connection_is_given_up(run: Run) -> None:
             await pending
 
     run(test)
+
+
+def test_a_connection_that_was_pinged_seldom_survives_that_less_silence_is_allowed() -> None:
+    async def test() -> None:
+        allowed = Silence(ping=1.5, dead=60)
+        addresses: dict[str, str] = {}
+        one, two = (
+            TcpTransport(name, lambda: "uuid", addresses.get, silence_allowed=lambda: allowed)
+            for name in ("one", "two")
+        )
+        try:
+            addresses["two"] = ":".join(map(str, await two.listen("127.0.0.1", 0)))
+            two.serve("echo", echo)
+            assert await one.call("two", "echo", b"ab", 5) == b"ba"
+            allowed = Silence(ping=0.05, dead=1.0)
+            heard = one.traffic.received
+            await becomes(lambda: one.traffic.received > heard + 5)
+            assert one.traffic.dialled == 1
+            assert two.taken == 1
+        finally:
+            await one.close()
+            await two.close()
+
+    asyncio.run(asyncio.wait_for(test(), 20))
 
 
 def test_who_has_not_been_heard_for_how_long_is_known(run: Run) -> None:
