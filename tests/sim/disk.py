@@ -113,6 +113,14 @@ class Disk:
             self.folders.pop(path, None)
         return self.folders.get(path)
 
+    def durable(self, path: str) -> int | None:
+        """Up to where the shard there has all on disk; None where there is none."""
+        folder = self.folder(path)
+        return durable_checkpoint(folder) if folder is not None else None
+
+    def end(self) -> None:
+        """Lets go of what lasts longer than a simulation."""
+
     def put(self, path: str, folder: Folder) -> None:
         self.folders[path] = folder
         if self.beside_files:

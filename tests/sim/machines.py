@@ -157,11 +157,19 @@ class Data(Machine):
         self.path = Path(name)
         self.path.mkdir()
         (self.path / "node.json").write_text(json.dumps({"format": 1, "id": name}))
-        self.disk = Disk(name, beside_files=True)
+        self.disk, self._runtime = self._made()
         self.folder: DataFolder | None = None
         self.allocations: Allocations | None = None
         """Whose data lies here, also while the node is down."""
         self.node: DataNode | None = None
+
+    def _made(self) -> tuple[Disk, Any]:
+        disk = Disk(self.name, beside_files=True)
+        return disk, Runtime(disk)
+
+    @staticmethod
+    def mapping(_index: object) -> Any:
+        """Models index nothing."""
 
     async def run(self, transport: SimulatedTransport) -> None:
         folder = self.folder = DataFolder(self.path)
@@ -172,8 +180,8 @@ class Data(Machine):
         pool: Any = SimulatedPool("shards", 1)
         node = self.node = DataNode(
             folder,
-            Runtime(self.disk),  # type: ignore[arg-type]
-            _no_mapping,
+            self._runtime,
+            self.mapping,
             control,
             transport,
             self.loop,
@@ -191,10 +199,6 @@ class Data(Machine):
             self.folder.close()
         self.folder = self.node = None
         self.disk.crash(chance)
-
-
-def _no_mapping(_index: object) -> Any:
-    """Models index nothing."""
 
 
 class SimulatedPool:

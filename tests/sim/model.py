@@ -305,6 +305,10 @@ class ModelShard:
         live = sorted(self.documents.items())
         return {id: (r.seq_no, r.term, r.version, r.source) for id, r in live if r.kind == "index"}
 
+    def rest(self, _made: list[Record]) -> tuple[dict[str, Record], dict[int, Record]]:
+        """The documents with the marks of deleted ones, and the operations that the log has kept."""
+        return self.documents, self.folder.records()
+
     def refresh(self) -> None:
         self._check()
 

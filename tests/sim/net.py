@@ -37,6 +37,8 @@ class Network:
         self.chance = random.Random(seed)
         self.drop = self.double = self.slow = 0.0
         self.delay = 0.0005
+        self.exact = True
+        """Whether the trace tells messages by their content; not where that is not all the seed's."""
         self.tap: Callable[[str, str, str], float] = lambda _source, _target, _action: 0.0
         """Asked about every request that goes out, from whom to whom and what: the answer is how many seconds later it comes."""
         self._doubled = doubled
@@ -107,7 +109,8 @@ class Network:
             self._calls[number].connecting = True  # nothing goes out: the connection there was is dead
             return number
         if action not in QUIET:
-            self.trace.note(source.node_id, "->", target, action, len(payload), f"{zlib.crc32(payload):08x}")
+            content = (len(payload), f"{zlib.crc32(payload):08x}") if self.exact else ()
+            self.trace.note(source.node_id, "->", target, action, *content)
         late = self.tap(source.node_id, target, action)
         copies = 2 if self._doubled(action) and self.chance.random() < self.double else 1
         for copy in range(copies):

@@ -15,7 +15,7 @@ from quidditch.datanode.node import DataNode
 from quidditch.model.objects import Copy, Index, IndexSpec, Routing, RoutingSpec, ShardRouting, metadata_for
 from quidditch.model.state import ClusterState
 from tests.sim.loop import Life, simulated
-from tests.sim.machines import Data, SimulatedPool, _no_mapping
+from tests.sim.machines import Data, SimulatedPool
 from tests.sim.model import Runtime
 from tests.sim.net import Network
 from tests.sim.trace import Trace
@@ -52,7 +52,7 @@ class _Rig:
         control: Any = self.control
         transport: Any = self.net.join("d0", Life("d0"))
         self.folder = DataFolder(Path("d0"))
-        self.node = DataNode(self.folder, runtime, _no_mapping, control, transport, self.net.loop, pool, pool)
+        self.node = DataNode(self.folder, runtime, Data.mapping, control, transport, self.net.loop, pool, pool)
 
     async def routed(self, state: Any, term: int, recovery: Any = None) -> None:
         """What the control plane has the copy for from now on."""

@@ -15,13 +15,13 @@ import quidditch_kernel
 from quidditch import coordinator, datanode, transport
 from quidditch.datanode import disk as full_disk
 from quidditch.datanode.pools import Pool
-from tests.sim import machines, model, model_files, slices
+from tests.sim import kernel, machines, model, model_files, slices
 from tests.sim.disk import Disk
 
 
 @contextmanager
-def twins(disks: Mapping[str, Disk]) -> Iterator[None]:
-    """`disks` by the first part of the paths on them."""
+def twins(disks: Mapping[str, Disk], real: bool = False) -> Iterator[None]:
+    """`disks` by the first part of the paths on them. `real`: shards are the kernel's, and only those who use them know more."""
 
     def restore(path: str, manifest: bytes) -> model_files.Restore:
         return model_files.Restore(disks[Path(path).parts[0]], path, manifest)
@@ -29,19 +29,20 @@ def twins(disks: Mapping[str, Disk]) -> Iterator[None]:
     def inspect_shard(path: str) -> bytes | None:
         return model_files.inspect_shard(disks[Path(path).parts[0]], path)
 
-    replaced: list[tuple[Any, Any]] = [
+    models: list[tuple[Any, Any]] = [
         (quidditch_kernel.Shard, model.ModelShard),
         (quidditch_kernel.Slice, slices.Slice),
         (quidditch_kernel.SliceResult, slices.SliceResult),
-        (getattr(quidditch_kernel, "Restore", None), restore),
-        (getattr(quidditch_kernel, "inspect_shard", None), inspect_shard),
-        (Pool, machines.SimulatedPool),
+        (quidditch_kernel.Restore, restore),
+        (quidditch_kernel.inspect_shard, inspect_shard),
     ]
+    wrapped = [(quidditch_kernel.Shard, kernel.KernelShard), (quidditch_kernel.Restore, kernel.restore)]
+    replaced = [*(wrapped if real else models), (Pool, machines.SimulatedPool)]
     with ExitStack() as stack:
         for module in _modules():
             for name, value in list(vars(module).items()):
-                for real, twin in replaced:
-                    if real is not None and value is real:
+                for known, twin in replaced:
+                    if value is known:
                         stack.enter_context(mock.patch.object(module, name, twin))
         stack.enter_context(mock.patch.object(full_disk.Disk, "check_flood", _never_full))
         yield

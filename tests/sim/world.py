@@ -13,6 +13,7 @@ from typing import Any
 
 import orjson
 
+import quidditch_kernel
 from quidditch.controlplane.core.commands import AllocationCommand, CreateIndex, Reroute
 from quidditch.coordinator import copies
 from quidditch.coordinator.options import WriteOptions
@@ -26,7 +27,8 @@ from quidditch_kernel import KernelError
 from tests.sim import checkers
 from tests.sim.aimed import Aimed
 from tests.sim.checkers import CopyAtRest, Ledger, Read, ShardId, Violation, Write
-from tests.sim.disk import Record, durable_checkpoint
+from tests.sim.disk import Record
+from tests.sim.kernel import KernelData
 from tests.sim.loop import SimulatedLoop, simulated
 from tests.sim.machines import Coordinator, Data, Machine, Master
 from tests.sim.nemesis import Nemesis
@@ -59,6 +61,8 @@ class Plan:
     """The dangers that its faults are aimed at, see `tests/sim/aimed.py`; none: faults of all kinds, by chance."""
     timeouts: tuple[int, ...] = (1000, 10_000, 60_000)
     """For how many ms a write may be tried, one of these."""
+    kernel: bool = False
+    """Whether shards are the kernel's own, not models."""
     look: float = 0.5
     """The pause between two looks at the checkpoints."""
 
@@ -139,12 +143,14 @@ class World:
         self.chance = random.Random(seed * 3 + 1)
         self.net = Network(loop, trace, seed * 3 + 2, _may_come_twice)
         self.net.delay, loop.work_seconds = plan.delay, plan.work
+        self.net.exact = not plan.kernel
         self.ledger = Ledger()
         self.violation: Violation | None = None
         self.store = MemoryStore(new_uid=_counted("uid"), timestamp=lambda: "2026-01-01T00:00:00Z")
         seeds = [f"m{number}" for number in range(plan.masters)]
         self.masters = [Master(name, self.net, seeds, self.store) for name in seeds]
-        self.data = [Data(f"d{number}", self.net, seeds) for number in range(plan.data)]
+        made = KernelData if plan.kernel else Data
+        self.data = [made(f"d{number}", self.net, seeds) for number in range(plan.data)]
         self.coordinator = Coordinator("c", self.net, seeds)
         self.machines: list[Machine] = [*self.masters, *self.data, self.coordinator]
         self._values = _counted("v")
@@ -175,6 +181,8 @@ class World:
                 "number_of_shards": self.plan.shards,
                 "number_of_replicas": self.plan.replicas,
                 "unassigned.node_left.delayed_timeout": self.plan.delayed,
+                # Otherwise the kernel's own threads would decide what files there are.
+                **({"refresh_interval": "-1"} if self.plan.kernel else {}),
             },
         )
         await self.loop.spawn(self.coordinator.life, self._control().submit(create))
@@ -267,7 +275,7 @@ class World:
         write = Write(shard, id, value, self.loop.time())
         self.ledger.writes.append(write)
         options = WriteOptions(timeout_ms=chance.choice(self.plan.timeouts), active_shards=1)
-        slice: Any = Slice(INDEX, [item], 1 + self.plan.replicas)
+        slice = self._slice({**item, "total_copies": 1 + self.plan.replicas})
         assert self.coordinator.shards is not None
         try:
             result = await self.coordinator.shards.write(index, shard[1], slice, options)
@@ -282,6 +290,12 @@ class World:
                 write.outcome, write.seq_no, write.term = "ok", answer["_seq_no"], answer["_primary_term"]
                 self.trace.note("write", id, value, "acknowledged", write.seq_no, write.term)
         write.ended = self.loop.time()
+
+    def _slice(self, item: dict[str, Any]) -> Any:
+        if not self.plan.kernel:
+            return Slice(INDEX, [item], item["total_copies"])
+        op = {key: value for key, value in item.items() if key != "source"}
+        return quidditch_kernel.Slice.single(orjson.dumps(op), item["source"].encode())
 
     async def _read(self, chance: random.Random) -> None:
         index, shard, id = self._pick(chance)
@@ -395,22 +409,25 @@ class World:
             checkers.check_stored(shard, machine.name, writes, folder)
 
     def _folder(self, machine: Data, shard: ShardId) -> Any:
-        return machine.disk.folder(f"{machine.name}/nodes/0/indices/{shard[0]}/{shard[1]}")
+        return machine.disk.folder(self._path(machine, shard))
+
+    def _path(self, machine: Data, shard: ShardId) -> str:
+        return f"{machine.name}/nodes/0/indices/{shard[0]}/{shard[1]}"
 
     def _on_disk(self, machine: Data, shard: ShardId) -> int | None:
-        folder = self._folder(machine, shard)
-        return durable_checkpoint(folder) if folder is not None else None
+        return machine.disk.durable(self._path(machine, shard))
 
     def _judge(self) -> None:
         self._look()
         checkers.check_history(self.ledger)
         for shard, routing in self.shards():
             copies = []
+            made = [record for (its, _, _), (_, record) in self.ledger.made.items() if its == shard]
             for copy in routing.copies:
                 engine = self._copy(shard, copy)
                 max_seq_no, _, local, known = engine.checkpoints()
-                history = engine.folder.records()
-                copies.append(CopyAtRest(str(copy.node), engine.documents, max_seq_no, local, known, history))
+                documents, history = engine.rest(made)
+                copies.append(CopyAtRest(str(copy.node), documents, max_seq_no, local, known, history))
             checkers.check_rest(shard, self.ledger, copies)
         self._check()
 
@@ -443,10 +460,13 @@ def simulate(seed: int, plan: Plan | None = None, echo: Callable[[str], None] | 
     with contextlib.ExitStack() as stack:
         folder = stack.enter_context(tempfile.TemporaryDirectory(dir=_memory()))
         stack.enter_context(contextlib.chdir(folder))
-        stack.enter_context(twins(_disks))
+        plan = plan or Plan.of(seed)
+        stack.enter_context(twins(_disks, plan.kernel))
         loop = stack.enter_context(simulated(seed))
         trace = Trace(loop.time, echo)
-        world = World(seed, loop, trace, _disks, plan or Plan.of(seed))
+        world = World(seed, loop, trace, _disks, plan)
+        for machine in world.data:
+            stack.callback(machine.disk.end)
         try:
             loop.run_until_complete(world.run())
             violation = None
