@@ -118,6 +118,7 @@ class Writer(Actor):
         id = self.chance.choice(_conditional(self._number))
         document = self._workload.ledger.documents[id]
         seen = self._seen.pop(id, None)
+        certain = seen is not None and not document.open
         if seen is None:
             heard = self._ask("GET", f"/{WRITTEN}/_doc/{id}")
             if not heard.fine:
@@ -131,6 +132,8 @@ class Writer(Actor):
         else:
             heard = self._ask("POST", _at(id, condition, "_update"), {"doc": self._body(number)})
         self._settle(id, number, heard)
+        if certain and heard.status == 409:
+            self.surprises.append(f"[{id}] attempt {number} does not find what its writer wrote last: {heard.body}")
         if heard.fine:
             self._seen[id] = heard.body["_seq_no"], heard.body["_primary_term"]
 

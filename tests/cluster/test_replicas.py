@@ -1,12 +1,15 @@
-"""Replicas over the processes of a real cluster: nothing acknowledged is lost when a node dies or hangs, and writes go on."""
+"""Replicas over the processes of a real cluster: nothing acknowledged is lost when a node dies, hangs or is cut off, and writes go on."""
 
 from __future__ import annotations
 
+import contextlib
 import signal
 import threading
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from tests.support import netns
 from tests.support.cluster import Running, until
 
 INDEX = "copied"
@@ -71,10 +74,40 @@ def held(cluster: Running, asked: str, node: str) -> set[int]:
     return {hit["_source"]["n"] for hit in found["hits"]["hits"]}
 
 
-@pytest.mark.parametrize("with_signal", [signal.SIGKILL, signal.SIGSTOP])
+@contextlib.contextmanager
+def three(fault: str) -> Iterator[Running]:
+    """A master and three data nodes, on networks of their own where one is to be cut off; this thread reaches all of them."""
+    with contextlib.ExitStack() as stack:
+        networks = None
+        if fault == "cut off":
+            try:
+                networks = stack.enter_context(netns.Networks.temporary())
+            except netns.Missing as missing:
+                pytest.skip(str(missing))
+            stack.enter_context(networks.inside())
+        yield stack.enter_context(Running.temporary(masters=1, data=3, networks=networks))
+
+
+def fail(cluster: Running, name: str, fault: str) -> None:
+    if cluster.networks is not None:
+        cluster.networks.cut(name)
+    else:
+        cluster.kill(name, signal.SIGKILL if fault == "killed" else signal.SIGSTOP)
+
+
+def heal(cluster: Running, name: str, fault: str) -> None:
+    if cluster.networks is not None:
+        cluster.networks.mend(name)
+    elif fault == "killed":
+        cluster.start(name)
+    else:
+        cluster.kill(name, signal.SIGCONT)
+
+
+@pytest.mark.parametrize("fault", ["killed", "hangs", "cut off"])
 @pytest.mark.parametrize("role", ["p", "r"])
-def test_every_acknowledged_write_is_on_both_copies_after_one_was_lost(with_signal: int, role: str) -> None:
-    with Running.temporary(masters=1, data=3) as cluster:
+def test_every_acknowledged_write_is_on_both_copies_after_one_was_lost(fault: str, role: str) -> None:
+    with three(fault) as cluster:
         nodes = cluster.names("data")
         where = made(cluster, nodes[0])
         lost = where[role]
@@ -82,14 +115,11 @@ def test_every_acknowledged_write_is_on_both_copies_after_one_was_lost(with_sign
         writer = Writer(cluster, asked)
         try:
             writer.go_on()
-            cluster.kill(lost, with_signal)
+            fail(cluster, lost, fault)
             writer.go_on()
             if role == "p":
                 assert copies(cluster, asked)["p"] == where["r"]
-            if with_signal == signal.SIGKILL:
-                cluster.start(lost)
-            else:
-                cluster.kill(lost, signal.SIGCONT)
+            heal(cluster, lost, fault)
             writer.go_on()
         finally:
             acknowledged = writer.end()
