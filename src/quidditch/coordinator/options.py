@@ -49,5 +49,5 @@ def parse_active_shards(text: str | None) -> int | None:
             400, "illegal_argument_exception", f"cannot parse ActiveShardCount[{text}]", {"caused_by": cause}
         ) from None
     if number < 0:
-        raise illegal_argument("The number of shard copies must be a non-negative value: [" + text + "]")
+        raise illegal_argument("shard count cannot be a negative value")
     return number

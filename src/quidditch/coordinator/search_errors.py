@@ -14,6 +14,7 @@ _PLAIN = frozenset(
         "illegal_state_exception",
         "number_format_exception",
         "null_pointer_exception",
+        "rejected_execution_exception",
         "unsupported_operation_exception",
         "arithmetic_exception",
         "x_content_parse_exception",

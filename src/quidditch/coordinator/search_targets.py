@@ -88,6 +88,8 @@ def _shards(index: Index, routing: set[str] | None, preference: str | None) -> t
 
 def _preferred(preference: str) -> set[int]:
     text = preference.removeprefix("_shards:").partition("|")[0]
+    if not text:
+        return set()
     try:
         return {int(number) for number in text.split(",")}
     except ValueError:

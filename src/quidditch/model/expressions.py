@@ -54,7 +54,7 @@ def parse_options(params: Mapping[str, str], defaults: IndicesOptions) -> Indice
     for name in ("ignore_unavailable", "allow_no_indices"):
         if name in params:
             changes[name] = _boolean(name, params[name])
-    if "expand_wildcards" in params:
+    if params.get("expand_wildcards"):
         changes.update(_expand(params["expand_wildcards"].split(",")))
     return msgspec.structs.replace(defaults, **changes) if changes else defaults
 

@@ -227,6 +227,11 @@ def _point_in_time(request: SearchRequest, value: Any, _node: Any) -> None:
         raise argument("point int time id is not provided")
     request.pit_id = value["id"]
     request.pit_keep_alive = value.get("keep_alive")
+    if request.pit_keep_alive is not None:
+        try:
+            time_ms(request.pit_keep_alive, "keep_alive")
+        except ApiError as error:
+            raise failed_field("pit", "keep_alive", error, value) from None
 
 
 def _slice(request: SearchRequest, value: Any, _node: Any) -> None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from quidditch.controlplane.core.health import index_health
+from quidditch.coordinator.search import Ask
 from quidditch.model import expressions
 from quidditch.model.errors import illegal_argument
-from quidditch.model.expressions import STRICT_EXPAND, STRICT_EXPAND_OPEN_FORBID_CLOSED
+from quidditch.model.expressions import STRICT_EXPAND
 from quidditch.model.objects import Index
 from quidditch.rest import shard_stats
 from quidditch.rest.cat_cluster import clock_cells, without_clock
@@ -18,6 +19,8 @@ from quidditch.rest.node import Node
 from quidditch.rest.request import Request
 from quidditch.rest.route import Route
 from quidditch.rest.stats_cells import fill
+
+_QUERY = ("q", "analyzer", "analyze_wildcard", "default_operator", "df", "lenient")
 
 
 async def indices(request: Request, node: Node) -> list[Row]:
@@ -82,18 +85,16 @@ def iso_time(millis: int) -> str:
 
 
 async def count(request: Request, node: Node) -> list[Row]:
-    """Documents that searches see."""
-    names = expressions.split(request.param("index"))
-    found = expressions.resolve(node.control.state, names, STRICT_EXPAND_OPEN_FORBID_CLOSED, node.clock.now_ms())
-    places = await node.shards.describe(found)
-    total = sum(place.about.visible for place in places if place.about is not None and place.copy.primary)
-    return [{**clock_cells(request, node), "count": total}]
+    """Documents that a search sees: through an alias those of its filter."""
+    asked = {name: request.query[name] for name in _QUERY if name in request.query}
+    found = await node.search.queries.count(Ask(request.param("index"), asked, b""))
+    return [{**clock_cells(request, node), "count": found["count"]}]
 
 
 _PARAMS = (*PARAMS, "health", "pri", "expand_wildcards", "include_unloaded_segments", "ignore_unavailable")
 ROUTES = [
     Route("GET", "/_cat/indices", endpoint(INDICES, indices), _PARAMS, text=True),
     Route("GET", "/_cat/indices/{index}", endpoint(INDICES, indices), _PARAMS, text=True),
-    Route("GET", "/_cat/count", endpoint(COUNT, count, without_clock), PARAMS, text=True),
-    Route("GET", "/_cat/count/{index}", endpoint(COUNT, count, without_clock), PARAMS, text=True),
+    Route("GET", "/_cat/count", endpoint(COUNT, count, without_clock), (*PARAMS, *_QUERY), text=True),
+    Route("GET", "/_cat/count/{index}", endpoint(COUNT, count, without_clock), (*PARAMS, *_QUERY), text=True),
 ]

@@ -132,10 +132,11 @@ async def resize(request: Request, _node: Node) -> Response:
 
 async def close(request: Request, node: Node) -> Response:
     options = common.options(request, STRICT_EXPAND_OPEN)
-    common.active_shards(request)
+    wait = common.active_shards(request)
     names = await common.change(request, node, CloseIndices(indices=common.names(request), options=options))
     closed = {name: {"closed": True} for name in names}
-    return Response.json({"acknowledged": True, "shards_acknowledged": bool(closed), "indices": closed})
+    active = bool(closed) and await common.wait_active(request, node, names, wait)
+    return Response.json({"acknowledged": True, "shards_acknowledged": active, "indices": closed})
 
 
 async def block(request: Request, node: Node) -> Response:

@@ -73,9 +73,9 @@ def _items(request: Request, body: Any) -> list[_Item]:
                     raise ApiError(400, "illegal_argument_exception", "docs array element should include an object")
                 found.append(_item(member, index, routing, defaults))
             else:
-                if member is not None and not isinstance(member, (str, int, float)):
+                if not isinstance(member, (str, int, float)):
                     raise ApiError(400, "illegal_argument_exception", "ids array element should only contain ids")
-                found.append((index, None if member is None else str(member), routing, defaults))
+                found.append((index, str(member), routing, defaults))
     if not found:
         raise validation("no documents to get")
     problems = []

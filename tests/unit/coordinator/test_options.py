@@ -27,7 +27,7 @@ def test_active_shards(text: str | None, value: int | None) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "reason"), [("x", "cannot parse ActiveShardCount[x]"), ("-2", "must be a non-negative value")]
+    ("text", "reason"), [("x", "cannot parse ActiveShardCount[x]"), ("-2", "shard count cannot be a negative value")]
 )
 def test_bad_options(text: str, reason: str) -> None:
     with pytest.raises(ApiError, match=reason.replace("[", r"\[")):

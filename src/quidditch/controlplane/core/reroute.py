@@ -129,6 +129,9 @@ def _move(draft: Draft, command: AllocationCommand) -> list[Verdict]:
 def _cancel(draft: Draft, command: AllocationCommand) -> list[Verdict]:
     node, number = resolve_node(draft.state, command.node), command.shard
     decider = "cancel_allocation_command"
+    if command.index not in draft.state.routing:
+        reason = f"no such index [{command.index}]"
+        raise ApiError(404, "index_not_found_exception", reason, {"index": command.index, "index_uuid": "_na_"})
     found = _on_node(draft, command, node)
     if found is None:
         reason = f"can't cancel {number}, failed to find it on node {node_text(node)}"

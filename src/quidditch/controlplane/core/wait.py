@@ -55,7 +55,7 @@ def enough_active(state: ClusterState, names: Iterable[str], spec: str | None = 
             return False
         count = parse_wait(wait_spec(None, index) if spec is None else spec)
         for shard in routing.spec.shards:
-            wanted = len(shard.copies) if count is None else min(count, len(shard.copies))
+            wanted = len(shard.copies) if count is None else count
             if sum(copy.active for copy in shard.copies) < wanted:
                 return False
     return True

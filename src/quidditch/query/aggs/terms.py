@@ -46,6 +46,7 @@ def terms(spec: AggSpec, ctx: QueryContext) -> dict[str, Any]:
     for key in ("include", "exclude"):
         if key in found:
             found[key] = _filter(spec, key, found[key])
+    _check_mix(spec, found)
     if found.get("collect_mode", "depth_first") not in ("depth_first", "breadth_first"):
         wrong = ApiError(400, "parse_exception", f"no [collect_mode] found for value [{found['collect_mode']}]")
         raise spec.failed("collect_mode", wrong)
@@ -89,6 +90,19 @@ def _filter(spec: AggSpec, key: str, value: Any) -> Any:
     if isinstance(value, dict):
         raise spec.failed(key, argument("Unrecognized token in exclude"))
     return {"values": [text_of(value)]}
+
+
+def _check_mix(spec: AggSpec, found: dict[str, Any]) -> None:
+    """Refuses what OpenSearch cannot lay over each other."""
+    if "include" not in found or "exclude" not in found:
+        return
+    include, exclude = found["include"], found["exclude"]
+    if "partition" in include:
+        wrong = argument("Cannot specify any excludes when using a partition-based include")
+        raise spec.failed("exclude", wrong)
+    kinds = ["regex" if "regex" in each else "set" for each in (include, exclude)]
+    if kinds[0] != kinds[1]:
+        raise spec.failed("exclude", argument(f"Cannot mix a {kinds[0]}-based include with a {kinds[1]}-based method"))
 
 
 def _partition(spec: AggSpec, value: dict[str, Any]) -> dict[str, int]:
