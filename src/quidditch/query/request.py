@@ -207,7 +207,7 @@ def _indices_boost(request: SearchRequest, value: Any, node: Any) -> None:
         if not isinstance(item, dict):
             reason = f"Expected [START_OBJECT] in [indices_boost] but found [{token_name(item)}]"
             raise Malformed(reason, node, "indices_boost")
-        if len(item) > 1:
+        if len(item) > 1 and isinstance(value, list):
             raise Malformed(
                 "Expected [END_OBJECT] in [indices_boost] but found [FIELD_NAME]", item, list(item)[1], "key"
             )
