@@ -41,7 +41,18 @@ def test_readers_that_are_kept_count_where_their_shards_are() -> None:
         assert fine(cluster, "DELETE", "/_search/scroll", {"scroll_id": scroll})["num_freed"] == 4
         found = {"open_contexts": 4, "scroll_total": 4, "point_in_time_current": 4}
         until(lambda: contexts(cluster) == found)
+        columns = "/_cat/pit_segments{}?format=json&h=index,shard,prirep,id,segment,docs.count&s=shard"
+        seen = fine(cluster, "GET", columns.format(""), {"pit_id": [point]})
+        assert {row["shard"] for row in seen} == {"0", "1", "2", "3"}
+        assert sum(int(row["docs.count"]) for row in seen) == 20
+        cluster.call("data-1", "POST", "/kept/_doc?refresh=true", {"n": 20})
+        fine(cluster, "POST", "/kept/_forcemerge?max_num_segments=1")
+        assert fine(cluster, "GET", columns.format("/_all")) == seen, "a point in time keeps its segments"
+        routing = fine(cluster, "GET", "/_cat/shards/kept?format=json&h=shard,id")
+        assert {(row["shard"], row["id"]) for row in seen} == {(row["shard"], row["id"]) for row in routing}
+        assert cluster.call("data-1", "GET", columns.format(""), {"pit_id": ["xx"]})[0] == 400
         fine(cluster, "DELETE", "/_search/point_in_time/_all")
+        assert fine(cluster, "GET", columns.format("/_all")) == []
         until(lambda: contexts(cluster) == {"scroll_total": 4, "point_in_time_total": 4})
         status, _ = cluster.call("data-1", "DELETE", "/_search/scroll", {"scroll_id": scroll})
         assert status == 404

@@ -40,6 +40,8 @@ class PointInTime:
     indices: dict[str, Index]
     filters: dict[str, tuple[dict[str, Any], ...] | None]
     shards: dict[str, Any]
+    segments: dict[tuple[str, int], bytes]
+    """By index and number, of what segments the readers are (JSON); what is not known is missing."""
     created_ms: int
     keep_alive_ms: float
     expires_ms: float = 0

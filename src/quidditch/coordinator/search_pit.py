@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from quidditch.coordinator import search_prefilter, search_targets
@@ -24,6 +25,8 @@ from quidditch.query.errors import ShardError
 from quidditch.query.request import SearchRequest
 from quidditch.query.uri import flag
 from quidditch.transport.errors import CallFailed
+from quidditch.transport.shards import ShardMissing
+from quidditch_kernel import KernelError
 
 PREFIX = b"\x46pit"
 _SETTING = "point_in_time.max_keep_alive"
@@ -31,6 +34,7 @@ DEFAULT_MAX_OPEN = 300
 _SEARCH = "pit/search"
 _DELETE = "pit/delete"
 _LIST = "pit/list"
+_SEGMENTS = "pit/segments"
 _CREATES = "create_pit"
 _SEARCH_SECONDS = 300.0
 
@@ -48,6 +52,7 @@ class PointsInTime:
         nodes.serve(_SEARCH, self._search_for)
         nodes.serve(_DELETE, self._delete_for)
         nodes.serve(_LIST, self._list_for)
+        nodes.serve(_SEGMENTS, self._segments_for)
 
     def _ended(self, context: PointInTime) -> None:
         context.ended()
@@ -72,8 +77,9 @@ class PointsInTime:
         targets = search_targets.resolve(searcher.state, expression, params, self._clock.now_ms())
         prepared = searcher.open_readers(targets, params.get("preference"))
         prepared.kind = "point_in_time"
+        segments = self._own_segments(prepared, targets)
         if prepared.away:
-            await searcher.scatter.hold(prepared, milliseconds)
+            segments |= await searcher.scatter.hold(prepared, milliseconds)
         missing = [failure for failure in prepared.failures if failure.node is None]
         if missing and not flag(params, "allow_partial_pit_creation", True):
             raise missing_shards(missing, _CREATES)
@@ -85,11 +91,20 @@ class PointsInTime:
             {target.index.name: target.index for target in targets},
             {target.index.name: target.filters for target in targets},
             prepared.sections,
+            segments,
             created,
             milliseconds,
             ended=searcher.local.keep(prepared.kind, own_shards(prepared.readers)),
         )
         return {"pit_id": self.contexts.add(context), "_shards": prepared.sections, "creation_time": created}
+
+    def _own_segments(self, prepared: Prepared, targets: Sequence[SearchTarget]) -> dict[tuple[str, int], bytes]:
+        uuids = {target.index.name: target.index.uuid for target in targets}
+        found: dict[tuple[str, int], bytes] = {}
+        for index, number in own_shards(prepared.readers):
+            with suppress(ShardMissing, KernelError):
+                found[index, number] = self._searcher.local.segments(uuids[index], number)
+        return found
 
     async def search(self, ask: Ask, request: SearchRequest, shape: Shape) -> bytes:
         """A search within a point in time."""
@@ -198,6 +213,28 @@ class PointsInTime:
         """Those of all nodes."""
         gathered = await self._nodes.gather(sorted(self._searcher.state.nodes), _LIST, None)
         return [found for answer in gathered.answers.values() for found in answer]
+
+    async def segments(self, ids: Sequence[str] | None) -> list[tuple[str, int, str, bytes]]:
+        """Index, number, node and segments (JSON) of the shards of points in time; None: of all of the cluster. One that has ended
+        has none. Raises :class:`ApiError` for what is no id.
+        """
+        wrong = next((id for id in ids or () if not self.contexts.is_id(id)), None)
+        if wrong is not None:
+            raise illegal_argument(f"invalid id: [{wrong}]")
+        owners = set(self._searcher.state.nodes)
+        if ids is not None:
+            owners &= {self.contexts.owner_of(id) for id in ids}
+        gathered = await self._nodes.gather(sorted(owners), _SEGMENTS, None if ids is None else list(ids))
+        return sorted(tuple(found) for answer in gathered.answers.values() for found in answer)
+
+    async def _segments_for(self, ids: list[str] | None) -> list[tuple[str, int, str, bytes]]:
+        return [
+            (index, number, node, context.segments[index, number])
+            for id, context in self.contexts.items()
+            if ids is None or id in ids
+            for index, number, node, _ in context.readers
+            if (index, number) in context.segments
+        ]
 
     async def _delete_for(self, ids: list[str]) -> int:
         return self.contexts.remove(ids)

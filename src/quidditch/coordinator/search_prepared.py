@@ -28,6 +28,9 @@ class LocalShards(Protocol):
     def reader(self, uuid: str, number: int) -> Reader:
         """A point in time of one shard. Raises :class:`ShardMissing`."""
 
+    def segments(self, uuid: str, number: int) -> bytes:
+        """The segments of a shard as JSON, for who has just taken a reader. Raises as :meth:`reader`."""
+
     def call(self, function: Callable[..., T], *args: Any) -> Awaitable[T]:
         """Runs a kernel call in a thread."""
 

@@ -360,8 +360,10 @@ class Scatter:
 
     # --- readers and counts -----------------------------------------------------------------------------------------
 
-    async def hold(self, prepared: Prepared, hold_ms: float) -> None:
-        """Has the readers of shards elsewhere kept there; those that cannot be are failures of `prepared`, and left out."""
+    async def hold(self, prepared: Prepared, hold_ms: float) -> dict[tuple[str, int], bytes]:
+        """Has the readers of shards elsewhere kept there; those that cannot be are failures of `prepared`, and left out. Answers of
+        what segments those are that are kept elsewhere, as JSON, by index and number.
+        """
         run = Run(prepared, _NO_PLAN, hold_ms=hold_ms)
 
         async def one(run: Run, node: str, places: Sequence[int]) -> None:
@@ -377,7 +379,9 @@ class Scatter:
 
         await self._ask_all(run, one)
         prepared.failures.extend(run.failures())
+        segments = {prepared.readers[at][:2]: told for at, told in run.blocks.items() if told}
         prepared.readers = [reader for at, reader in enumerate(prepared.readers) if at not in run.errors]
+        return segments
 
     async def count(self, prepared: Prepared, plans: Sequence[CompiledPlan]) -> list[int | ApiError]:
         """Matches of each shard; `plans` are those of the places."""

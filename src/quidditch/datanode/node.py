@@ -194,6 +194,10 @@ class DataNode:
         """A point in time of one shard."""
         return self.shard(uuid, number).reader()
 
+    def segments(self, uuid: str, number: int) -> bytes:
+        """The segments of a shard as JSON, for who has just taken a reader. Raises as :meth:`reader`."""
+        return self.shard(uuid, number).segments()
+
     async def refresh(self, uuid: str, number: int) -> None:
         await self.writes.run_anyway(self.shard(uuid, number).refresh)
 

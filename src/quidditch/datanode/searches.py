@@ -67,10 +67,21 @@ class ShardSearches:
     # --- readers ----------------------------------------------------------------------------------------------------
 
     async def open(self, query: wire.Query) -> wire.Opened:
-        """Keeps readers of the shards as they are now."""
+        """Keeps readers of the shards as they are now, and tells of what segments they are."""
         readers = [self._reader(wanted, None) for wanted in query.shards]
         held = self._hold([(wanted, reader) for wanted, reader in zip(query.shards, readers, strict=True)], query)
-        return wire.Opened(held, [Part(error=_error(found)) for found in readers])
+        told = zip(query.shards, readers, strict=True)
+        parts = [
+            Part(error=_error(found)) if isinstance(found, Exception) else self._segments(wanted)
+            for wanted, found in told
+        ]
+        return wire.Opened(held, parts)
+
+    def _segments(self, wanted: Wanted) -> Part:
+        try:
+            return Part(self._data.segments(wanted.uuid, wanted.number))
+        except KernelError:  # the reader is there; it serves searches without
+            return Part()
 
     async def free(self, ids: list[str]) -> int:
         return self.contexts.remove(ids)

@@ -18,7 +18,8 @@ from quidditch.rest.route import Route
 
 _LISTED = (
     "allocation", "shards", "shards/{index}", "cluster_manager", "nodes", "indices", "indices/{index}", "segments",
-    "segments/{index}", "count", "count/{index}", "recovery", "recovery/{index}", "health", "pending_tasks", "aliases",
+    "segments/{index}", "pit_segments", "pit_segments/{pit_id}",
+    "count", "count/{index}", "recovery", "recovery/{index}", "health", "pending_tasks", "aliases",
     "aliases/{alias}", "thread_pool", "thread_pool/{thread_pools}", "plugins", "fielddata", "fielddata/{fields}",
     "nodeattrs", "repositories", "templates", "tasks", "segment_replication", "segment_replication/{index}",
 )  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import PurePath
 from typing import Any
 
@@ -13,7 +14,7 @@ from quidditch.lib import machine
 from quidditch.model import expressions
 from quidditch.model.expressions import STRICT_EXPAND_HIDDEN, STRICT_EXPAND_OPEN, STRICT_EXPAND_OPEN_FORBID_CLOSED
 from quidditch.model.objects import Copy, Index
-from quidditch.rest import recovery_progress, shard_stats
+from quidditch.rest import pit, recovery_progress, shard_stats
 from quidditch.rest.cat_columns import ALLOCATION, RECOVERY, SEGMENTS
 from quidditch.rest.cat_columns_stats import SHARDS
 from quidditch.rest.cat_indices import iso_time
@@ -90,16 +91,36 @@ async def segments(request: Request, node: Node) -> list[Row]:
     return [row for each in collected for row in _segment_rows(node, each)]
 
 
+async def pit_segments(request: Request, node: Node) -> list[Row]:
+    """Those that the readers of points in time hold."""
+    ids = None if request.path.endswith("/_all") else pit.ids_of(request)
+    rows: list[Row] = []
+    for index, number, holder, told in await node.search.points.segments(ids):
+        routing = node.control.state.routing.get(index)
+        shards = routing.spec.shards if routing is not None else ()
+        copies = shards[number].placed if number < len(shards) else ()
+        copy = next((each for each in copies if each.node == holder), Copy(primary=False, node=holder))
+        found = {name: each for name, each in orjson.loads(told)["segments"].items() if each.get("search")}
+        rows += _rows_of_segments(node, index, number, copy, found)
+    return rows
+
+
 def _segment_rows(node: Node, each: ShardStats) -> list[Row]:
     if each.stats is None or each.about is None or each.about.segments is None:
         return []
-    found: dict[str, Any] = orjson.loads(each.about.segments)["segments"]
-    place = _place(node, each.copy)
+    found = orjson.loads(each.about.segments)["segments"]
+    return _rows_of_segments(node, each.index.name, each.number, each.copy, found)
+
+
+def _rows_of_segments(
+    node: Node, index: str, number: int, copy: Copy, found: Mapping[str, Mapping[str, Any]]
+) -> list[Row]:
+    place = _place(node, copy)
     return [
         {
-            "index": each.index.name,
-            "shard": each.number,
-            "prirep": "p" if each.copy.primary else "r",
+            "index": index,
+            "shard": number,
+            "prirep": "p" if copy.primary else "r",
             "ip": place.get("ip"),
             "id": place.get("id"),
             "segment": name,
@@ -207,6 +228,8 @@ ROUTES = [
     Route("GET", "/_cat/shards/{index}", endpoint(SHARDS, shards), _ALL, text=True),
     Route("GET", "/_cat/segments", endpoint(SEGMENTS, segments), _ALL, text=True),
     Route("GET", "/_cat/segments/{index}", endpoint(SEGMENTS, segments), _ALL, text=True),
+    Route("GET", "/_cat/pit_segments", endpoint(SEGMENTS, pit_segments), PARAMS, text=True),
+    Route("GET", "/_cat/pit_segments/_all", endpoint(SEGMENTS, pit_segments), PARAMS, text=True),
     Route("GET", "/_cat/allocation", endpoint(ALLOCATION, allocation), PARAMS, text=True),
     Route("GET", "/_cat/allocation/{node_id}", endpoint(ALLOCATION, allocation), PARAMS, text=True),
     Route("GET", "/_cat/recovery", endpoint(RECOVERY, recovery), (*_ALL, "active_only", "detailed"), text=True),

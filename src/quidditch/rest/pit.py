@@ -22,7 +22,8 @@ async def create(request: Request, node: Node) -> Response:
     return Response.json(await node.search.points.create(request.path_params["index"], request.query, alive))
 
 
-async def delete(request: Request, node: Node) -> Response:
+def ids_of(request: Request) -> list[str]:
+    """The `pit_id` of the body. Raises :class:`ApiError` where there is none."""
     ids: list[str] = []
     for key, value in request.json_object_or_empty().items():
         if key != "pit_id":
@@ -33,7 +34,11 @@ async def delete(request: Request, node: Node) -> Response:
         ids = items
     if not ids:
         raise validation("no pit ids specified")
-    return Response.json({"pits": await node.search.points.delete(ids)})
+    return ids
+
+
+async def delete(request: Request, node: Node) -> Response:
+    return Response.json({"pits": await node.search.points.delete(ids_of(request))})
 
 
 async def delete_all(_request: Request, node: Node) -> Response:
