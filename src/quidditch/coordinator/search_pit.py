@@ -5,7 +5,10 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
+
+import orjson
 
 from quidditch.coordinator import search_prefilter, search_targets
 from quidditch.coordinator.nodes import Nodes
@@ -13,7 +16,7 @@ from quidditch.coordinator.search import Ask, Searcher, gathers
 from quidditch.coordinator.search_answer import answer
 from quidditch.coordinator.search_contexts import PointInTime, keep_alive
 from quidditch.coordinator.search_errors import ShardFailure, missing_shards, phase_failed
-from quidditch.coordinator.search_plans import CompiledPlan, Shape
+from quidditch.coordinator.search_plans import CompiledPlan, Shape, kernel_plan
 from quidditch.coordinator.search_prepared import Prepared, is_away, own_shards
 from quidditch.coordinator.search_scatter import kept_elsewhere
 from quidditch.coordinator.search_targets import SearchTarget
@@ -23,6 +26,7 @@ from quidditch.model import expressions
 from quidditch.model.errors import ApiError, illegal_argument
 from quidditch.query.errors import ShardError
 from quidditch.query.request import SearchRequest
+from quidditch.query.sort import PLACE, at_place
 from quidditch.query.uri import flag
 from quidditch.transport.errors import CallFailed
 from quidditch.transport.shards import ShardMissing
@@ -177,7 +181,7 @@ class PointsInTime:
                 plans[name] = error
         prepared = Prepared([], None, None, [], int(context.shards["total"]))
         chosen = []
-        for reader in context.readers:
+        for place, reader in enumerate(context.readers):
             if reader[1] not in asked[reader[0]]:
                 continue
             plan = plans[reader[0]]
@@ -185,6 +189,7 @@ class PointsInTime:
                 prepared.failures.append(ShardFailure(reader[0], reader[1], reader[2], plan))
                 continue
             prepared.readers.append(reader)
+            plan = _at_place(plan, place)
             chosen.append(plan)
             prepared.plan = prepared.plan or plan
         if prepared.plan is not None and any(plan is not prepared.plan for plan in chosen):
@@ -244,6 +249,15 @@ class PointsInTime:
             {"pit_id": id, "creation_time": context.created_ms, "keep_alive": int(context.keep_alive_ms)}
             for id, context in self.contexts.items()
         ]
+
+
+def _at_place(plan: CompiledPlan, place: int) -> CompiledPlan:
+    """The plan for the shard at this place, where hits are ordered by shards."""
+    sort = plan.body.get("sort") or ()
+    if not any(key.get("field") == PLACE for key in sort):
+        return plan
+    body = {**plan.body, "sort": at_place(sort, place)}
+    return replace(plan, kernel=kernel_plan(orjson.dumps(body)), body=body)
 
 
 def missing_point(id: str) -> ApiError:

@@ -23,6 +23,7 @@ from quidditch.query.fields import DATES, FLOATS, INTEGERS, NUMERIC, TYPES, bool
 from quidditch.query.values import read_int, read_text, text_of, token_name
 
 SortKey = dict[str, Any]
+PLACE = "_shard_doc"
 _FIELD_KEYS = (
     "missing",
     "unmapped_type",
@@ -45,16 +46,31 @@ def sort_plan(items: Sequence[Any] | None, ctx: QueryContext) -> list[SortKey] |
     keys: list[SortKey] = []
     for item in items:
         if isinstance(item, str):
-            keys.append(_key(item, None, ctx))
+            keys.extend(_placed(item, _key(item, None, ctx)))
         elif isinstance(item, dict):
             for name, spec in item.items():
-                keys.append(_spec(name, spec, item, ctx))
+                keys.extend(_placed(name, _spec(name, spec, item, ctx)))
         else:
             reason = "malformed sort format, within the sort array, an object, or an actual string are allowed"
             raise argument(reason)
     if not keys or keys == [{"kind": "score", "order": "desc"}]:
         return None
     return keys
+
+
+def _placed(name: str, key: SortKey) -> list[SortKey]:
+    """The order of documents means something within a shard only: of a point in time, `_shard_doc` orders by the shard first.
+
+    The shard is a field that nothing has; what stands for it is given by :func:`at_place`.
+    """
+    if name != PLACE:
+        return [key]
+    return [{**key, "kind": "field", "field": PLACE, "unmapped_type": "long", "missing": 0}, key]
+
+
+def at_place(keys: Sequence[SortKey], place: int) -> list[SortKey]:
+    """The keys for the shard at this place of a point in time."""
+    return [{**key, "missing": place} if key.get("field") == PLACE else key for key in keys]
 
 
 def _spec(name: str, spec: Any, item: dict[str, Any], ctx: QueryContext) -> SortKey:

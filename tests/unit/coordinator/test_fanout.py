@@ -255,6 +255,22 @@ def test_slices_of_a_point_in_time_share_its_documents_out(slices: int) -> None:
     run(2, test)
 
 
+@pytest.mark.parametrize("sort", [["_shard_doc"], [{"_shard_doc": "desc"}], [{"tag": "desc"}, "_shard_doc"]])
+def test_pages_in_the_order_of_shards_leave_nothing_out(sort: list[Any]) -> None:
+    async def test(found: Fleet) -> None:
+        await fill(found, "goods", "more")
+        one = found.members[0]
+        point = (await one.post("/goods,more/_search/point_in_time?keep_alive=1m"))["pit_id"]
+        seen: list[str] = []
+        body: dict[str, Any] = {"pit": {"id": point}, "size": 50, "_source": False, "sort": sort}
+        while hits := (await one.post("/_search", body))["hits"]["hits"]:
+            seen += [f"{hit['_index']}/{hit['_id']}" for hit in hits]
+            body["search_after"] = hits[-1]["sort"]
+        assert len(seen) == len(set(seen)) == 240
+
+    run(2, test)
+
+
 def test_statistics_are_those_of_all_nodes() -> None:
     async def test(found: Fleet) -> None:
         await fill(found, "goods")
