@@ -13,7 +13,7 @@ WORKERS ?= 3
 
 .DEFAULT_GOAL := help
 KUBE := etcd etcdctl etcdutl kube-apiserver kube-controller-manager kube-scheduler kubectl helm
-.PHONY: help run demo test test-rust test-python lint fmt compat bench bench-control bench-fanout bench-failover chaos test-sim lock protos clean system etcd-if-possible $(KUBE)
+.PHONY: help run demo test test-rust test-python lint fmt compat bench bench-control bench-fanout bench-replication bench-failover chaos test-sim lock protos clean system etcd-if-possible $(KUBE)
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -56,6 +56,9 @@ bench-control: $(VENV)/.dev etcd-if-possible ## the control plane beside bare et
 
 bench-fanout: $(VENV)/.dev etcd-if-possible ## searches over several shards on two nodes beside one shard; writes docs/benchmarks-fanout.md
 	$(BIN)/python -m benchmarks.fanout $(ARGS)
+
+bench-replication: $(VENV)/.dev etcd-if-possible ## writes with a replica and recoveries beside bare copies; writes docs/benchmarks-replication.md
+	$(BIN)/python -m benchmarks.replication $(ARGS)
 
 bench-failover: $(VENV)/.dev etcd-if-possible ## how long writes wait when a primary's node dies, hangs or is cut off; writes docs/benchmarks-failover.md
 	$(BIN)/python -m benchmarks.failover $(ARGS)
