@@ -53,6 +53,13 @@ def test_max_docs(client: Client) -> None:
     assert count(client) == COUNT - 7
 
 
+def test_size_of_the_body_is_that_of_batches_and_of_the_url_the_most(client: Client) -> None:
+    by_body = client.call("POST", f"/{INDEX}/_update_by_query?refresh=true", {"size": 10})
+    assert (by_body.json["updated"], by_body.json["batches"]) == (COUNT, 3)
+    by_url = client.call("POST", f"/{INDEX}/_update_by_query?size=10")
+    assert (by_url.json["updated"], by_url.json["total"]) == (10, 10)
+
+
 def test_what_changed_meanwhile_is_a_conflict(client: Client) -> None:
     client.call("PUT", f"/{INDEX}/_settings", {"index.refresh_interval": "-1"})
     client.call("PUT", f"/{INDEX}/_doc/3?routing=r0", {"n": 300})

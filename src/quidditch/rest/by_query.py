@@ -46,7 +46,7 @@ async def _run(request: Request, node: Node, kind: Kind) -> Response:
     if body.get("script") is not None:
         raise illegal_argument("scripts are not supported")
     conflicts = str(body.pop("conflicts", None) or "abort")
-    max_docs = most_docs(request, body)
+    max_docs = most_docs(request, body.pop("max_docs", None))
     if (request.int("from") or 0) > 0:
         raise validation("using [from] is not allowed in a scroll context", "from is not supported in this context")
     if kind == "delete" and "query" not in body and not request.query.get("q"):
@@ -60,7 +60,7 @@ async def _run(request: Request, node: Node, kind: Kind) -> Response:
         urls,
         proceed=proceeds(request.query.get("conflicts", conflicts)),
         max_docs=max_docs,
-        page_size=page_size(request.int("scroll_size")),
+        page_size=page_size(request.int("scroll_size", body.pop("size", None))),
         pipeline=request.query.get("pipeline"),
         slices=slices_of(request, node, Ask(expression, urls, b""), "slice" in body, max_docs),
         **shared(request),
@@ -69,12 +69,11 @@ async def _run(request: Request, node: Node, kind: Kind) -> Response:
     return await perform(job, request, node, f"indices:data/write/{kind}/byquery", described)
 
 
-def most_docs(request: Request, body: dict[str, Any]) -> int | None:
-    """`max_docs` of the URL or the body, which still may call it `size`; taken out of the body."""
+def most_docs(request: Request, of_body: Any) -> int | None:
+    """`max_docs` of the body or the URL, which still may call it `size`."""
     given: list[int] = []
-    for value in (body.pop("max_docs", None), body.pop("size", None)):
-        if value is not None:
-            given.append(_checked(params.to_int(str(value), "max_docs")))
+    if of_body is not None:
+        given.append(_checked(params.to_int(str(of_body), "max_docs")))
     for name in ("max_docs", "size"):
         found = request.int(name)
         if found is not None:
@@ -90,8 +89,10 @@ def _checked(max_docs: int) -> int:
     return max_docs
 
 
-def page_size(given: int | None) -> int:
+def page_size(given: Any) -> int:
     """Documents of a batch."""
+    if given is not None and (isinstance(given, bool) or not isinstance(given, int) or given < 0):
+        raise illegal_argument(f"[size] parameter cannot be negative, found [{given}]")
     if given == 0:
         raise validation("[size] cannot be [0] in a scroll context")
     return given or DEFAULT_PAGE

@@ -34,7 +34,7 @@ async def reindex(request: Request, node: Node) -> Response:
     expression = _names(source.pop("index", None))
     _validate(expression, destination)
     page = source.pop("size", None)
-    max_docs = by_query.most_docs(request, dict(body))
+    max_docs = by_query.most_docs(request, body.get("max_docs", body.get("size")))
     assert destination is not None
     job = Job(
         "reindex",
@@ -43,7 +43,7 @@ async def reindex(request: Request, node: Node) -> Response:
         {},
         proceed=by_query.proceeds(str(body.get("conflicts", "abort"))),
         max_docs=max_docs,
-        page_size=by_query.page_size(page if isinstance(page, int) and page >= 0 else None),
+        page_size=by_query.page_size(page),
         slices=by_query.slices_of(request, node, Ask(expression, {}, b""), "slice" in source, max_docs),
         destination=destination,
         **by_query.shared(request),
