@@ -106,8 +106,8 @@ EMPTY: Stats = {
 """Every section of `_stats` with all its members at zero. What the kernel and the node do not tell stays so: there is no such thing
 here (caches of queries, requests and fielddata, warmers, remote stores, `concurrent_*`, since one thread searches a shard; memory of
 segments, which are mapped files; throttled indexing and merging; `search.request`, which concerns no shard), or it is over before
-anybody could ask (`get.current`,
-`fetch_current`, `index_current`), or it is not measured apart (times of gets and deletions, fetches within a search of one call).
+anybody could ask (`get.current`, `fetch_current`, `index_current`), or it is not measured apart (times of gets and deletions, fetches
+within a search of one call).
 """
 
 _GREATEST = {"max_unsafe_auto_id_timestamp", "max_last_index_request_timestamp", "earliest_last_modified_age"}
