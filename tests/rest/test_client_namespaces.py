@@ -22,13 +22,14 @@ GIVEN = {
 GIVEN |= {"awareness_attribute_name": "zone", "awareness_attribute_value": "a", "attribute": "zone"}
 GIVEN |= {"max_archive_version": 1}
 LACKING = {
+    "cat.pit_segments": "no pit ids specified",
     "cluster.delete_component_template": "index_template_missing_exception",
     "cluster.post_voting_config_exclusions": "One and only one of",
     "cluster.put_settings": "no settings to update",
 }
 """Refused because of what the call says, as OpenSearch does."""
 ABSENT = {
-    "cat": {"all_pit_segments", "pit_segments", "snapshots", "component_templates", "transforms"}
+    "cat": {"snapshots", "component_templates", "transforms"}
     | {"ml_data_frame_analytics", "ml_datafeeds", "ml_jobs", "ml_trained_models"},
     "cluster": {"delete_decommission_awareness", "get_decommission_awareness", "put_decommission_awareness"}
     | {"delete_weighted_routing", "get_weighted_routing", "put_weighted_routing", "info"},
