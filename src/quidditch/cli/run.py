@@ -10,7 +10,7 @@ import socket
 import sys
 import time
 from collections.abc import Callable
-from typing import Literal
+from typing import TYPE_CHECKING, Literal, TypeAlias, cast, get_args
 
 import uvloop
 
@@ -29,6 +29,9 @@ from quidditch.rest.registry import all_routes
 from quidditch.rest.secured import SecuredApp
 from quidditch.rest.server import App
 from quidditch.store.api import StoreError
+
+if TYPE_CHECKING:
+    from quidditch.cli.member import Stand
 
 _BIG_BLOCK = 4 << 20
 Ready = Callable[[str, Callable[[], None]], None]
@@ -67,17 +70,27 @@ def keep_freed_memory() -> None:
     bytes(_BIG_BLOCK)
 
 
-def mode(config: Config) -> Literal["embedded", "raft"]:
+Mode: TypeAlias = Literal["embedded", "raft"]
+
+
+def mode(config: Config) -> Mode:
     """Where the control plane of this node is. Raises :class:`ConfigError`."""
     asked = config["controlPlane.mode"]
     if asked == "auto":
         others = ("discovery.seed_hosts", "raft.peers", "raft.join", "raft.endpoints")
         return "raft" if any(config[name] for name in others) or "cluster_manager" not in config.roles else "embedded"
-    if asked == "embedded":
-        return "embedded"
-    if asked == "raft":
-        return "raft"
+    if asked in get_args(Mode):
+        return cast(Mode, asked)
     raise ConfigError(f"[controlPlane.mode] is auto, embedded or raft, not [{asked}]")
+
+
+def _stand(config: Config) -> Stand | None:
+    """What makes a node with these roles a candidate for the lead."""
+    if "cluster_manager" not in config.roles:
+        return None
+    from quidditch.cli import raft
+
+    return raft.stand
 
 
 async def _serve(
@@ -85,12 +98,12 @@ async def _serve(
 ) -> None:
     address = listen.published(config, listener)
     url = f"{guarded.scheme}://{address}"
-    if mode(config) == "raft":
-        from quidditch.cli.raft import open_raft
-
-        parts = await open_raft(config, folder, address)
-    else:
+    if mode(config) == "embedded":
         parts = await open_embedded(config, folder, address)
+    else:
+        from quidditch.cli.member import open_member
+
+        parts = await open_member(config, folder, address, _stand(config))
     parts.node.extra["http_bound"] = joined(*listener.getsockname()[:2])
     try:
         guarded.start()
