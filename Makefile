@@ -13,7 +13,7 @@ WORKERS ?= 3
 
 .DEFAULT_GOAL := help
 KUBE := etcd etcdctl etcdutl kube-apiserver kube-controller-manager kube-scheduler kubectl helm
-.PHONY: help run demo test test-rust test-python lint fmt compat bench bench-control bench-fanout bench-replication bench-failover chaos test-sim lock protos clean system etcd-if-possible $(KUBE)
+.PHONY: help run demo test test-rust test-python lint fmt compat bench bench-control bench-fanout bench-replication bench-failover chaos test-sim lock protos clean system etcd-if-possible kube-api-if-possible $(KUBE)
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -29,7 +29,7 @@ test: test-rust test-python ## everything that must not break
 test-rust: system
 	cd kernel && cargo test --release --locked -p quidditch-core
 
-test-python: $(VENV)/.dev etcd-if-possible
+test-python: $(VENV)/.dev etcd-if-possible kube-api-if-possible
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 lint: $(VENV)/.dev ## layers, types, style, stub drift, clippy
@@ -77,6 +77,10 @@ $(KUBE):
 
 etcd-if-possible:
 	@sh tools/kube/get.sh etcd >/dev/null || [ $$? -eq 3 ]
+
+# Four minutes of building the first time; the other binaries of Kubernetes, two more, are for `make test-kube`.
+kube-api-if-possible:
+	@for name in kube-apiserver kubectl; do sh tools/kube/get.sh $$name >/dev/null || [ $$? -eq 3 ] || exit 1; done
 
 protos: $(VENV)/.dev ## renew what is generated from .proto files
 	$(BIN)/python -m grpc_tools.protoc -I src --python_out=src --pyi_out=src quidditch/store/etcd/wire.proto

@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, settings
 
 from tests.support.client import Client
 from tests.support.etcd import Cluster
+from tests.support.kube import ApiServer
 from tests.support.node import Node
 
 # A busy machine is no fault of the code: nothing here fails for being slow. Where a change waits to land the examples are the same
@@ -40,3 +41,10 @@ def etcd() -> Iterator[Cluster]:
     """A real etcd of one member, for tests that leave it alive and keep to a prefix of their own."""
     with Cluster.temporary() as cluster:
         yield cluster
+
+
+@pytest.fixture(scope="session")
+def kube_api() -> Iterator[ApiServer]:
+    """A real Kubernetes API server, for tests that leave it alive and keep to a namespace of their own."""
+    with ApiServer.temporary() as server:
+        yield server

@@ -21,13 +21,15 @@ _GET = Path(__file__).parents[2] / "tools" / "kube" / "get.sh"
 
 
 class Missing(Exception):
-    """There is no etcd on this machine, and no Go to build it."""
+    """There is no such binary on this machine, and no Go to build it."""
 
 
 @functools.cache
-def binary(name: str = "etcd") -> Path:
-    """Raises :class:`Missing`."""
-    got = subprocess.run(["sh", str(_GET), name], capture_output=True, text=True, check=False)
+def binary(name: str = "etcd", build: bool = True) -> Path:
+    """Raises :class:`Missing`; also when it would have to be built and `build` is off."""
+    got = subprocess.run(
+        ["sh", str(_GET), *([] if build else ["--built"]), name], capture_output=True, text=True, check=False
+    )
     if got.returncode == 3:
         raise Missing(got.stderr.strip())
     if got.returncode != 0:

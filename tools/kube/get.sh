@@ -1,12 +1,14 @@
 #!/bin/sh
 # get.sh NAME: prints the path of a binary that the tests run beside Quidditch. Built from its Go module the first time and kept
 # outside the clone; an etcd on PATH is taken instead if its version is good. Exits with 3 where there is neither the binary nor a Go
-# that can build it.
+# that can build it. get.sh --built NAME builds nothing: it exits with 3 where the binary is not there yet.
 set -eu
 cd "$(dirname "$0")"
 cache=${QUIDDITCH_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}}/quidditch/bin
 etcd_least="3 5 21"
 
+build=yes
+[ "${1:-}" != --built ] || { build=no; shift; }
 name=${1:-}
 flags="-s -w"
 case $name in
@@ -41,6 +43,10 @@ binary=$cache/$name-$sum
 if [ -x "$binary" ]; then
     echo "$binary"
     exit 0
+fi
+if [ $build = no ]; then
+    echo "$name is not built yet: make $name" >&2
+    exit 3
 fi
 if ! command -v go >/dev/null 2>&1; then
     instead=""
