@@ -7,19 +7,16 @@ python -m benchmarks.fanout --documents 20000 --seconds 1 --shape 'terms + avg'
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import platform
 import statistics
-import threading
 from dataclasses import dataclass, field
-from itertools import cycle
 from math import exp, log
 from pathlib import Path
 
 from tests.support.cluster import Running, until
 
-from benchmarks import load, shapes
+from benchmarks import health, load, shapes
 from benchmarks.__main__ import call
 from benchmarks.corpus import MAPPINGS, Corpus
 from benchmarks.corpus import load as load_corpus
@@ -36,30 +33,16 @@ SEARCHED = (
     "100 hits with _source",
 )
 CLIENTS = 8
-HEAVY = {
-    "size": 0,
-    "aggs": {
-        "d": {
-            "terms": {"field": "depends", "size": 10, "shard_size": 3000},
-            "aggs": {"m": {"cardinality": {"field": "maintainer"}}},
-        }
-    },
-}
-"""An aggregation that keeps a thread busy for a long time."""
-HEALTH = b"GET /_cluster/health HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
 
 @dataclass
 class Figures:
-    """Milliseconds (median) of one client and searches per second of eight, by shape and shards; `health`: p50 and p99 of
-    `_cluster/health` in milliseconds, idle and beside long aggregations.
-    """
+    """Milliseconds (median) of one client and searches per second of eight, by shape and shards."""
 
     corpus: str
     p50: dict[tuple[str, int], float] = field(default_factory=dict)
     rate: dict[tuple[str, int], float] = field(default_factory=dict)
-    heavy_ms: float = 0.0
-    health: dict[str, tuple[float, float]] = field(default_factory=dict)
+    calm: health.Figures = field(default_factory=health.Figures)
 
 
 def index_all(url: str, corpus: Corpus, shards: int) -> None:
@@ -79,34 +62,6 @@ def measure(url: str, bodies: dict[str, list[bytes]], seconds: float, figures: F
             figures.p50[name, shards] = statistics.median(load.latencies(url, requests, seconds)) * 1e3
             figures.rate[name, shards] = load.throughput(url, requests, CLIENTS, seconds)
             print(f"{name}: {shards} shards {figures.p50[name, shards]:.2f} ms", flush=True)
-
-
-def health(url: str, clients: int, seconds: float, figures: Figures) -> None:
-    """`_cluster/health` of an idle cluster and beside so many clients that ask for long aggregations, in turns."""
-    heavy = load.post(f"/fan{SHARDS[-1]}/_search?request_cache=false", json.dumps(HEAVY).encode())
-    figures.heavy_ms = statistics.median(load.latencies(url, [heavy], seconds)) * 1e3
-    taken: dict[str, list[float]] = {"idle": [], "beside long aggregations": []}
-    for _ in range(3):
-        taken["idle"] += load.latencies(url, [HEALTH], seconds)
-        stop = threading.Event()
-
-        def work(stop: threading.Event = stop) -> None:
-            connection = load.Connection(url)
-            for request in cycle([heavy]):
-                if stop.is_set():
-                    return
-                connection.ask(request)
-
-        threads = [threading.Thread(target=work) for _ in range(clients)]
-        for thread in threads:
-            thread.start()
-        taken["beside long aggregations"] += load.latencies(url, [HEALTH], seconds)
-        stop.set()
-        for thread in threads:
-            thread.join()
-    for name, times in taken.items():
-        times.sort()
-        figures.health[name] = times[len(times) // 2] * 1e3, times[int(len(times) * 0.99)] * 1e3
 
 
 _INTRODUCTION = """# Benchmarks: searches over several shards
@@ -135,18 +90,7 @@ def render(figures: Figures) -> str:
     mean = [_mean([figures.p50[name, shards] / figures.p50[name, 1] for name in names]) for shards in SHARDS[1:]]
     rates = [_mean([figures.rate[name, shards] / figures.rate[name, 1] for name in names]) for shards in SHARDS[1:]]
     lines.append(f"| geometric mean | | {' | '.join(mean)} | | {' | '.join(rates)} |")
-    (idle, idle_p99), (busy, busy_p99) = figures.health["idle"], figures.health["beside long aggregations"]
-    lines += [
-        "",
-        f"`_cluster/health` beside aggregations of {figures.heavy_ms:.0f} ms each, more of them than cores, on the same node:",
-        "",
-        "| | p50 ms | p99 ms |",
-        "|---|--:|--:|",
-        f"| idle | {idle:.2f} | {idle_p99:.2f} |",
-        f"| beside long aggregations | {busy:.2f} | {busy_p99:.2f} |",
-        f"| ratio | {busy / idle:.2f} | {busy_p99 / idle_p99:.2f} |",
-        "",
-    ]
+    lines += ["", *figures.calm.table(), ""]
     return "\n".join(lines)
 
 
@@ -170,7 +114,7 @@ def main() -> None:
         for shards in SHARDS:
             index_all(url, corpus, shards)
         measure(url, bodies, args.seconds, figures)
-        health(url, 2 * (os.cpu_count() or 1), args.seconds, figures)
+    figures.calm = health.measure(corpus, args.seconds)
     args.output.write_text(render(figures))
     print(render(figures))
 
