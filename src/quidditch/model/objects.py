@@ -145,6 +145,17 @@ class Succession(_Part, frozen=True):
     indices: dict[str, str] = {}
 
 
+class Asked(_Part, frozen=True):
+    """What a user wrote into the index's object in the store beside the control plane, where it is not word for word what the control plane
+    would write: to be carried out, refused, or carried out already. Only Kubernetes has such writers. None: not given, which of `settings`
+    and `mappings` means nothing of them. The versions are those of the index that were found beside it.
+    """
+
+    settings_version: int
+    mapping_version: int
+    fields: dict[str, Any] = {}
+
+
 class IndexSpec(_Part, frozen=True):
     """`settings` are flat with their `index.` prefix, scalars as text and lists as lists of text
     (`{"index.number_of_shards": "1"}`).
@@ -152,7 +163,8 @@ class IndexSpec(_Part, frozen=True):
     `mappings` is the canonical mapping, as `GET _mapping` shows it; in a store a big one is empty and
     `mapping_digest` names its parts. The versions count changes of that part.
     `data_stream` names the data stream that owns the index. `rollover` tells by alias when and why it was rolled over,
-    `takes_over` is what is still to be done of the rollover that made it, `makes_way` of what removes it.
+    `takes_over` is what is still to be done of the rollover that made it, `makes_way` of what removes it. `asked` is of a user who writes
+    into the store.
     `system` members of settings (uuid, creation_date, version.created) stand in `settings` too.
     """
 
@@ -171,6 +183,7 @@ class IndexSpec(_Part, frozen=True):
     takes_over: Handover | None = None
     makes_way: Succession | None = None
     mapping_digest: str = ""
+    asked: Asked | None = None
 
 
 class IndexStatus(_Part, frozen=True):
