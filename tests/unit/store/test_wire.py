@@ -1,4 +1,4 @@
-"""What the etcd store is generated from, and what it costs who does not use it."""
+"""What the etcd store is generated from, and what etcd and Kubernetes cost who does not use them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,10 @@ def test_the_generated_messages_are_those_of_the_proto_file(tmp_path: Path) -> N
         assert (tmp_path / (name + made)).read_text() == (SOURCES / (name + made)).read_text(), "run make protos"
 
 
-def test_an_embedded_node_does_not_import_grpc() -> None:
-    code = "import sys, quidditch.cli.main, quidditch.cli.run; print([m for m in ('grpc', 'google.protobuf') if m in sys.modules])"
+def test_an_embedded_node_imports_neither_grpc_nor_aiohttp() -> None:
+    code = (
+        "import sys, quidditch.cli.main, quidditch.cli.run; "
+        "print([m for m in ('grpc', 'google.protobuf', 'aiohttp') if m in sys.modules])"
+    )
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert ran.stdout.strip() == "[]"
