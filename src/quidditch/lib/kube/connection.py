@@ -8,6 +8,7 @@ was certainly not carried out: no connection, or 429. Otherwise the caller learn
 from __future__ import annotations
 
 import asyncio
+import io
 import random
 import socket
 import time
@@ -31,6 +32,7 @@ _CONNECT_SECONDS = 5.0
 _IDLE_SECONDS = 60.0
 _PAUSE_SECONDS = 0.1
 _PAUSE_MOST_SECONDS = 2.0
+_PIECES_BYTES = 256 * 1024
 _TROUBLE = (500, 502, 503, 504)
 _KEEPALIVE = (("TCP_KEEPIDLE", 10), ("TCP_KEEPINTVL", 3), ("TCP_KEEPCNT", 3), ("TCP_USER_TIMEOUT", 20_000))
 
@@ -171,7 +173,7 @@ class Connection:
             async with self._session(streams=False).request(
                 call.method,
                 self._url(call.path, call.query),
-                data=call.body,
+                data=_body(call.body),
                 headers=self._headers(credential, None if call.body is None else call.content_type),
                 timeout=timeout,
                 **arguments,
@@ -236,6 +238,11 @@ class Connection:
             else:
                 self._calls = known
         return known
+
+
+def _body(body: bytes | None) -> bytes | io.BytesIO | None:
+    """aiohttp sends a big one in pieces only if it comes as a file."""
+    return io.BytesIO(body) if body is not None and len(body) > _PIECES_BYTES else body
 
 
 def _socket(address: Any) -> socket.socket:
