@@ -247,22 +247,21 @@ def test_a_watch_brings_what_happens(run: Callable[[Test], None]) -> None:
     run(test)
 
 
-def test_bookmarks_come_and_a_watch_that_ends_goes_on(run: Callable[[Test], None]) -> None:
+def test_a_watch_that_the_server_ends_goes_on(run: Callable[[Test], None]) -> None:
     async def test(client: Client) -> None:
         version = (await client.list(MAPS)).resource_version
-        other = await client.create(MAPS, named("other"))
-        async with watching(client, version, minutes=(0.1, 0.1), fields="metadata.name=a") as events:
-            seen = [await anext(events)]
-            while len(seen) < 3 or seen[-1].type != "BEGUN":
-                seen.append(await anext(events))
-            assert {event.type for event in seen[1:-1]} == {"BOOKMARK"}
-            assert int(seen[-1].version) >= int(other["metadata"]["resourceVersion"])
+        async with watching(client, version, minutes=(0.02, 0.02)) as events:
+            begun = 0
+            while begun < 3:
+                begun += (await anext(events)).type == "BEGUN"
             await client.create(MAPS, named("a"))
-            assert await changes(events, 1) == [("ADDED", "a")]
+            assert [each for each in await changes(events, 1) if each[1] == "a"] == [("ADDED", "a")]
 
     run(test)
 
 
+# asyncio does not close a socket whose TLS handshake breaks off.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_a_watch_outlives_the_server() -> None:
     with ApiServer.temporary() as server:
 
