@@ -13,7 +13,7 @@ WORKERS ?= 3
 
 .DEFAULT_GOAL := help
 KUBE := etcd etcdctl etcdutl kube-apiserver kube-controller-manager kube-scheduler kubectl helm
-.PHONY: help run demo test test-rust test-python lint fmt compat bench bench-control bench-fanout bench-replication bench-failover chaos test-sim lock protos clean system etcd-if-possible kube-api-if-possible $(KUBE)
+.PHONY: help run demo test test-rust test-python lint fmt compat bench bench-control bench-fanout bench-replication bench-failover chaos test-sim lock protos clean system etcd-if-possible kube-api-if-possible kube-binaries kube-up kube-down test-kube $(KUBE)
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -24,13 +24,13 @@ run: $(VENV)/.kernel ## start a node on 127.0.0.1:9200 (ARGS='--http-port 9201' 
 demo: $(VENV)/.kernel ## index the documentation of this Python installation and search it
 	@exec $(BIN)/quidditch demo $(ARGS)
 
-test: test-rust test-python ## everything that must not break
+test: test-rust test-python ## everything that must not break (but what takes minutes: make test-kube)
 
 test-rust: system
 	cd kernel && cargo test --release --locked -p quidditch-core
 
 test-python: $(VENV)/.dev etcd-if-possible kube-api-if-possible
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder -m 'not slow' $(ARGS)
 
 lint: $(VENV)/.dev ## layers, types, style, stub drift, clippy
 	$(BIN)/ruff check src tests benchmarks tools kernel/python
@@ -77,6 +77,19 @@ $(KUBE):
 
 etcd-if-possible:
 	@sh tools/kube/get.sh etcd >/dev/null || [ $$? -eq 3 ]
+
+KUBE_CLUSTER := etcd kube-apiserver kube-controller-manager kube-scheduler kubectl helm
+kube-binaries:
+	@for name in $(KUBE_CLUSTER); do sh tools/kube/get.sh $$name >/dev/null || exit 1; done
+
+kube-up: $(VENV)/.dev kube-binaries ## a Kubernetes on this machine whose pods are processes (root; ARGS='--nodes 5 --zones a,b')
+	@$(BIN)/python -m tools.kube up $(ARGS)
+
+kube-down: ## end it and all that it started
+	@$(BIN)/python -m tools.kube down $(ARGS)
+
+test-kube: $(VENV)/.dev kube-binaries ## what needs a whole Kubernetes
+	$(BIN)/python -m pytest tests/kube $(ARGS)
 
 # Four minutes of building the first time; the other binaries of Kubernetes, two more, are for `make test-kube`.
 kube-api-if-possible:
