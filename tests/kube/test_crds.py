@@ -1,0 +1,140 @@
+"""The definitions on a real API server: what it takes, shows, refuses, and gives back as it was."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from quidditch.model import codec
+from quidditch.model.objects import Index
+from quidditch.store.kubernetes.resources import STORED, from_resource, to_resource
+from tests.support.kube import ApiServer
+from tests.unit.model.test_formats import FOLDER as FORMATS
+
+DEPLOY = Path(__file__).parents[2] / "deploy"
+SPACE = "crds-test"
+
+
+@pytest.fixture(scope="module")
+def server(kube_api: ApiServer) -> Iterator[ApiServer]:
+    kube_api.kubectl("apply", "-f", str(DEPLOY / "crds"))
+    kube_api.kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=60s")
+    kube_api.kubectl("create", "namespace", SPACE)
+    yield kube_api
+    kube_api.kubectl("delete", "namespace", SPACE, "--wait=false")
+
+
+def read(server: ApiServer, *args: str) -> Any:
+    return json.loads(server.kubectl("-n", SPACE, *args, "-o", "json"))
+
+
+def applied(server: ApiServer, tree: dict[str, Any], *args: str) -> str:
+    return server.kubectl("-n", SPACE, "apply", "-f", "-", *args, input=yaml.safe_dump(tree))
+
+
+def refused(server: ApiServer, tree: dict[str, Any]) -> str:
+    result = server.run_kubectl("-n", SPACE, "apply", "-f", "-", input=yaml.safe_dump(tree))
+    assert result.returncode != 0, result.stdout
+    return result.stderr
+
+
+def index(name: str, **spec: Any) -> dict[str, Any]:
+    return {"apiVersion": "quidditch.io/v1", "kind": "QuidditchIndex", "metadata": {"name": name}, "spec": spec}
+
+
+def test_all_definitions_are_structural(server: ApiServer) -> None:
+    found = read(server, "get", "crd")["items"]
+    assert {each["spec"]["names"]["kind"] for each in found} >= {each.kind for each in STORED} | {"QuidditchCluster"}
+    for each in found:
+        conditions = {condition["type"]: condition["status"] for condition in each["status"]["conditions"]}
+        assert conditions.get("NonStructuralSchema", "False") == "False", each["metadata"]["name"]
+        assert conditions["NamesAccepted"] == "True"
+
+
+@pytest.mark.parametrize("file", sorted(path.name for path in FORMATS.iterdir()))
+def test_no_object_loses_anything_on_the_way(server: ApiServer, file: str) -> None:
+    obj = codec.decode((FORMATS / file).read_bytes())
+    tree = to_resource(obj, SPACE)
+    tree["metadata"].pop("finalizers", None)
+    tree["metadata"].pop("uid", None)
+    made = json.loads(server.kubectl("create", "-f", "-", "-o", "json", input=json.dumps(tree)))
+    assert made["spec"] == json.loads(json.dumps(tree["spec"]))
+    back = from_resource(made)
+    assert back.spec == obj.spec
+    if not isinstance(obj, Index):
+        assert getattr(back, "status", None) == getattr(obj, "status", None)
+
+
+def test_kubectl_shows_what_people_look_for(server: ApiServer) -> None:
+    applied(server, index("shown", shards=3, replicas=1))
+    patch = json.dumps({"status": {"state": "ACTIVE", "health": "green", "shards": 3, "replicas": 1}})
+    server.kubectl("-n", SPACE, "patch", "qidx", "shown", "--type=merge", "--subresource=status", "-p", patch)
+    head, row = server.kubectl("-n", SPACE, "get", "quidditchindex", "shown").splitlines()
+    assert head.split() == ["NAME", "SHARDS", "STATE", "HEALTH", "AGE"]
+    assert row.split()[:4] == ["shown", "3", "ACTIVE", "green"]
+    wide = server.kubectl("-n", SPACE, "get", "qidx", "shown", "-o", "wide").splitlines()[0].split()
+    assert wide == ["NAME", "SHARDS", "STATE", "HEALTH", "READY", "REPLICAS", "AVAILABLE", "UUID", "AGE"]
+    assert "quidditchindex.quidditch.io/shown" in server.kubectl("-n", SPACE, "get", "quidditch", "-o", "name")
+
+
+def test_a_text_explains_each_field(server: ApiServer) -> None:
+    for kind in ("qc", "qidx", "qnode", "qalloc", "qrec"):
+        told = server.kubectl("explain", kind, "--recursive")
+        assert "spec" in told
+        assert "<no description>" not in server.kubectl("explain", f"{kind}.spec")
+    assert "cannot be changed" in server.kubectl("explain", "qidx.spec.shards")
+
+
+def test_the_number_of_shards_stays(server: ApiServer) -> None:
+    applied(server, index("stays", shards=3))
+    assert "the number of shards cannot be changed; reindex into an index with another" in refused(
+        server, index("stays", shards=5)
+    )
+    applied(server, index("stays", shards=3, replicas=2))
+
+
+@pytest.mark.parametrize(
+    ("spec", "named"),
+    [
+        ({"shards": 0}, "spec.shards"),
+        ({"shards": 1025}, "spec.shards"),
+        ({"replicas": -1}, "spec.replicas"),
+        ({"settings": "fast"}, "spec.settings"),
+        ({"shard": 1}, 'unknown field "spec.shard"'),
+    ],
+)
+def test_what_makes_no_sense_is_refused_by_name(server: ApiServer, spec: dict[str, Any], named: str) -> None:
+    assert named in refused(server, index("nonsense", **spec))
+
+
+def test_what_the_control_plane_carries_out_cannot_be_taken_out(server: ApiServer) -> None:
+    applied(server, index("kept", shards=1, control={"uuid": "u", "name": "kept"}))
+    patch = json.dumps([{"op": "remove", "path": "/spec/control"}])
+    result = server.run_kubectl("-n", SPACE, "patch", "qidx", "kept", "--type=json", "-p", patch)
+    assert "spec.control is the control plane's and cannot be taken out" in result.stderr
+
+
+def test_an_index_is_scaled(server: ApiServer) -> None:
+    applied(server, index("scaled", shards=1, replicas=1))
+    server.kubectl("-n", SPACE, "scale", "qidx", "scaled", "--replicas=4")
+    assert read(server, "get", "qidx", "scaled")["spec"]["replicas"] == 4
+
+
+@pytest.mark.parametrize("file", sorted(path.name for path in (DEPLOY / "examples").iterdir()))
+def test_the_examples_are_good(server: ApiServer, file: str) -> None:
+    told = server.kubectl("-n", SPACE, "apply", "--dry-run=server", "-f", str(DEPLOY / "examples" / file))
+    assert "created (server dry run)" in told
+
+
+def test_a_cluster_without_pools_is_refused(server: ApiServer) -> None:
+    tree = {"apiVersion": "quidditch.io/v1", "kind": "QuidditchCluster", "metadata": {"name": "c"}, "spec": {}}
+    assert "spec.nodePools" in refused(server, tree)
+    pool = {"name": "Hot", "replicas": 1}
+    assert "spec.nodePools[0].name" in refused(server, {**tree, "spec": {"nodePools": [pool]}})
+    mode = {"nodePools": [{**pool, "name": "hot"}], "controlPlane": {"mode": "paxos"}}
+    assert 'Unsupported value: "paxos"' in refused(server, {**tree, "spec": mode})
