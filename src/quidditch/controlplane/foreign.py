@@ -62,12 +62,12 @@ class Foreign:
         while self._events:
             event = self._events.popleft()
             obj = cast(Object, event.object)
-            if writer.is_own(obj, event.version) or isinstance(obj, MappingPart):
+            if writer.is_own(obj) or isinstance(obj, MappingPart):
                 continue
             known = state.objects(obj.kind).get(obj.key)
             if event.type == "deleted":
                 if known is not None and known.metadata.uid == obj.metadata.uid:
                     changes.append(Deleted(obj.kind, obj.key))
-            elif known is None or known.metadata.resource_version != event.version:
+            elif known is None or known.metadata.resource_version != obj.metadata.resource_version:
                 changes.append(await overflow.fetch(self._store, obj) if isinstance(obj, Index) else obj)
         return changes

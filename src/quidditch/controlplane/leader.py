@@ -259,7 +259,7 @@ class Leader:
         """Reads everything anew, starts a new watch from there, and brings the objects in order."""
         self._foreign.end()
         listing = await self._store.list()
-        state = ClusterState().apply(overflow.join_all(listing.objects), _number(listing.version))
+        state = ClusterState().apply(overflow.join_all(listing.objects), _newest(listing))
         self._executing = []
         if self._writer is not None:
             self._writer.forget()
@@ -469,6 +469,11 @@ class Leader:
 def _applied(state: ClusterState, changes: Sequence[Change]) -> ClusterState:
     versions = [_number(change.metadata.resource_version) for change in changes if not isinstance(change, Deleted)]
     return state.apply(changes, max([state.version + 1, *versions]))
+
+
+def _newest(listing: api.Listing) -> int:
+    """The number of a version that may be none: a store of several parts has several."""
+    return max(_number(listing.version), *(_number(obj.metadata.resource_version) for obj in listing.objects), 0)
 
 
 def _number(version: str) -> int:

@@ -40,9 +40,9 @@ class Writer:
         self._own: set[tuple[str, str, str]] = set()
         self.parts = Parts()
 
-    def is_own(self, obj: Object, version: str) -> bool:
+    def is_own(self, obj: Object) -> bool:
         """Whether this leader wrote it, asked once for each event. A deletion at once is not known again: it has no version."""
-        key = (obj.kind, obj.metadata.name, version)
+        key = (obj.kind, obj.metadata.name, obj.metadata.resource_version)
         own = key in self._own
         self._own.discard(key)
         return own

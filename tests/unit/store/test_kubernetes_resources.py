@@ -119,6 +119,7 @@ def test_a_change_over_rest_is_written_over_a_users_words() -> None:
     settings = {**asked.spec.settings, "index.number_of_replicas": "3"}
     other = replace(asked, spec=replace(asked.spec, settings=settings, settings_version=2))
     assert shown(other)["replicas"] == 3
+    assert pending(other.spec) is None  # the last change that was accepted counts
     assert pending(from_resource(to_resource(other, "space")).spec) is None  # type: ignore[arg-type,union-attr]
 
 

@@ -61,7 +61,7 @@ def pending(spec: IndexSpec) -> Tree | None:
     """The user's fields where they mean something else than what is carried out; None where nothing is to be done."""
     if spec.asked is None:
         return None
-    fields = spec.asked.fields
+    fields = _fields(spec)
     return None if _same_settings(spec, fields) and _same_mappings(spec, fields) else fields
 
 
