@@ -9,9 +9,12 @@ from typing import Any
 
 import pytest
 import yaml
+from msgspec.structs import replace
 
+from quidditch.controlplane.core.names import check_index_name
 from quidditch.model import codec
-from quidditch.model.objects import Index
+from quidditch.model.errors import ApiError
+from quidditch.model.objects import Index, Metadata, NamedSpec, Node, NodeSpec, NodeStatus, Pipeline
 from quidditch.store.kubernetes.resources import STORED, from_resource, to_resource
 from tests.support.kube import ApiServer
 from tests.unit.model.test_formats import FOLDER as FORMATS
@@ -70,6 +73,22 @@ def test_no_object_loses_anything_on_the_way(server: ApiServer, file: str) -> No
         assert getattr(back, "status", None) == getattr(obj, "status", None)
 
 
+@pytest.mark.parametrize(
+    "word", [2**64 - 1, 1.0, 1e300, 0.1, -(2**63), None, "", "\u2028<>&\U0001f600", {"": []}], ids=repr
+)
+def test_words_of_users_come_back_as_they_were(server: ApiServer, word: Any) -> None:
+    """Go's JSON has other numbers than Python's."""
+    base = codec.decode((FORMATS / "v1-index.json").read_bytes())
+    assert isinstance(base, Index)
+    meta = Metadata(name="word")
+    mapping = {"_meta": {"word": word, "words": [word, {"word": word}]}}
+    pipeline = Pipeline(metadata=meta, spec=NamedSpec(name="word", body={"word": word, "words": [word]}))
+    for obj in (replace(base, metadata=meta, spec=replace(base.spec, mappings=mapping)), pipeline):
+        made = server.kubectl("create", "-f", "-", "-o", "json", input=json.dumps(to_resource(obj, SPACE)))
+        server.kubectl("-n", SPACE, "delete", "-f", "-", input=made)
+        assert repr(from_resource(json.loads(made)).spec) == repr(obj.spec)
+
+
 def test_kubectl_shows_what_people_look_for(server: ApiServer) -> None:
     applied(server, index("shown", shards=3, replicas=1))
     patch = json.dumps({"status": {"state": "ACTIVE", "health": "green", "shards": 3, "replicas": 1}})
@@ -96,6 +115,70 @@ def test_the_number_of_shards_stays(server: ApiServer) -> None:
         server, index("stays", shards=5)
     )
     applied(server, index("stays", shards=3, replicas=2))
+
+
+def patched(server: ApiServer, name: str, patch: Any, *, status: bool = False) -> str:
+    """What the API server says against it, if anything."""
+    args = ["--subresource=status"] if status else []
+    args += ["--type=merge", "-p", json.dumps(patch)]
+    return server.run_kubectl("-n", SPACE, "patch", "qidx", name, *args).stderr
+
+
+def test_the_number_of_shards_is_not_changed_by_taking_it_out_first(server: ApiServer) -> None:
+    applied(server, index("around", shards=3))
+    assert patched(server, "around", {"status": {"shards": 3}}, status=True) == ""
+    assert patched(server, "around", {"spec": {"shards": None}}) == ""
+    assert "spec.shards" in patched(server, "around", {"spec": {"shards": 5}})
+    assert patched(server, "around", {"spec": {"shards": 3}}) == ""
+
+
+def test_the_control_plane_may_always_write_the_number_that_there_is(server: ApiServer) -> None:
+    applied(server, index("corrected"))
+    assert patched(server, "corrected", {"spec": {"shards": 5}}) == ""
+    assert patched(server, "corrected", {"status": {"shards": 3}}, status=True) == ""
+    assert patched(server, "corrected", {"status": {"replicas": 1}}, status=True) == ""
+    assert patched(server, "corrected", {"spec": {"shards": 3}}) == ""
+
+
+@pytest.mark.parametrize(
+    "name", ["Products", "_products", "-products", "+p", "a b", 'a"b', "a*", "a\\b", "a|b", "a?", "a#", "a:b", "a,b"]
+)
+def test_a_bad_name_is_refused_with_the_words_of_rest(server: ApiServer, name: str) -> None:
+    with pytest.raises(ApiError) as caught:
+        check_index_name(name)
+    # The path of kubectl's first look at what is there would not hold some of these names.
+    told = server.run_kubectl("-n", SPACE, "create", "-f", "-", input=json.dumps(index(name)))
+    assert told.returncode != 0
+    assert caught.value.reason in told.stderr
+
+
+def test_volumes_only_grow(server: ApiServer) -> None:
+    def cluster(size: str) -> dict[str, Any]:
+        pool = {"name": "hot", "replicas": 1, "storage": {"size": size}}
+        head = {"apiVersion": "quidditch.io/v1", "kind": "QuidditchCluster", "metadata": {"name": "grows"}}
+        return {**head, "spec": {"nodePools": [pool]}}
+
+    applied(server, cluster("1000Mi"))
+    applied(server, cluster("1Gi"))
+    assert "a volume cannot shrink" in refused(server, cluster("1000Mi"))
+    for size in ("big", "0", "-1Gi"):
+        assert "must be a size, such as 100Gi" in refused(server, cluster(size))
+
+
+def test_nodes_show_how_the_control_plane_finds_them(server: ApiServer) -> None:
+    spec = NodeSpec(id="N1", name="one", roles=("data",), attributes={"tier": "hot"})
+    sick = NodeStatus(health="UNHEALTHY", reason="gone")
+    for node in (
+        Node(metadata=Metadata(name="well"), spec=spec),
+        Node(metadata=Metadata(name="sick"), spec=spec, status=sick),
+    ):
+        server.kubectl("create", "-f", "-", input=json.dumps(to_resource(node, SPACE)))
+    patch = json.dumps({"status": {"allocatedShards": 8}})
+    server.kubectl("-n", SPACE, "patch", "qnode", "well", "--type=merge", "--subresource=status", "-p", patch)
+    head, well, sick_row = server.kubectl("-n", SPACE, "get", "qnode", "well", "sick").splitlines()
+    assert head.split() == ["NAME", "NODE", "ROLES", "TIER", "STATE", "SHARDS", "AGE"]
+    assert well.split()[:-1] == ["well", "one", '["data"]', "hot", "HEALTHY", "8"]
+    assert sick_row.split()[:-1] == ["sick", "one", '["data"]', "hot", "UNHEALTHY"]
 
 
 @pytest.mark.parametrize(

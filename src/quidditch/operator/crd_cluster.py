@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 import msgspec
 
+from quidditch.operator import rules
 from quidditch.operator.crd_index import Condition
 from quidditch.operator.schema import described as d
 
@@ -15,7 +16,14 @@ Mode: TypeAlias = Literal["auto", "embedded", "raft", "k8s", "hybrid"]
 
 
 class Storage(msgspec.Struct, rename="camel"):
-    size: Annotated[str, d("Size of the volume of each node, such as 100Gi. It can grow.")]
+    size: Annotated[
+        str,
+        d(
+            "Size of the volume of each node, such as 100Gi. It can grow.",
+            maxLength=32,
+            **{"x-kubernetes-validations": [rules.QUANTITY, rules.GROWS]},
+        ),
+    ]
     storage_class_name: Annotated[str, d("The storage class; empty for the default one.")] = ""
 
 
@@ -73,7 +81,7 @@ class Zones(msgspec.Struct, rename="camel"):
 
 
 class ClusterSpec(msgspec.Struct, rename="camel"):
-    node_pools: Annotated[list[NodePool], d("The nodes that hold data.", minItems=1, **_BY_NAME)]
+    node_pools: Annotated[list[NodePool], d("The nodes that hold data.", minItems=1, maxItems=64, **_BY_NAME)]
     version: Annotated[str, d("The version of Quidditch to run; empty for the operator's own.")] = ""
     image: Annotated[str, d("The image of the containers; empty for that of the version.")] = ""
     coordinators: Annotated[Coordinators | None, d("Nodes that take requests and hold nothing.")] = None

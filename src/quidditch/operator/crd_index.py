@@ -9,7 +9,6 @@ import msgspec
 from quidditch.operator.schema import described as d
 
 _TABLE = {"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"]}
-_IMMUTABLE = "the number of shards cannot be changed; reindex into an index with another"
 
 
 class Condition(msgspec.Struct, rename="camel"):
@@ -36,7 +35,6 @@ class IndexSpec(msgspec.Struct, rename="camel"):
             "Number of primary shards; one by default. It cannot be changed.",
             minimum=1,
             maximum=1024,
-            **{"x-kubernetes-validations": [{"rule": "self == oldSelf", "message": _IMMUTABLE}]},
         ),
     ] = None
     replicas: Annotated[int | None, d("Copies of each shard besides the primary; one by default.", minimum=0)] = None

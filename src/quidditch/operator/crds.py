@@ -10,7 +10,7 @@ import yaml
 
 from quidditch.lib.kube.resource import ResourceType
 from quidditch.model import objects
-from quidditch.operator import crd_cluster, crd_index, schema
+from quidditch.operator import crd_cluster, crd_index, rules, schema
 from quidditch.operator.schema import Schema, free
 from quidditch.store.kubernetes import resources
 
@@ -39,7 +39,7 @@ def definition(
     columns: Sequence[Schema],
     *,
     scale: Mapping[str, str] | None = None,
-    rules: Sequence[Mapping[str, str]] = (),
+    checks: Sequence[rules.Rule] = (),
 ) -> Schema:
     names = {
         "kind": resource.kind,
@@ -55,8 +55,8 @@ def definition(
         "required": ["spec"],
         "properties": {"spec": {**spec, "description": f"What a {resource.kind} shall be."}, "status": status},
     }
-    if rules:
-        root["x-kubernetes-validations"] = [dict(rule) for rule in rules]
+    if checks:
+        root["x-kubernetes-validations"] = [dict(rule) for rule in checks]
     version = {
         "name": resource.version,
         "served": True,
@@ -120,12 +120,7 @@ def _index() -> Schema:
             column("UUID", ".spec.control.uuid", wide=True),
         ],
         scale={"specReplicasPath": ".spec.replicas", "statusReplicasPath": ".status.replicas"},
-        rules=[
-            {
-                "rule": "!has(oldSelf.spec.control) || has(self.spec.control)",
-                "message": "spec.control is the control plane's and cannot be taken out",
-            }
-        ],
+        checks=[rules.name_rule(), rules.SHARDS_STAY, rules.CONTROL_STAYS],
     )
 
 
@@ -144,10 +139,10 @@ def _node() -> Schema:
         {**schema.of(crd_index.NodeView), "description": "What is known of the node."},
         [
             column("Node", ".spec.name"),
+            column("Roles", ".spec.roles"),
+            column("Tier", ".spec.attributes.tier"),
             column("State", ".spec.found.health"),
             column("Shards", ".status.allocatedShards", "integer"),
-            column("Roles", ".spec.roles"),
-            column("Tier", ".spec.attributes.tier", wide=True),
             column("Zone", ".spec.attributes.zone", wide=True),
             column("Address", ".spec.transportAddress", wide=True),
             column("Version", ".spec.version", wide=True),

@@ -63,6 +63,16 @@ def test_bodies_that_users_wrote_come_back(body: dict[str, Any]) -> None:
     assert through(Settings(metadata=META, spec=SettingsSpec(persistent=body))).spec.persistent == body  # type: ignore[union-attr]
 
 
+@pytest.mark.parametrize("word", [2**64 - 1, 1.0, None])
+def test_a_mapping_that_the_api_server_would_change_is_written_as_text(word: Any) -> None:
+    made = states.index("products")
+    made = replace(made, spec=replace(made.spec, mappings={"_meta": {"word": word}}))
+    control = to_resource(made, "space")["spec"]["control"]
+    assert set(control) == {"format", "name", "uuid", "text"}
+    assert (control["name"], control["uuid"]) == (made.name, made.uuid)
+    assert repr(through(made).spec) == repr(made.spec)
+
+
 def test_a_newer_format_is_refused() -> None:
     tree = to_resource(states.index("a"), "space")
     tree["spec"]["control"]["format"] = 99

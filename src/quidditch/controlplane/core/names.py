@@ -6,7 +6,7 @@ from quidditch.model.errors import ApiError
 from quidditch.model.expressions import invalid_index_name
 from quidditch.model.state import ClusterState
 
-_FORBIDDEN = ' "*\\<|,>/?'
+FORBIDDEN = ' "*\\<|,>/?'
 _FORBIDDEN_TEXT = '[ , ", *, \\, <, |, ,, >, /, ?]'
 _MAX_BYTES = 255
 
@@ -15,7 +15,7 @@ def name_problem(name: str) -> str | None:
     """What is wrong with an index or alias name; None if nothing is."""
     if not name:
         return "must not be empty"
-    if any(char in _FORBIDDEN for char in name):
+    if any(char in FORBIDDEN for char in name):
         return f"must not contain the following characters {_FORBIDDEN_TEXT}"
     if "#" in name:
         return "must not contain '#'"
@@ -31,11 +31,15 @@ def name_problem(name: str) -> str | None:
     return None
 
 
+def index_name_problem(name: str) -> str | None:
+    """What is wrong with an index name; None if nothing is."""
+    problem = name_problem(name)
+    return "must be lowercase" if problem is None and name.lower() != name else problem
+
+
 def check_index_name(name: str) -> None:
     """Raises invalid_index_name_exception."""
-    problem = name_problem(name)
-    if problem is None and name.lower() != name:
-        problem = "must be lowercase"
+    problem = index_name_problem(name)
     if problem is not None:
         raise invalid_index_name(name, problem)
 

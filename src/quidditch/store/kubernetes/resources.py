@@ -15,7 +15,7 @@ from msgspec.structs import replace
 
 from quidditch.lib.kube.resource import ResourceType
 from quidditch.model.codec import FORMAT, FormatError
-from quidditch.model.objects import KINDS, Index, IndexStatus, Metadata, Object
+from quidditch.model.objects import KINDS, Index, IndexStatus, Metadata, Node, Object
 from quidditch.store.kubernetes import index_resource
 
 GROUP, VERSION = "quidditch.io", "v1"
@@ -73,8 +73,7 @@ def from_resource(tree: Mapping[str, Any]) -> Object:
         spec = tree["spec"]
         if tree["kind"] == INDICES.kind:
             _readable(spec["control"])
-            control = {key: value for key, value in spec["control"].items() if key != "format"}
-            read = index_resource.read_spec({**spec, "control": control})
+            read = index_resource.read_spec({**spec, "control": _control(spec["control"])})
             return Index(metadata=_read_metadata(tree, "Index"), spec=read, status=IndexStatus())
         _readable(spec)
         kind = _OBJECTS.get(tree["kind"]) or spec["kind"]
@@ -88,10 +87,16 @@ def from_resource(tree: Mapping[str, Any]) -> Object:
 def _spec(obj: Object) -> Tree:
     if isinstance(obj, Index):
         spec = index_resource.spec_tree(obj.spec)
-        return {**spec, "control": {"format": FORMAT, **spec["control"]}}
+        control = spec["control"]
+        kept = (
+            control if _keeps(control) else {"name": obj.name, "uuid": obj.uuid, "text": orjson.dumps(control).decode()}
+        )
+        return {**spec, "control": {"format": FORMAT, **kept}}
     body = {key: value for key, value in msgspec.to_builtins(obj).items() if key not in ("kind", "metadata")}
     if obj.kind in _OWN:
         found = {"found": body["status"]} if "status" in body else {}
+        if isinstance(obj, Node):
+            found = {"found": {"health": obj.status.health, **body.get("status", {})}}
         return {"format": FORMAT, **body["spec"], **found}
     shown = {"body": body} if _keeps(body) else {"text": orjson.dumps(body).decode()}
     return {"format": FORMAT, "kind": obj.kind, **shown}
@@ -106,6 +111,12 @@ def _own_body(spec: Mapping[str, Any]) -> Tree:
 def _record_body(spec: Mapping[str, Any]) -> Tree:
     body: Tree = orjson.loads(spec["text"]) if "text" in spec else spec.get("body", {})
     return body
+
+
+def _control(control: Mapping[str, Any]) -> Tree:
+    tree: Tree = orjson.loads(control["text"]) if "text" in control else dict(control)
+    tree.pop("format", None)
+    return tree
 
 
 def _metadata(obj: Object, namespace: str) -> Tree:
@@ -142,11 +153,13 @@ _INT64 = 2**63
 
 
 def _keeps(value: Any) -> bool:
-    """Whether the API server gives the JSON back as it is: it has integers of 64 bits only, and drops what is null."""
+    """Whether the API server and kubectl give the JSON back as it is: they have integers of 64 bits only, write 1.0 as 1, and take null for
+    a field that is not there.
+    """
     if isinstance(value, Mapping):
         return all(_keeps(each) for each in value.values())
     if isinstance(value, list | tuple):
         return all(_keeps(each) for each in value)
     if isinstance(value, int):
         return -_INT64 <= value < _INT64
-    return value is not None and not (isinstance(value, float) and value.is_integer() and abs(value) >= 1e15)
+    return value is not None and not (isinstance(value, float) and value.is_integer())
