@@ -187,20 +187,49 @@ def test_pod_security_restricted_is_enforced(namespace: Namespace) -> None:
     assert refused.returncode != 0
     assert 'violates PodSecurity "restricted:latest"' in refused.stderr
     context = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}, "readOnlyRootFilesystem": True}
-    strict = {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}}
-    script = "echo > /file || echo read only"
-    made = pod(
-        "strict",
-        "sh",
-        "-c",
-        script,
-        container={"securityContext": context},
-        securityContext=strict,
-        restartPolicy="Never",
-    )
+    strict = {"runAsNonRoot": True, "runAsUser": 1234, "fsGroup": 4321, "seccompProfile": {"type": "RuntimeDefault"}}
+    namespace("create", "secret", "generic", "hidden", "--from-literal=word=xyzzy")
+    mounts = [{"name": "hidden", "mountPath": "/hidden"}, {"name": "work", "mountPath": "/opt/here"}]
+    volumes = [
+        {"name": "hidden", "secret": {"secretName": "hidden", "defaultMode": 0o400}},
+        {"name": "work", "emptyDir": {}},
+    ]
+    script = """
+import os
+print(os.getuid(), os.getgroups(), open("/hidden/word").read(), flush=True)
+open("/opt/here/file", "w")
+open("/file", "w")
+"""
+    container = {"securityContext": context, "volumeMounts": mounts}
+    spec = {"securityContext": strict, "volumes": volumes, "restartPolicy": "Never"}
+    namespace.apply(pod("strict", "python", "-c", script, container=container, **spec))
+    assert namespace.ended("strict") == "Failed"
+    assert namespace.log("strict").splitlines()[0] == "1234 [4321] xyzzy"
+    assert "Read-only file system: '/file'" in namespace.log("strict").splitlines()[-1]
+
+
+def test_a_pod_that_must_not_be_root_is_not_started_as_root(namespace: Namespace) -> None:
+    namespace.apply(pod("root", *SLEEP, securityContext={"runAsNonRoot": True}))
+
+    def waits() -> str:
+        state = namespace.pod("root").get("containerStatuses", [{}])[0].get("state", {})
+        return str(state.get("waiting", {}).get("message", ""))
+
+    assert until(waits, "a message") == "container has runAsNonRoot and image will run as root"
+
+
+def test_quidditch_is_an_image(namespace: Namespace) -> None:
+    ask = ["python3", "-c", "import urllib.request; urllib.request.urlopen('http://127.0.0.1:9200')"]
+    container = {
+        "args": ["run", "--data-dir", "/var/lib/quidditch"],
+        "readinessProbe": {"exec": {"command": ask}, "periodSeconds": 1, "timeoutSeconds": 10},
+        "volumeMounts": [{"name": "data", "mountPath": "/var/lib/quidditch"}],
+    }
+    strict = {"runAsNonRoot": True}
+    made = pod("search", image="ghcr.io/quidditch/quidditch:0.1.0", container=container, securityContext=strict)
+    made["spec"]["volumes"] = [{"name": "data", "emptyDir": {}}]
     namespace.apply(made)
-    assert namespace.ended("strict") == "Succeeded"
-    assert namespace.log("strict").splitlines()[-1] == "read only"
+    until(lambda: namespace.ready("search"), "it is ready")
 
 
 def test_pods_reach_one_another_on_the_same_port(namespace: Namespace) -> None:

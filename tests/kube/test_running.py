@@ -33,7 +33,7 @@ def test_nothing_is_left_of_a_cluster_whose_supervisor_was_killed(kube: Running,
     try:
         running.start(["--nodes", "1"], with_parent=True)
         namespace = Namespace(running, "leftovers")
-        namespace.apply(pod("asleep", "sleep", "infinity"))
+        namespace.apply(pod("asleep", "sleep", "infinity", securityContext={"runAsUser": 1234}))
         until(lambda: namespace.ready("asleep"), "the pod is ready")
         (process,) = running.pids("leftovers", "asleep").values()
         since = started(process)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from tools.kube.api import Thing
 from tools.kube.kubelet.probes import Threshold, ask
 from tools.kube.kubelet.sandbox import Running
-from tools.kube.kubelet.spec import NotYet, command, environment
+from tools.kube.kubelet.spec import NotYet, command, environment, user
 from tools.kube.kubelet.status import Container, now, restarts
 
 if TYPE_CHECKING:
@@ -147,7 +147,8 @@ class Keeper:
         sandbox = pod.sandbox
         assert sandbox is not None
         api = {"KUBERNETES_SERVICE_HOST": pod.host.network.kubernetes, "KUBERNETES_SERVICE_PORT": "443"}
-        basis = {"HOME": "/root", "HOSTNAME": sandbox.hostname, **image.environment, **api}
+        runs_as = user(pod.pod, spec, image)
+        basis = {"HOME": "/" if runs_as.uid else "/root", "HOSTNAME": sandbox.hostname, **image.environment, **api}
         namespace = pod.namespace
         own = environment(
             pod.as_it_runs(),
@@ -163,6 +164,7 @@ class Keeper:
             pod.volumes.mounts(pod.pod, spec, self._variables),
             work=spec.get("workingDir", "/"),
             read_only=bool(spec.get("securityContext", {}).get("readOnlyRootFilesystem")),
+            user=runs_as,
             log=pod.logs / f"{spec['name']}.log",
         )
         self._running = running

@@ -15,11 +15,12 @@ import yaml
 
 @dataclass(frozen=True)
 class Image:
-    """What `ENTRYPOINT`, `CMD` and `ENV` of a Dockerfile say."""
+    """What `ENTRYPOINT`, `CMD`, `ENV` and `USER` of a Dockerfile say."""
 
     entrypoint: tuple[str, ...] = ()
     command: tuple[str, ...] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
+    user: int = 0
 
 
 def repository(reference: str) -> str:
@@ -29,12 +30,12 @@ def repository(reference: str) -> str:
 
 def table(extra: Path | None = None) -> dict[str, Image]:
     """The images that are there: of Python's own environment, of this machine, and what a YAML file adds as
-    `name: {entrypoint: [...], command: [...], environment: {...}}`."""
+    `name: {entrypoint: [...], command: [...], environment: {...}, user: 0}`."""
     scripts = str(Path(sys.executable).parent)
     path = {"PATH": f"{scripts}:{os.environ.get('PATH', os.defpath)}"}
     shell = shutil.which("sh") or "/bin/sh"
     images = {
-        "quidditch": Image((str(Path(scripts) / "quidditch"),), (), path),
+        "quidditch": Image((str(Path(scripts) / "quidditch"),), (), path, 65532),
         "python": Image((), (sys.executable,), path),
         "busybox": Image((), (shell,), path),
     }
@@ -42,5 +43,7 @@ def table(extra: Path | None = None) -> dict[str, Image]:
         loaded: dict[str, Any] = yaml.safe_load(extra.read_text()) or {}
         for name, body in loaded.items():
             environment = path | body.get("environment", {})
-            images[name] = Image(tuple(body.get("entrypoint", ())), tuple(body.get("command", ())), environment)
+            images[name] = Image(
+                tuple(body.get("entrypoint", ())), tuple(body.get("command", ())), environment, body.get("user", 0)
+            )
     return images

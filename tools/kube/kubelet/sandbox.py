@@ -35,6 +35,24 @@ class Mount:
     read_only: bool = False
 
 
+@dataclass(frozen=True)
+class User:
+    """Whom a container's processes run as."""
+
+    uid: int = 0
+    gid: int = 0
+    groups: tuple[int, ...] = ()
+    no_new_privileges: bool = False
+
+    def command(self) -> list[str]:
+        """What a command is begun with, to be run as this user. A change of the user forgets whose death ends it."""
+        if self == User():
+            return []
+        groups = ["--groups", ",".join(map(str, self.groups))] if self.groups else ["--clear-groups"]
+        more = ["--no-new-privs"] if self.no_new_privileges else []
+        return ["setpriv", f"--reuid={self.uid}", f"--regid={self.gid}", *groups, *more, "--pdeathsig", "KILL", "--"]
+
+
 class Sandbox:
     """The network, host name and folder that the containers of a pod share."""
 
@@ -79,13 +97,14 @@ class Sandbox:
         *,
         work: str = "/",
         read_only: bool = False,
+        user: User = User(),
         log: Path,
     ) -> Running:
         """Starts a container. Raises OSError."""
         root = self.folder / "roots" / name
         root.mkdir(parents=True, exist_ok=True)
         script = self.folder / f"{name}.sh"
-        script.write_text(_script(root, self.folder / "etc", mounts, command, work, read_only))
+        script.write_text(_script(root, self.folder / "etc", mounts, command, work, read_only, user))
         outer = [*_WITH_PARENT, "--", "nsenter", "-t", str(self.pid), "--net", "--ipc", "--uts"]
         outer += ["unshare", "--mount", "--propagation", "private", "--pid", "sh", "-c", _FIRST, "sh", str(script)]
         with log.open("ab") as out:
@@ -97,7 +116,7 @@ class Sandbox:
                 env=dict(environment),
                 start_new_session=True,
             )
-        running = Running(process)
+        running = Running(process, user)
         await running.begun()
         return running
 
@@ -105,8 +124,9 @@ class Sandbox:
 class Running:
     """A container's process."""
 
-    def __init__(self, process: asyncio.subprocess.Process) -> None:
+    def __init__(self, process: asyncio.subprocess.Process, user: User) -> None:
         self._process = process
+        self._user = user
         self.pid = 0
 
     async def begun(self) -> None:
@@ -167,11 +187,16 @@ def _child(pid: int) -> int:
     return 0
 
 
-def _script(root: Path, etc: Path, mounts: Sequence[Mount], command: Sequence[str], work: str, read_only: bool) -> str:
+def _script(
+    root: Path, etc: Path, mounts: Sequence[Mount], command: Sequence[str], work: str, read_only: bool, user: User
+) -> str:
     quoted = shlex.quote
     base, inside = quoted(str(root)), quoted(str(root / "root"))
     lines = ["set -e", f"mount -t tmpfs -o mode=755 none {base}", f"mkdir {base}/upper {base}/work {inside}"]
     lines.append(f"mount -t overlay -o lowerdir=/,upperdir={base}/upper,workdir={base}/work none {inside}")
+    if user.uid:
+        # Programs may lie in somebody's home, which only the copy in the overlay lets others pass.
+        lines += [f"chmod a+x {inside}{quoted(path)}" for path in _ways()]
     lines += [f"mount --bind {quoted(path)} {inside}{quoted(path)}" for path in _disks()]
     if not any(path.startswith("/tmp/") for path in (sys.prefix, str(Path(__file__)))):
         lines.append(f"mount -t tmpfs -o mode=1777 none {inside}/tmp")
@@ -188,8 +213,8 @@ def _script(root: Path, etc: Path, mounts: Sequence[Mount], command: Sequence[st
     lines.append(f"mkdir -p {inside}{quoted(os.path.realpath(work))}")
     if read_only:
         lines.append(f"mount -o remount,bind,ro {inside}")
-    words = " ".join(quoted(word) for word in command)
-    lines.append(f"exec chroot {inside} env -C {quoted(work)} -- {words}")
+    words = " ".join(quoted(word) for word in [*user.command(), "env", "-C", work, "--", *command])
+    lines.append(f"exec chroot {inside} {words}")
     return "\n".join(lines) + "\n"
 
 
@@ -202,6 +227,12 @@ def _bind(mount: Mount, inside: str) -> list[str]:
         make = f"mkdir -p {inside}{shlex.quote(os.path.dirname(path))} && : >> {target}"
     bound = [make, f"mount --bind {source} {target}"]
     return [*bound, f"mount -o remount,bind,ro {target}"] if mount.read_only else bound
+
+
+def _ways() -> list[str]:
+    """The folders above this Python and this code."""
+    ends = (Path(sys.prefix), Path(sys.base_prefix).resolve(), Path(__file__).resolve())
+    return sorted({str(folder) for end in ends for folder in end.parents if folder != Path("/")})
 
 
 def _disks() -> list[str]:

@@ -9,6 +9,7 @@ from decimal import ROUND_CEILING, Decimal
 from typing import Any
 
 from tools.kube.kubelet.images import Image
+from tools.kube.kubelet.sandbox import User
 
 Thing = dict[str, Any]
 _REFERENCE = re.compile(r"\$(\$|\([A-Za-z_.-][A-Za-z0-9_.-]*\))")
@@ -154,6 +155,19 @@ def command(container: Thing, image: Image, variables: Mapping[str, str]) -> lis
         args = list(image.command) if entry is None else []
     given = [expand(part, variables) for part in [*(entry or []), *args]]
     return given if entry is not None else [*image.entrypoint, *given]
+
+
+def user(pod: Thing, container: Thing, image: Image) -> User:
+    """Whom it runs as. Raises :class:`NotYet` where that would be root and must not."""
+    of_pod: Thing = pod["spec"].get("securityContext", {})
+    context = of_pod | container.get("securityContext", {})
+    uid = context.get("runAsUser", image.user)
+    if uid == 0 and context.get("runAsNonRoot"):
+        why = "container's runAsUser breaks non-root policy" if "runAsUser" in context else ""
+        raise NotYet("CreateContainerConfigError", why or "container has runAsNonRoot and image will run as root")
+    groups = {*of_pod.get("supplementalGroups", []), *([of_pod["fsGroup"]] if "fsGroup" in of_pod else [])}
+    gid = context.get("runAsGroup", image.user if uid == image.user else 0)
+    return User(uid, gid, tuple(sorted(groups)), context.get("allowPrivilegeEscalation") is False)
 
 
 def port(container: Thing, named: str | int) -> int:

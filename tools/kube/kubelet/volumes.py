@@ -29,10 +29,11 @@ class Volumes:
 
     async def prepare(self, pod: Thing) -> None:
         """Makes them, or brings them up to date. Raises :class:`NotYet`."""
+        group = pod["spec"].get("securityContext", {}).get("fsGroup")
         for volume in pod["spec"].get("volumes", []):
             files = await self._files(pod, volume)
             if files is not None:
-                write(self._folder / volume["name"], files)
+                write(self._folder / volume["name"], files, group)
             elif "emptyDir" in volume:
                 self._empty(volume["name"])
             else:
@@ -128,8 +129,8 @@ class Volumes:
         return files
 
 
-def write(folder: Path, files: Mapping[str, tuple[bytes, int]]) -> None:
-    """Makes the folder hold exactly these files, all at once: they are links below `..data`, which is swapped."""
+def write(folder: Path, files: Mapping[str, tuple[bytes, int]], group: int | None = None) -> None:
+    """Makes the folder hold exactly these files, all at once: they are links below `..data`, which is swapped. The group may read."""
     data = folder / "..data"
     if data.exists() and _held(data.resolve()) == {path: content for path, (content, _) in files.items()}:
         return
@@ -141,7 +142,9 @@ def write(folder: Path, files: Mapping[str, tuple[bytes, int]]) -> None:
         file = version / path
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_bytes(content)
-        file.chmod(mode)
+        file.chmod(mode if group is None else mode | 0o440)
+        if group is not None:
+            os.chown(file, -1, group)
     link = folder / "..data_tmp"
     link.symlink_to(version.name)
     os.replace(link, data)
