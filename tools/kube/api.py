@@ -1,4 +1,7 @@
-"""Calls to the API server for the kubelet: `http.client` in threads, and listings that are kept current by a watch."""
+"""Calls to the API server for the kubelet: `http.client` in threads, and listings that are kept current by a watch.
+
+Small and apart from `quidditch.lib.kube` on purpose: an error of the client under test is none of the cluster that it is tested on.
+"""
 
 from __future__ import annotations
 
