@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 import yaml
 from msgspec.structs import replace
@@ -15,6 +16,7 @@ from quidditch.controlplane.core.names import check_index_name
 from quidditch.model import codec
 from quidditch.model.errors import ApiError
 from quidditch.model.objects import Index, Metadata, NamedSpec, Node, NodeSpec, NodeStatus, Pipeline
+from quidditch.operator.crd_cluster import ClusterSpec
 from quidditch.store.kubernetes.resources import STORED, from_resource, to_resource
 from tests.support.kube import ApiServer
 from tests.unit.model.test_formats import FOLDER as FORMATS
@@ -153,16 +155,14 @@ def test_a_bad_name_is_refused_with_the_words_of_rest(server: ApiServer, name: s
 
 
 def test_volumes_only_grow(server: ApiServer) -> None:
-    def cluster(size: str) -> dict[str, Any]:
-        pool = {"name": "hot", "replicas": 1, "storage": {"size": size}}
-        head = {"apiVersion": "quidditch.io/v1", "kind": "QuidditchCluster", "metadata": {"name": "grows"}}
-        return {**head, "spec": {"nodePools": [pool]}}
+    def of(size: str) -> dict[str, Any]:
+        return cluster("grows", nodePools=[pool(storage={"size": size})])
 
-    applied(server, cluster("1000Mi"))
-    applied(server, cluster("1Gi"))
-    assert "a volume cannot shrink" in refused(server, cluster("1000Mi"))
+    applied(server, of("1000Mi"))
+    applied(server, of("1Gi"))
+    assert "a volume cannot shrink" in refused(server, of("1000Mi"))
     for size in ("big", "0", "-1Gi"):
-        assert "must be a size, such as 100Gi" in refused(server, cluster(size))
+        assert "must be a size, such as 100Gi" in refused(server, of(size))
 
 
 def test_nodes_show_how_the_control_plane_finds_them(server: ApiServer) -> None:
@@ -214,10 +214,67 @@ def test_the_examples_are_good(server: ApiServer, file: str) -> None:
     assert "created (server dry run)" in told
 
 
-def test_a_cluster_without_pools_is_refused(server: ApiServer) -> None:
-    tree = {"apiVersion": "quidditch.io/v1", "kind": "QuidditchCluster", "metadata": {"name": "c"}, "spec": {}}
-    assert "spec.nodePools" in refused(server, tree)
-    pool = {"name": "Hot", "replicas": 1}
-    assert "spec.nodePools[0].name" in refused(server, {**tree, "spec": {"nodePools": [pool]}})
-    mode = {"nodePools": [{**pool, "name": "hot"}], "controlPlane": {"mode": "paxos"}}
-    assert 'Unsupported value: "paxos"' in refused(server, {**tree, "spec": mode})
+def cluster(name: str = "c", **spec: Any) -> dict[str, Any]:
+    return {"apiVersion": "quidditch.io/v1", "kind": "QuidditchCluster", "metadata": {"name": name}, "spec": spec}
+
+
+def pool(name: str = "hot", **fields: Any) -> dict[str, Any]:
+    return {"name": name, "replicas": 1, **fields}
+
+
+@pytest.mark.parametrize(
+    ("tree", "named"),
+    [
+        (cluster(), "spec.nodePools"),
+        (cluster(nodePools=[]), "spec.nodePools"),
+        (cluster(nodePools=[pool("Hot")]), "spec.nodePools[0].name"),
+        (cluster(nodePools=[pool(), pool()]), 'Duplicate value: {"name":"hot"}'),
+        (cluster(nodePools=[pool(replicas=-1)]), "spec.nodePools[0].replicas"),
+        (cluster(nodePools=[pool(roles=["datum"])]), 'Unsupported value: "datum"'),
+        (cluster(nodePools=[pool(roles=["ingest"])]), "no pool has the role data"),
+        (cluster(nodePools=[pool(tier="lukewarm")]), 'Unsupported value: "lukewarm"'),
+        (cluster(nodePools=[pool(resources={"cpu": {"a": "1"}})]), "has requests and limits, nothing else"),
+        (cluster(nodePools=[pool(resources={"limits": {"cpu": 1.5}})]), "spec.nodePools[0].resources.limits.cpu"),
+        (cluster(nodePools=[pool()], controlPlane={"mode": "paxos"}), 'Unsupported value: "paxos"'),
+        (cluster(nodePools=[pool()], controlPlane={"masters": 2}), "Unsupported value: 2"),
+        (cluster(nodePools=[pool()], updateStrategy={"maxUnavailable": 0}), "spec.updateStrategy.maxUnavailable"),
+        (cluster("a.b", nodePools=[pool()]), "the name must begin with a letter"),
+        (cluster("c" * 30, nodePools=[pool("p" * 16)]), "more than 45 characters together"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_a_cluster_that_cannot_be_is_refused_by_name(server: ApiServer, tree: dict[str, Any], named: str) -> None:
+    assert named in refused(server, tree)
+
+
+def test_a_cluster_with_everything_is_taken_and_kept(server: ApiServer) -> None:
+    made = pool(
+        roles=["data", "ingest"],
+        tier="hot",
+        zones=["a", "b"],
+        storage={"size": "1.5Ti", "storageClassName": "fast"},
+        resources={"requests": {"cpu": 2, "memory": "4Gi"}, "limits": {"memory": "4Gi"}},
+        nodeSelector={"disk": "ssd"},
+        tolerations=[{"key": "search", "operator": "Exists", "tolerationSeconds": 30}],
+        affinity={"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": []}}},
+        settings={"thread_pool.search.size": "8"},
+    )
+    spec = {
+        "version": "1.2.3",
+        "image": "registry.example/quidditch:1.2.3",
+        "nodePools": [made, pool("warm", roles=["data"])],
+        "coordinators": {"replicas": 2, "resources": {"limits": {"cpu": "500m"}}},
+        "controlPlane": {"mode": "k8s", "masters": 3},
+        "settings": {"action.destructive_requires_name": "true"},
+        "tls": {"httpSecret": "http", "transportSecret": "transport"},
+        "usersSecret": "users",
+        "service": {"type": "LoadBalancer", "annotations": {"a": "b"}},
+        "updateStrategy": {"maxUnavailable": 2},
+        "zoneAwareness": {"topologyKey": "zone", "zones": ["a", "b"]},
+        "volumeClaimPolicy": "Delete",
+        "deletionProtection": True,
+        "paused": False,
+    }
+    assert set(spec) == {field.encode_name for field in msgspec.structs.fields(ClusterSpec)}
+    applied(server, cluster("everything", **spec))
+    assert read(server, "get", "qc", "everything")["spec"] == spec

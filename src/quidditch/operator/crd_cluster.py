@@ -12,6 +12,8 @@ from quidditch.operator.schema import described as d
 
 _BY_NAME = {"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]}
 _BY_TYPE = {"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"]}
+_SET = {"x-kubernetes-list-type": "set"}
+Role: TypeAlias = Literal["data", "ingest", "remote_cluster_client"]
 Mode: TypeAlias = Literal["auto", "embedded", "raft", "k8s", "hybrid"]
 
 
@@ -30,7 +32,14 @@ class Storage(msgspec.Struct, rename="camel"):
 class Pod(msgspec.Struct, rename="camel"):
     """What the pods of a pool have in common."""
 
-    resources: Annotated[dict[str, Any], d("Requests and limits, as a container has them.")] = {}
+    resources: Annotated[
+        dict[str, dict[str, int | str]],
+        d(
+            "Requests and limits, as a container has them.",
+            maxProperties=2,
+            **{"x-kubernetes-validations": [rules.RESOURCES]},
+        ),
+    ] = {}
     node_selector: Annotated[dict[str, str], d("Labels of the machines that pods may run on.")] = {}
     tolerations: Annotated[list[dict[str, Any]], d("Taints that pods put up with.")] = []
     affinity: Annotated[dict[str, Any], d("Affinity of the pods.")] = {}
@@ -42,9 +51,13 @@ class NodePool(Pod, rename="camel", kw_only=True):
         str, d("Name of the pool, a part of its pods' names.", pattern="^[a-z0-9]([-a-z0-9]*[a-z0-9])?$", maxLength=40)
     ]
     replicas: Annotated[int, d("How many nodes. Fewer than now are drained before they go.", minimum=0)]
-    roles: Annotated[list[str], d("What its nodes do: data, ingest; both where none is named.")] = []
-    tier: Annotated[str, d("hot, warm, cold or frozen: which indices prefer its nodes.")] = ""
-    zones: Annotated[list[str], d("Zones that its nodes are spread over; empty for those of zoneAwareness.")] = []
+    roles: Annotated[list[Role], d("What its nodes do; data and ingest where none is named.", maxItems=3, **_SET)] = []
+    tier: Annotated[
+        Literal["hot", "warm", "cold", "frozen"] | None, d("Which indices prefer its nodes; all where it is left out.")
+    ] = None
+    zones: Annotated[
+        list[str], d("Zones that its nodes are spread over; empty for those of zoneAwareness.", **_SET)
+    ] = []
     storage: Annotated[Storage | None, d("The volume of each node; without one data goes with the pod.")] = None
 
 
@@ -77,11 +90,20 @@ class Update(msgspec.Struct, rename="camel"):
 
 class Zones(msgspec.Struct, rename="camel"):
     topology_key: Annotated[str, d("The label of machines that names their zone.")] = "topology.kubernetes.io/zone"
-    zones: Annotated[list[str], d("The zones, where copies of a shard must not share one.")] = []
+    zones: Annotated[list[str], d("The zones, where copies of a shard must not share one.", **_SET)] = []
 
 
 class ClusterSpec(msgspec.Struct, rename="camel"):
-    node_pools: Annotated[list[NodePool], d("The nodes that hold data.", minItems=1, maxItems=64, **_BY_NAME)]
+    node_pools: Annotated[
+        list[NodePool],
+        d(
+            "The nodes, by what they are made of and for. One pool must hold data.",
+            minItems=1,
+            maxItems=64,
+            **_BY_NAME,
+            **{"x-kubernetes-validations": [rules.HOLDS_DATA]},
+        ),
+    ]
     version: Annotated[str, d("The version of Quidditch to run; empty for the operator's own.")] = ""
     image: Annotated[str, d("The image of the containers; empty for that of the version.")] = ""
     coordinators: Annotated[Coordinators | None, d("Nodes that take requests and hold nothing.")] = None
@@ -114,7 +136,9 @@ class ClusterStatus(msgspec.Struct, rename="camel"):
     mode: Annotated[str, d("Where the state of the cluster lives.")] = ""
     leader: Annotated[str, d("Who leads.")] = ""
     uuid: Annotated[str, d("The uuid of the cluster that was founded here.")] = ""
-    nodes: Annotated[str, d("Nodes that are ready, of those that shall be there.")] = ""
+    nodes: Annotated[str, d("Nodes that are ready, of those that shall be there, such as 2/3.")] = ""
+    nodes_ready: Annotated[int, d("Nodes that are ready.")] = 0
+    nodes_desired: Annotated[int, d("Nodes that shall be there.")] = 0
     indices: Annotated[int, d("Number of indices.")] = 0
     shards: Annotated[int, d("Copies of shards that serve.")] = 0
     unassigned: Annotated[int, d("Copies of shards without a node.")] = 0

@@ -99,6 +99,7 @@ def _cluster() -> Schema:
             column("Shards", ".status.shards", "integer", wide=True),
             column("Unassigned", ".status.unassigned", "integer", wide=True),
         ],
+        checks=rules.CLUSTER_NAMES,
     )
 
 

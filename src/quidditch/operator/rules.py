@@ -35,6 +35,25 @@ GROWS: Rule = {
     "message": "a volume cannot shrink; add a pool with smaller ones and scale this one to 0",
 }
 
+HOLDS_DATA: Rule = {
+    "rule": "self.exists(pool, !has(pool.roles) || size(pool.roles) == 0 || 'data' in pool.roles)",
+    "message": "no pool has the role data",
+}
+RESOURCES: Rule = {
+    "rule": "self.all(kind, kind in ['requests', 'limits'])",
+    "message": "has requests and limits, nothing else",
+}
+CLUSTER_NAMES: tuple[Rule, ...] = (
+    {
+        "rule": "self.metadata.name.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$')",
+        "message": "the name must begin with a letter and have only lower case letters, digits and '-', for services are named after it",
+    },
+    {
+        "rule": "self.spec.nodePools.all(pool, size(self.metadata.name) + size(pool.name) <= 45)",
+        "message": "the names of the cluster and a pool have more than 45 characters together, too many for those of its pods",
+    },
+)
+
 _SAMPLES = (
     (f"[{re.escape(FORBIDDEN)}]", " "),
     ("#", "#"),

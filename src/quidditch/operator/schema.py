@@ -53,6 +53,8 @@ def _schema(type: inspect.Type, texts: Texts) -> Schema:
                 return {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
             return {"type": "object", "additionalProperties": _schema(type.value_type, texts)}
         case inspect.UnionType():
+            if {each.__class__ for each in type.types} == {inspect.IntType, inspect.StrType}:
+                return {"x-kubernetes-int-or-string": True}
             others = [each for each in type.types if not isinstance(each, inspect.NoneType)]
             if len(others) == 1:
                 return {**_schema(others[0], texts), "nullable": True}
