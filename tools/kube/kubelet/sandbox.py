@@ -135,7 +135,7 @@ class Running:
         while self._process.returncode is None:
             self.pid = self.pid or _child(self._process.pid)
             with contextlib.suppress(OSError):
-                root = os.stat(f"/proc/{self.pid}/root/") if self.pid else here
+                root = os.stat(f"/proc/{self.pid}/root") if self.pid else here
                 if (root.st_dev, root.st_ino) != (here.st_dev, here.st_ino):
                     return
             await asyncio.sleep(0.005)
