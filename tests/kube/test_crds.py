@@ -91,6 +91,27 @@ def test_words_of_users_come_back_as_they_were(server: ApiServer, word: Any) -> 
         assert repr(from_resource(json.loads(made)).spec) == repr(obj.spec)
 
 
+def grown(tree: Any) -> Any:
+    """As a newer version might write it: each object has a member more, each word of capitals is another."""
+    if isinstance(tree, dict):
+        return {**{key: grown(value) for key, value in tree.items()}, "newer": {"a": 1}}
+    if isinstance(tree, list):
+        return [grown(each) for each in tree]
+    return "NEWER" if isinstance(tree, str) and tree.isupper() else tree
+
+
+@pytest.mark.parametrize("file", ["v1-index.json", "v1-node.json", "v1-routing.json", "v1-alias.json"])
+def test_what_a_newer_version_adds_is_kept(server: ApiServer, file: str) -> None:
+    tree = json.loads(json.dumps(to_resource(codec.decode((FORMATS / file).read_bytes()), SPACE)))
+    tree["metadata"] = {"name": "newer", "namespace": SPACE}
+    own = "control" if "control" in tree["spec"] else None
+    tree["spec"] = {**tree["spec"], own: grown(tree["spec"][own])} if own else grown(tree["spec"])
+    if "attributes" in tree["spec"]:
+        del tree["spec"]["attributes"]["newer"]
+    made = json.loads(server.kubectl("create", "-f", "-", "-o", "json", input=json.dumps(tree)))
+    assert made["spec"] == tree["spec"]
+
+
 def test_kubectl_shows_what_people_look_for(server: ApiServer) -> None:
     applied(server, index("shown", shards=3, replicas=1))
     patch = json.dumps({"status": {"state": "ACTIVE", "health": "green", "shards": 3, "replicas": 1}})

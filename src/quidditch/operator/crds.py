@@ -136,7 +136,7 @@ def _node() -> Schema:
         resources.NODES,
         "qnode",
         "A node of the cluster, as it registered. The control plane writes it.",
-        spec,
+        schema.lasting(spec),
         {**schema.of(crd_index.NodeView), "description": "What is known of the node."},
         [
             column("Node", ".spec.name"),
@@ -158,7 +158,7 @@ def _allocation() -> Schema:
         resources.ALLOCATIONS,
         "qalloc",
         "Where the copies of an index are, and which of them may become a primary. The control plane writes it; nothing else may.",
-        spec,
+        schema.lasting(spec),
         free("Unused."),
         [
             column("Index", ".spec.index"),
@@ -187,7 +187,7 @@ def _record() -> Schema:
         resources.RECORDS,
         "qrec",
         "An object of the control plane that has no kind of its own. The control plane writes it.",
-        spec,
+        schema.lasting(spec),
         free("Unused."),
         [column("Kind", ".spec.kind")],
     )

@@ -28,6 +28,20 @@ def free(description: str) -> Schema:
     return {"type": "object", "description": description, "x-kubernetes-preserve-unknown-fields": True}
 
 
+def lasting(schema: Schema) -> Schema:
+    """Of what the control plane alone writes: it may be newer than the definitions, which charts do not renew, so members that are not
+    known here are kept and words that are not known are taken. Pruned state would be lost state.
+    """
+    made = {key: value for key, value in schema.items() if key != "enum"}
+    if "properties" in made:
+        made["properties"] = {name: lasting(inner) for name, inner in made["properties"].items()}
+        made["x-kubernetes-preserve-unknown-fields"] = True
+    for key in ("items", "additionalProperties"):
+        if isinstance(made.get(key), dict):
+            made[key] = lasting(made[key])
+    return made
+
+
 def _schema(type: inspect.Type, texts: Texts) -> Schema:
     match type:
         case inspect.Metadata():
