@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.support import crds
 from tests.support.client import Client
 from tests.support.etcd import Cluster
 from tests.support.kube import ApiServer
@@ -48,3 +49,10 @@ def kube_api() -> Iterator[ApiServer]:
     """A real Kubernetes API server, for tests that leave it alive and keep to a namespace of their own."""
     with ApiServer.temporary() as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def kube_crds(kube_api: ApiServer) -> ApiServer:
+    """The API server of :func:`kube_api`, which knows Quidditch's resources."""
+    crds.install(kube_api)
+    return kube_api

@@ -44,3 +44,10 @@ def deleted(kind: str, name: str, known: Object | None, version: str | None, tim
         return known, True
     stamp = meta.deletion_timestamp or timestamp
     return replace(known, metadata=replace(meta, deletion_timestamp=stamp)), False
+
+
+def as_it_went(obj: Object) -> Object:
+    """A deleted object as stores tell of it that have only what stood there before: one that was marked went with its last finalizer."""
+    if obj.metadata.deletion_timestamp is None:
+        return obj
+    return replace(obj, metadata=replace(obj.metadata, finalizers=()))

@@ -12,7 +12,7 @@ import io
 import random
 import socket
 import time
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Coroutine, Mapping
 from typing import Any
 from urllib.parse import urlencode
 
@@ -30,6 +30,7 @@ JSON = "application/json"
 _CONNECTIONS = 32
 _CONNECT_SECONDS = 5.0
 _IDLE_SECONDS = 60.0
+_HANDSHAKE_SECONDS = 1.0
 _PAUSE_SECONDS = 0.1
 _PAUSE_MOST_SECONDS = 2.0
 _PIECES_BYTES = 256 * 1024
@@ -62,6 +63,7 @@ class Connection:
         self._contexts = Contexts(config.tls)
         self._calls: aiohttp.ClientSession | None = None
         self._streams: aiohttp.ClientSession | None = None
+        self._opening: set[asyncio.Future[aiohttp.ClientResponse]] = set()
         self._flowing: set[aiohttp.StreamReader] = set()
         self._took = metrics.duration(
             "kube_request",
@@ -113,22 +115,25 @@ class Connection:
         credential, arguments = await self._arguments()
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_SECONDS)
         try:
-            async with asyncio.timeout(call.timeout) as begun:
-                response = await self._session(streams=True).get(
-                    self._url(call.path, call.query), headers=self._headers(credential), timeout=timeout, **arguments
+            async with asyncio.timeout(call.timeout):
+                response = await self._opened(
+                    self._session(streams=True).get(
+                        self._url(call.path, call.query),
+                        headers=self._headers(credential),
+                        timeout=timeout,
+                        **arguments,
+                    )
                 )
-                if response.status != 200:
-                    body = await response.read()
-                begun.reschedule(None)
+                body = b"" if response.status == 200 else await response.read()
             async with response:
                 if response.status != 200:
                     if response.status == 401:
                         self.config.credentials.refused()
                     self._failed.labels("WATCH", call.about, str(response.status)).inc()
                     raise errors.from_answer(response.status, body, response.headers.get("Retry-After"))
-                yield b""
                 self._flowing.add(response.content)
                 try:
+                    yield b""
                     async for piece in response.content.iter_any():
                         yield piece
                 finally:
@@ -140,6 +145,8 @@ class Connection:
     async def close(self) -> None:
         """Ends all that is on its way."""
         self.closed.set()
+        if self._opening:
+            await asyncio.wait(set(self._opening), timeout=_HANDSHAKE_SECONDS)
         for reader in self._flowing:  # closing the session alone would leave who reads waiting
             reader.set_exception(aiohttp.ClientConnectionError("the client is closed"))
         for session in (self._calls, self._streams):
@@ -191,6 +198,23 @@ class Connection:
             return body
         self._failed.labels(call.method, call.about, str(code)).inc()
         raise errors.from_answer(code, body, response.headers.get("Retry-After"))
+
+    async def _opened(self, request: Coroutine[Any, Any, aiohttp.ClientResponse]) -> aiohttp.ClientResponse:
+        """The answer's beginning. Who is cancelled meanwhile waits a moment for it: asyncio leaves a socket open whose TLS handshake is
+        cancelled (before Python 3.12).
+        """
+        opening = asyncio.ensure_future(request)
+        self._opening.add(opening)
+        opening.add_done_callback(self._opening.discard)
+        try:
+            return await asyncio.shield(opening)
+        except asyncio.CancelledError:
+            await asyncio.wait({opening}, timeout=_HANDSHAKE_SECONDS)
+            if not opening.done():
+                opening.cancel()
+            elif not opening.cancelled() and opening.exception() is None:
+                opening.result().close()
+            raise
 
     async def _arguments(self) -> tuple[str, dict[str, Any]]:
         """What each request to the server is made with: the header's credential, and aiohttp's arguments."""

@@ -14,7 +14,6 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import UTC, datetime
 
 import structlog
-from msgspec.structs import replace
 
 from quidditch.lib.metrics import Metrics
 from quidditch.model.codec import FormatError, decode, encode, with_version
@@ -274,16 +273,9 @@ class EtcdStore(api.Store):
         if event.type == pb.Event.DELETE:
             if not event.prev_kv.key:
                 raise api.Expired(f"what was deleted in revision {version} is no longer kept")
-            return api.Event("deleted", version, _as_it_went(decode(event.prev_kv.value, version)))
+            return api.Event("deleted", version, rules.as_it_went(decode(event.prev_kv.value, version)))
         created = event.kv.create_revision == event.kv.mod_revision
         return api.Event("added" if created else "modified", version, decode(event.kv.value, version))
-
-
-def _as_it_went(obj: Object) -> Object:
-    """An object marked for deletion goes when its last finalizer is taken; etcd has only the one before."""
-    if obj.metadata.deletion_timestamp is None:
-        return obj
-    return replace(obj, metadata=replace(obj.metadata, finalizers=()))
 
 
 async def _check(client: Client, layout: keys.Keys) -> None:
