@@ -152,6 +152,8 @@ class Connection:
         for session in (self._calls, self._streams):
             if session is not None:
                 await session.close()
+        for _ in range(3):  # sockets are closed in the turns of the loop after
+            await asyncio.sleep(0)
 
     async def _turn(self, call: Call, deadline: float) -> None:
         """Waits for the rate limit. Raises :class:`Unreachable` when that takes too long."""

@@ -50,7 +50,11 @@ def spec_tree(spec: IndexSpec) -> Tree:
 
 def read_spec(tree: Mapping[str, Any]) -> IndexSpec:
     """What :func:`spec_tree` made, and what was done to the user's fields since. Raises msgspec.ValidationError."""
-    spec = msgspec.convert(tree["control"], IndexSpec)
+    return with_words(msgspec.convert(tree["control"], IndexSpec), tree)
+
+
+def with_words(spec: IndexSpec, tree: Mapping[str, Any]) -> IndexSpec:
+    """`spec` beside the user's fields of `tree`, whose words stay where they mean the same or are still to be carried out."""
     shown = {field: tree[field] for field in _FIELDS if tree.get(field) is not None}
     if shown == carried_out(spec):
         return spec

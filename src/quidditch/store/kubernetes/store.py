@@ -38,7 +38,7 @@ from quidditch.lib.kube.limits import Priority
 from quidditch.lib.kube.resource import ResourceType
 from quidditch.model.objects import Index, Object
 from quidditch.store import api, rules
-from quidditch.store.kubernetes import resources
+from quidditch.store.kubernetes import index_resource, resources
 from quidditch.store.kubernetes.answers import translated
 from quidditch.store.kubernetes.leadership import Fence, Leadership
 from quidditch.store.kubernetes.watch import Merged
@@ -114,10 +114,7 @@ class KubernetesStore(api.Store):
                     resource, tree, self._namespace, field_manager=FIELD_MANAGER, priority=_priority(kind)
                 )
             except errors.AlreadyExists:
-                wish = await self._wish(obj)
-                if wish is None:
-                    raise
-                made = await self._replace(resource, wish["metadata"]["name"], tree, wish["metadata"])
+                made = await self._adopted(obj)
         return resources.from_resource(made)
 
     async def update(self, obj: Object, fence: int | None = None) -> Object:
@@ -129,9 +126,7 @@ class KubernetesStore(api.Store):
         tree = resources.to_resource(obj, self._namespace)
         await self._fenced(fence)
         with translated(kind, name, tree):
-            made = await self._replace(
-                resource, resources.resource_name(kind, name), tree, {"resourceVersion": version}
-            )
+            made = await self._replace(resource, resources.resource_name(kind, name), tree, version)
         return resources.from_resource(made)
 
     async def delete(self, kind: str, name: str, version: str | None = None, fence: int | None = None) -> Object | None:
@@ -212,18 +207,23 @@ class KubernetesStore(api.Store):
         rest = await asyncio.gather(*(self._client.list(kind, self._namespace, at=version) for kind in kinds[1:]))
         return [tree for listing in (first, *rest) for tree in listing.items], version
 
-    async def _wish(self, obj: Object) -> Tree | None:
-        """The resource with which a user asked for this object, if it is what `obj` carries out."""
-        if not isinstance(obj, Index) or obj.spec.asked is None:
-            return None
-        name = resources.resource_name(obj.kind, obj.metadata.name)
-        tree = await self._client.get(resources.resource_of(obj.kind), name, self._namespace)
-        return None if resources.adopted(tree) else tree
+    async def _adopted(self, obj: Object) -> Tree:
+        """Makes the object of the resource by which a user asked for it, whose words stay. Raises :class:`AlreadyExists`."""
+        resource, name = resources.resource_of(obj.kind), resources.resource_name(obj.kind, obj.metadata.name)
+        wish = await self._client.get(resource, name, self._namespace)
+        meta = wish["metadata"]
+        if not isinstance(obj, Index) or resources.adopted(wish) or "deletionTimestamp" in meta:
+            raise api.AlreadyExists(obj.kind, obj.metadata.name, "exists already")
+        spec = index_resource.with_words(obj.spec, wish.get("spec") or {})
+        finalizers = tuple(dict.fromkeys((*obj.metadata.finalizers, *meta.get("finalizers", ()))))
+        taken = replace(obj, spec=spec, metadata=replace(obj.metadata, finalizers=finalizers))
+        tree = resources.to_resource(taken, self._namespace)
+        return await self._replace(resource, name, tree, meta["resourceVersion"])
 
-    async def _replace(self, resource: ResourceType, name: str, tree: Tree, expected: Tree) -> Tree:
-        """Spec and finalizers become those of `tree` if the resource has still the version expected."""
+    async def _replace(self, resource: ResourceType, name: str, tree: Tree, version: str) -> Tree:
+        """Spec and finalizers become those of `tree` if the resource still has that version."""
         patch = [
-            {"op": "replace", "path": "/metadata/resourceVersion", "value": expected["resourceVersion"]},
+            {"op": "replace", "path": "/metadata/resourceVersion", "value": version},
             {"op": "add", "path": "/metadata/finalizers", "value": tree["metadata"].get("finalizers", [])},
             {"op": "add", "path": "/spec", "value": tree["spec"]},
         ]
