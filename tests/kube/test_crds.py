@@ -18,6 +18,7 @@ from quidditch.model.errors import ApiError
 from quidditch.model.objects import Index, Metadata, NamedSpec, Node, NodeSpec, NodeStatus, Pipeline
 from quidditch.operator.crd_cluster import ClusterSpec
 from quidditch.store.kubernetes.resources import STORED, from_resource, to_resource
+from tests.support.cluster import until
 from tests.support.kube import ApiServer
 from tests.unit.model.test_formats import FOLDER as FORMATS
 
@@ -29,6 +30,9 @@ SPACE = "crds-test"
 def server(kube_api: ApiServer) -> Iterator[ApiServer]:
     kube_api.kubectl("apply", "-f", str(DEPLOY / "crds"))
     kube_api.kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=60s")
+    # kubectl remembers for minutes which kinds there are, and knows short names from there alone; this makes it ask again.
+    listing = ("api-resources", "--api-group=quidditch.io", "-o", "name")
+    until(lambda: len(kube_api.kubectl(*listing).split()) == len(STORED) + 1)
     kube_api.kubectl("create", "namespace", SPACE)
     yield kube_api
     kube_api.kubectl("delete", "namespace", SPACE, "--wait=false")
