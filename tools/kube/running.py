@@ -33,6 +33,7 @@ class Running:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self._process: subprocess.Popen[bytes] | None = None
 
     @property
     def kubeconfig(self) -> Path:
@@ -108,8 +109,8 @@ class Running:
                 time.sleep(0.02)
             if self.alive():
                 os.kill(pid, signal.SIGKILL)
-        if (process := getattr(self, "_process", None)) is not None:
-            process.wait()
+        if self._process is not None:
+            self._process.wait()
         with contextlib.suppress(OSError, ValueError):
             for pid, since in json.loads((self.folder / PIDS).read_text()).values():
                 if started(pid) == since:

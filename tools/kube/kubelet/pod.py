@@ -15,7 +15,7 @@ from tools.kube.kubelet.images import Image, repository
 from tools.kube.kubelet.node import Node
 from tools.kube.kubelet.sandbox import Sandbox
 from tools.kube.kubelet.spec import NotYet
-from tools.kube.kubelet.status import Container, now, phase, pod_status, restarts
+from tools.kube.kubelet.status import Container, now, pod_status
 from tools.kube.kubelet.tokens import Tokens
 from tools.kube.kubelet.volumes import Volumes
 from tools.kube.network import Network
@@ -283,13 +283,6 @@ class Pod:
                     if refused.status in (404, 409):
                         return
             await asyncio.sleep(_AGAIN_SECONDS)
-
-    @property
-    def over(self) -> bool:
-        """Whether it has ended for good by itself."""
-        return phase(self.containers, self.policy) in ("Succeeded", "Failed") and not any(
-            restarts(self.policy, each) for each in self.containers if "terminated" in each.state and not each.init
-        )
 
 
 async def _joined(*tasks: asyncio.Task[None]) -> None:
