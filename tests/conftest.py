@@ -8,7 +8,6 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import HealthCheck, settings
 
-from tests.support import crds
 from tests.support.client import Client
 from tests.support.etcd import Cluster
 from tests.support.kube import ApiServer
@@ -54,5 +53,7 @@ def kube_api() -> Iterator[ApiServer]:
 @pytest.fixture(scope="session")
 def kube_crds(kube_api: ApiServer) -> ApiServer:
     """The API server of :func:`kube_api`, which knows Quidditch's resources."""
+    from tests.support import crds  # brings aiohttp along, which other tests shall not pay for
+
     crds.install(kube_api)
     return kube_api
