@@ -13,7 +13,7 @@ WORKERS ?= 3
 
 .DEFAULT_GOAL := help
 KUBE := etcd etcdctl etcdutl kube-apiserver kube-controller-manager kube-scheduler kubectl helm
-.PHONY: help run demo test test-rust test-python lint fmt compat bench bench-control bench-fanout bench-replication bench-failover chaos test-sim lock protos clean system etcd-if-possible kube-api-if-possible kube-binaries kube-up kube-down test-kube $(KUBE)
+.PHONY: help run demo test test-rust test-python lint fmt compat bench bench-control bench-fanout bench-replication bench-failover chaos test-sim lock protos clean system etcd-if-possible kube-binaries kube-up kube-down test-kube $(KUBE)
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -24,12 +24,12 @@ run: $(VENV)/.kernel ## start a node on 127.0.0.1:9200 (ARGS='--http-port 9201' 
 demo: $(VENV)/.kernel ## index the documentation of this Python installation and search it
 	@exec $(BIN)/quidditch demo $(ARGS)
 
-test: test-rust test-python ## everything that must not break (but what takes minutes: make test-kube)
+test: test-rust test-python ## everything that must not break; on Kubernetes where its binaries are built (make test-kube builds them)
 
 test-rust: system
 	cd kernel && cargo test --release --locked -p quidditch-core
 
-test-python: $(VENV)/.dev etcd-if-possible kube-api-if-possible
+test-python: $(VENV)/.dev etcd-if-possible
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder -m 'not slow' $(ARGS)
 
 lint: $(VENV)/.dev ## layers, types, style, stub drift, clippy
@@ -90,10 +90,6 @@ kube-down: ## end it and all that it started
 
 test-kube: $(VENV)/.dev kube-binaries ## what needs a whole Kubernetes
 	$(BIN)/python -m pytest tests/kube $(ARGS)
-
-# Four minutes of building the first time; the other binaries of Kubernetes, two more, are for `make test-kube`.
-kube-api-if-possible:
-	@for name in kube-apiserver kubectl; do sh tools/kube/get.sh $$name >/dev/null || [ $$? -eq 3 ] || exit 1; done
 
 protos: $(VENV)/.dev ## renew what is generated from .proto files
 	$(BIN)/python -m grpc_tools.protoc -I src --python_out=src --pyi_out=src quidditch/store/etcd/wire.proto

@@ -52,7 +52,8 @@ SETTINGS: dict[str, Setting] = {
     ),
     "http.max_content_length": Setting("100mb", "largest request body"),
     "controlPlane.mode": Setting(
-        "auto", "where the cluster's state lives: embedded, raft, or auto: raft where other nodes are named"
+        "auto",
+        "where the cluster's state lives: embedded, raft, k8s, or auto: raft where other nodes are named",
     ),
     "node.roles": Setting("cluster_manager,data,ingest,remote_cluster_client", "what the node does"),
     "transport.host": Setting("127.0.0.1", "address to listen on for other nodes, which a master's etcd takes as well"),
@@ -92,6 +93,15 @@ SETTINGS: dict[str, Setting] = {
         "", "a user of the etcd that raft.endpoints names; its role may use /quidditch/<cluster.name>/"
     ),
     "raft.password": Setting("", "that user's password; the environment or the file is the place for it", secret=True),
+    "kubernetes.kubeconfig": Setting(
+        "",
+        "how an operator reaches the API server; empty for $KUBECONFIG, the pod's service account, or ~/.kube/config",
+    ),
+    "kubernetes.context": Setting("", "which context of the kubeconfig; empty for its current one"),
+    "kubernetes.namespace": Setting("", "where the cluster's objects are; empty for the pod's or the context's"),
+    "kubernetes.lease_duration": Setting("15s", "how long other operators wait for a leader that is not heard of"),
+    "kubernetes.qps": Setting("400", "requests a second that an operator makes of the API server in the long run"),
+    "kubernetes.burst": Setting("800", "requests that it makes at once after a pause"),
     "indices.memory.index_buffer_size": Setting("10%", "memory for documents not yet in segments"),
     "indexing_pressure.memory.limit": Setting("10%", "bytes of writes in work before new ones are refused"),
     "thread_pool.write.size": Setting("0", "threads for writes; 0 for one more than there are cores"),

@@ -40,6 +40,13 @@ def master(flags: Flags) -> None:
 
 
 @app.command()
+@takes(options.OPERATOR)
+def operator(flags: Flags) -> None:
+    """Start an operator: a candidate for the lead whose state is in the Kubernetes API; it holds no documents."""
+    _serve_member(flags, "cluster_manager", "k8s")
+
+
+@app.command()
 @takes(options.MEMBER)
 def data(flags: Flags) -> None:
     """Start a data node: it holds shards, and takes requests like every node."""
@@ -53,9 +60,9 @@ def coordinator(flags: Flags) -> None:
     _serve_member(flags, "")
 
 
-def _serve_member(flags: Flags, roles: str) -> None:
-    """A process of a cluster of many, with these roles."""
-    _serve(flags.also({"controlPlane.mode": "raft", "node.roles": roles}))
+def _serve_member(flags: Flags, roles: str, mode: str = "raft") -> None:
+    """A process of a cluster of many, with these roles. To nodes without a part in the lead it is all one where the state is."""
+    _serve(flags.also({"controlPlane.mode": mode, "node.roles": roles}))
 
 
 def _serve(flags: Flags) -> None:

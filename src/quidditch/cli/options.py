@@ -56,6 +56,12 @@ MASTER = (
     Option("--join", "raft.join", "Etcd of the running masters to be added to, host:client-port,…"),
     Option("--await-restore", "raft.await_restore", "Found no cluster: wait for `state restore`", switch=True),
 )
+OPERATOR = (
+    *MEMBER,
+    Option("--kubeconfig", "kubernetes.kubeconfig", "How to reach the API server"),
+    Option("--context", "kubernetes.context", "Which context of it"),
+    Option("--namespace", "kubernetes.namespace", "Where the cluster's objects are"),
+)
 USERS = (Option("--users-file", "http.users_file", "The file of users"),)
 STATE = (
     DATA_DIR,

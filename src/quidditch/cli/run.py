@@ -70,7 +70,7 @@ def keep_freed_memory() -> None:
     bytes(_BIG_BLOCK)
 
 
-Mode: TypeAlias = Literal["embedded", "raft"]
+Mode: TypeAlias = Literal["embedded", "raft", "k8s"]
 
 
 def mode(config: Config) -> Mode:
@@ -81,13 +81,17 @@ def mode(config: Config) -> Mode:
         return "raft" if any(config[name] for name in others) or "cluster_manager" not in config.roles else "embedded"
     if asked in get_args(Mode):
         return cast(Mode, asked)
-    raise ConfigError(f"[controlPlane.mode] is auto, embedded or raft, not [{asked}]")
+    raise ConfigError(f"[controlPlane.mode] is auto, embedded, raft or k8s, not [{asked}]")
 
 
 def _stand(config: Config) -> Stand | None:
     """What makes a node with these roles a candidate for the lead."""
     if "cluster_manager" not in config.roles:
         return None
+    if mode(config) == "k8s":
+        from quidditch.cli import kubernetes
+
+        return kubernetes.stand
     from quidditch.cli import raft
 
     return raft.stand

@@ -146,7 +146,9 @@ class Writer:
         if not isinstance(obj, Index) or not isinstance(slim, Index):
             return stored
         self.parts.uses(obj.name, slim.spec.mapping_digest)
-        return replace(obj, metadata=stored.metadata)
+        asked = stored.spec.asked if isinstance(stored, Index) else None
+        spec = obj.spec if asked == obj.spec.asked else replace(obj.spec, asked=asked)
+        return replace(obj, metadata=stored.metadata, spec=spec)
 
     def _noted(self, obj: Object | None) -> Object | None:
         if obj is not None:

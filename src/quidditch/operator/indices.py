@@ -42,7 +42,7 @@ _STANDBY_SECONDS = 2.0
 class Indices:
     """Acts while `leader` leads; a standby only follows."""
 
-    def __init__(self, leader: Leader, client: Client, clock: Clock) -> None:
+    def __init__(self, leader: Leader, client: Client, namespace: str, clock: Clock) -> None:
         self._leader = leader
         self._client = client
         self._clock = clock
@@ -50,7 +50,7 @@ class Indices:
         self._controller: Controller[str] = Controller(
             "indices", self._reconcile, workers=_WORKERS, quiet=(errors.KubeError, ApiError)
         )
-        self._informer = Informer(client, INDICES, self._controller.add)
+        self._informer = Informer(client, INDICES, namespace, self._controller.add)
         self._seen: dict[str, float] = {}
         self._refused: dict[str, tuple[int, str]] = {}
         self._end: Callable[[], None] = _nothing

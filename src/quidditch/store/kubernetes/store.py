@@ -40,6 +40,7 @@ from quidditch.model.objects import Index, Object
 from quidditch.store import api, rules
 from quidditch.store.kubernetes import index_resource, resources
 from quidditch.store.kubernetes.answers import translated
+from quidditch.store.kubernetes.contents import Contents
 from quidditch.store.kubernetes.leadership import Fence, Leadership
 from quidditch.store.kubernetes.watch import Merged
 
@@ -83,11 +84,12 @@ class KubernetesStore(api.Store):
         self._closes_client = closes_client
         self._leadership = Leadership(client, namespace, lease)
         self._fence = Fence(self._leadership.epoch)
+        self._contents = Contents()
         self._watches: set[Merged] = set()
         self._closed = False
 
     async def get(self, kind: str, name: str) -> Object:
-        return resources.from_resource(await self._tree(kind, name))
+        return self._object(await self._tree(kind, name))
 
     async def list(self, kind: str | None = None) -> api.Listing:
         kinds = resources.STORED if kind is None else (resources.resource_of(kind),)
@@ -95,7 +97,7 @@ class KubernetesStore(api.Store):
         for _ in range(_ATTEMPTS):
             with translated(), contextlib.suppress(errors.Gone):  # compacted while it was read: from the start
                 trees, version = await self._listed(kinds)
-                objects = [resources.from_resource(tree) for tree in trees if resources.adopted(tree)]
+                objects = [self._object(tree) for tree in trees if resources.adopted(tree)]
                 chosen = [obj for obj in objects if kind is None or obj.kind == kind]
                 return api.Listing(sorted(chosen, key=lambda obj: (obj.kind, obj.metadata.name)), version)
         raise api.Unavailable("etcd behind the API server is compacted faster than objects can be listed")
@@ -115,7 +117,7 @@ class KubernetesStore(api.Store):
                 )
             except errors.AlreadyExists:
                 made = await self._adopted(obj)
-        return resources.from_resource(made)
+        return self._object(made)
 
     async def update(self, obj: Object, fence: int | None = None) -> Object:
         kind, name, version = obj.kind, obj.metadata.name, obj.metadata.resource_version
@@ -124,10 +126,15 @@ class KubernetesStore(api.Store):
             rules.updated(obj, await self._known(kind, name))  # raises
         resource = resources.resource_of(kind)
         tree = resources.to_resource(obj, self._namespace)
-        await self._fenced(fence)
-        with translated(kind, name, tree):
-            made = await self._replace(resource, resources.resource_name(kind, name), tree, version)
-        return resources.from_resource(made)
+        for _ in range(_ATTEMPTS):
+            await self._fenced(fence)
+            try:
+                with translated(kind, name, tree):
+                    made = await self._replace(resource, resources.resource_name(kind, name), tree, version)
+                return self._object(made)
+            except api.Conflict as conflict:
+                version = await self._moved_on(kind, name, version, conflict)
+        raise api.Unavailable(f"{kind} [{name}] changes faster than it can be written")
 
     async def delete(self, kind: str, name: str, version: str | None = None, fence: int | None = None) -> Object | None:
         for _ in range(_ATTEMPTS):
@@ -137,14 +144,14 @@ class KubernetesStore(api.Store):
             await self._fenced(fence)
             try:
                 return await self._delete(kind, name, expected)
-            except api.Conflict:
+            except api.Conflict as conflict:
                 if version is not None:
-                    raise
+                    version = await self._moved_on(kind, name, version, conflict)
         raise api.Unavailable(f"{kind} [{name}] changes faster than it can be deleted")
 
     async def watch(self, version: str) -> AsyncIterator[api.Event]:
         self._check_open()
-        merged = Merged(self._client, self._namespace, version, self._patience)
+        merged = Merged(self._client, self._namespace, version, self._patience, self._contents)
         self._watches.add(merged)
         try:
             async with contextlib.aclosing(merged.events()) as events:
@@ -193,6 +200,18 @@ class KubernetesStore(api.Store):
         if not resources.adopted(tree):
             raise api.NotFound(kind, name)
         return tree
+
+    def _object(self, tree: Tree) -> Object:
+        """The object of a resource, whose version is remembered."""
+        self._contents.note(tree)
+        return resources.from_resource(tree)
+
+    async def _moved_on(self, kind: str, name: str, version: str, conflict: api.Conflict) -> str:
+        """The version that the resource has now, if others than this store's users are all that changed it. Raises `conflict`."""
+        tree = await self._tree(kind, name)
+        if not self._contents.same(version, tree):
+            raise conflict
+        return str(tree["metadata"]["resourceVersion"])
 
     async def _known(self, kind: str, name: str) -> Object | None:
         try:
@@ -246,7 +265,7 @@ class KubernetesStore(api.Store):
                 resource_version=version,
                 priority=_priority(kind),
             )
-        return None if left is None else resources.from_resource(left)
+        return None if left is None else self._object(left)
 
 
 def _priority(kind: str) -> Priority:

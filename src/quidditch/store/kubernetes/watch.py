@@ -15,6 +15,7 @@ from quidditch.model.objects import Object
 from quidditch.store import api, rules
 from quidditch.store.kubernetes import resources, versions
 from quidditch.store.kubernetes.answers import translated
+from quidditch.store.kubernetes.contents import Content, Contents, content
 
 _TYPES: dict[str, Literal["added", "modified", "deleted"]] = {
     "ADDED": "added",
@@ -26,8 +27,10 @@ _TYPES: dict[str, Literal["added", "modified", "deleted"]] = {
 class Merged:
     """Watches every kind from its version on."""
 
-    def __init__(self, client: Client, namespace: str, version: str, patience: float) -> None:
+    def __init__(self, client: Client, namespace: str, version: str, patience: float, contents: Contents) -> None:
         self._client = client
+        self._contents = contents
+        self._last: dict[tuple[str, str], Content] = {}
         self._namespace = namespace
         self._at = versions.parse(version, resources.STORED)
         self._patience = patience
@@ -76,12 +79,23 @@ class Merged:
         self._at[kind] = event.version
         if event.type == "BOOKMARK":
             return self._bookmark()
-        if not resources.adopted(event.object):
+        if not resources.adopted(event.object) or not self._is_news(event):
             return None
+        self._contents.note(event.object)
         obj: Object = resources.from_resource(event.object)
         if event.type == "DELETED":
             obj = rules.as_it_went(obj)
         return api.Event(_TYPES[event.type], versions.text(self._at), obj)
+
+    def _is_news(self, event: Event) -> bool:
+        """Whether the object changed; of a status this store does not tell."""
+        key, now = (event.object["kind"], event.object["metadata"]["name"]), content(event.object)
+        if event.type == "DELETED":
+            self._last.pop(key, None)
+            self._contents.forget(*key)
+            return True
+        before, self._last[key] = self._last.get(key), now
+        return event.type == "ADDED" or before != now
 
     def _bookmark(self) -> api.Event:
         return api.Event("bookmark", versions.text(self._at))
