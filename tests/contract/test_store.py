@@ -6,7 +6,7 @@ import asyncio
 import gc
 import re
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -15,13 +15,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
-from tests.support.crds import new_namespace
 from tests.support.etcd import Cluster as Etcd
-from tests.support.kube import ApiServer
+from tests.support.stores import HISTORY, Make, memory, on_etcd, on_kubernetes, sqlite
 from tests.unit.model import states
 
-from quidditch.lib.kube.client import Client
-from quidditch.lib.kube.config import load as load_kubeconfig
 from quidditch.model.objects import Cluster, ClusterSpec, Index, Metadata, Object
 from quidditch.store import api
 from quidditch.store.etcd import open as open_etcd
@@ -29,36 +26,8 @@ from quidditch.store.etcd.client import RANGE, REVOKE
 from quidditch.store.etcd.store import EtcdStore
 from quidditch.store.etcd.wire_pb2 import LeaseRevokeRequest, RangeRequest
 from quidditch.store.kubernetes.store import KubernetesStore
-from quidditch.store.kubernetes.store import open as open_kubernetes
 from quidditch.store.memory import MemoryStore
 from quidditch.store.sqlite import SqliteStore
-
-HISTORY = 20
-Make: TypeAlias = Callable[[Path], Awaitable[api.Store]]
-
-
-async def memory(folder: Path) -> api.Store:  # noqa: ARG001
-    return MemoryStore(history=HISTORY)
-
-
-async def sqlite(folder: Path) -> api.Store:
-    return await SqliteStore.open(folder / "store.sqlite", history=HISTORY)
-
-
-def on_etcd(cluster: Etcd) -> Make:
-    async def make(folder: Path) -> api.Store:
-        return await open_etcd(cluster.endpoints, prefix=f"/contract/{folder}", history=HISTORY)
-
-    return make
-
-
-def on_kubernetes(server: ApiServer) -> Make:
-    async def make(folder: Path) -> api.Store:  # noqa: ARG001
-        client = Client(load_kubeconfig({}, server.kubeconfig))
-        return await open_kubernetes(client, await new_namespace(client), closes_client=True)
-
-    return make
-
 
 # asyncio leaves sockets to the collector whose TLS is broken off.
 KUBERNETES = pytest.param("kubernetes", marks=pytest.mark.filterwarnings("ignore::ResourceWarning"))
