@@ -135,6 +135,21 @@ def test_an_index_made_over_rest_is_there_for_kubectl(cluster: Cluster) -> None:
     until(lambda: not cluster.kubectl("get", "qidx,qalloc", "-o", "name"), 30)
 
 
+def test_nodes_are_shown_with_what_they_have(cluster: Cluster) -> None:
+    assert cluster.call("PUT", "/held", {"settings": {"number_of_shards": 3, "number_of_replicas": 1}}).status == 200
+
+    def shown() -> bool:
+        nodes = json.loads(cluster.kubectl("get", "qnode", "-o", "json"))["items"]
+        status = {node["spec"]["name"]: node.get("status", {}) for node in nodes}
+        return [status[name].get("allocatedShards") for name in ("data-0", "data-1", "operator-0")] == [3, 3, 0]
+
+    until(shown, 60)
+    rows = cluster.kubectl("get", "qnode").splitlines()
+    assert rows[0].split() == ["NAME", "NODE", "ROLES", "TIER", "STATE", "SHARDS", "AGE"]
+    assert any("data-0" in row and "HEALTHY" in row for row in rows)
+    assert cluster.call("DELETE", "/held").status == 200
+
+
 def test_an_index_made_by_kubectl_is_there_over_rest(cluster: Cluster) -> None:
     cluster.kubectl("apply", "-f", str(DEPLOY / "examples" / "index.yaml"))
     cluster.ready("products")

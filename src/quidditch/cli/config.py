@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from quidditch.lib.units import parse_bytes, parse_millis
+from quidditch.model.names import TIERS
 
 
 class ConfigError(Exception):
@@ -55,7 +56,10 @@ SETTINGS: dict[str, Setting] = {
         "auto",
         "where the cluster's state lives: embedded, raft, k8s, or auto: raft where other nodes are named",
     ),
-    "node.roles": Setting("cluster_manager,data,ingest,remote_cluster_client", "what the node does"),
+    "node.roles": Setting(
+        "cluster_manager,data,ingest,remote_cluster_client",
+        "what the node does; data_hot, data_warm, data_cold, data_frozen and data_content hold the data of one tier only",
+    ),
     "transport.host": Setting("127.0.0.1", "address to listen on for other nodes, which a master's etcd takes as well"),
     "transport.publish_host": Setting(
         "",
@@ -111,7 +115,7 @@ SETTINGS: dict[str, Setting] = {
     "logger.level": Setting("warning", "debug, info, warning or error"),
 }
 
-ROLES = ("cluster_manager", "data", "ingest", "remote_cluster_client")
+ROLES = ("cluster_manager", "data", *TIERS, "ingest", "remote_cluster_client")
 ATTRIBUTE = "node.attr."
 """What any name behind this says of the node is its own affair: zones, racks, tiers."""
 

@@ -18,6 +18,7 @@ from quidditch.lib.kube.client import Client
 from quidditch.lib.kube.limits import RateLimit
 from quidditch.model.objects import Cluster
 from quidditch.operator.indices import Indices
+from quidditch.operator.nodes import Nodes
 from quidditch.store import api
 from quidditch.store.kubernetes import store as kubernetes
 
@@ -40,8 +41,10 @@ async def stand(place: Place) -> Endings:
         await client.close()
         raise
     indices = Indices(candidacy.leader, client, namespace, SystemClock())
-    indices.start()
-    return [indices.stop, *candidacy.endings(), store.close, client.close]
+    nodes = Nodes(candidacy.leader, client, namespace, SystemClock())
+    for part in (indices, nodes):
+        part.start()
+    return [indices.stop, nodes.stop, *candidacy.endings(), store.close, client.close]
 
 
 def open_client(config: Config, place: Place) -> Client:

@@ -49,8 +49,8 @@ def operator(flags: Flags) -> None:
 @app.command()
 @takes(options.MEMBER)
 def data(flags: Flags) -> None:
-    """Start a data node: it holds shards, and takes requests like every node."""
-    _serve_member(flags, "data,ingest,remote_cluster_client")
+    """Start a data node: it holds shards, and takes requests like every node. One of a tier has -E node.roles=data_hot,ingest."""
+    _serve_member(flags, flags.settings.get("node.roles") or "data,ingest,remote_cluster_client")
 
 
 @app.command()

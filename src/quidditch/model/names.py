@@ -1,4 +1,4 @@
-"""Object names: what a user calls a thing may be no DNS name, what a store keys it by must be one (Kubernetes names
+"""Names of roles, and object names: what a user calls a thing may be no DNS name, what a store keys it by must be one (Kubernetes names
 are).
 
 The true name always stands in the spec, so the encoding need not be reversed; it only has to be injective and readable.
@@ -8,6 +8,9 @@ from __future__ import annotations
 
 import hashlib
 import re
+
+TIERS = ("data_content", "data_hot", "data_warm", "data_cold", "data_frozen")
+"""Roles of nodes that hold the data of one tier only; those with the role `data` are in every one."""
 
 _DNS = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?")
 _DOTS = re.compile(r"\.\.|\.-|-\.")

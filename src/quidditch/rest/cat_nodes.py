@@ -26,6 +26,11 @@ from quidditch.rest.stats_cells import fill
 _LETTERS = {
     "cluster_manager": "m",
     "data": "d",
+    "data_cold": "c",
+    "data_content": "s",
+    "data_frozen": "f",
+    "data_hot": "h",
+    "data_warm": "w",
     "ingest": "i",
     "remote_cluster_client": "r",
     "search": "s",

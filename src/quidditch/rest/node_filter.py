@@ -41,6 +41,8 @@ def select_nodes(state: ClusterState, expression: str | None, local: str, manage
 def _has_role(node: ClusterNode, role: str) -> bool:
     if role == "coordinating_only":
         return not node.spec.roles
+    if role == "data":
+        return node.holds_data
     return _ROLES[role] in node.spec.roles or (role == "master" and "master" in node.spec.roles)
 
 

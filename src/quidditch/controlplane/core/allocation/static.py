@@ -9,6 +9,7 @@ from collections.abc import Iterable
 
 from quidditch.controlplane.core.allocation.rules import ClusterRules, FilterRules, Filters
 from quidditch.model import wildcard
+from quidditch.model.names import TIERS
 from quidditch.model.objects import Node
 from quidditch.model.state import ClusterState
 
@@ -70,9 +71,6 @@ def _values(node: Node, name: str) -> Iterable[str]:
         return tiers_of(node)
     own = spec.attributes.get(name)
     return () if own is None else (own,)
-
-
-TIERS = ("data_content", "data_hot", "data_warm", "data_cold", "data_frozen")
 
 
 def tiers_of(node: Node) -> tuple[str, ...]:
