@@ -125,6 +125,6 @@ def test_mistakes_are_refused_in_a_sentence(tmp_path: Path) -> None:
     assert "not a backup" in refused("restore", wrong, "--data-dir", tmp_path / "new")
     assert "No such file" in refused("restore", tmp_path / "none", "--data-dir", tmp_path / "new")
     assert not (tmp_path / "new").exists()
-    assert "not in both" in refused("export", "--data-dir", tmp_path, "--endpoints", "127.0.0.1:1")
+    assert "a state is in one place" in refused("export", "--data-dir", tmp_path, "--endpoints", "127.0.0.1:1")
     (tmp_path / "master" / "etcd").mkdir(parents=True)
     assert "the folder of a master" in refused("export", "--data-dir", tmp_path / "master")

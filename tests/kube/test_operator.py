@@ -227,6 +227,42 @@ def test_the_next_operator_leads_when_the_leader_dies(cluster: Cluster) -> None:
     until(lambda: members(cluster), 60)
 
 
+def test_the_state_is_kept_and_fills_another_namespace(cluster: Cluster, tmp_path: Path) -> None:
+    assert cluster.call("PUT", "/kept", {"aliases": {"known": {}}}).status == 200
+    template = {
+        "index_patterns": ["log-*"],
+        "template": {"settings": {"number_of_shards": 2}},
+        "_meta": {"owner": None},
+    }
+    assert cluster.call("PUT", "/_index_template/logs", template).status == 200
+
+    def state(command: str, *args: str, space: str) -> str:
+        own = ("--kubeconfig", str(cluster.server.kubeconfig), "--namespace", space)
+        done = subprocess.run(
+            [str(QUIDDITCH), "state", command, *args, *own], capture_output=True, text=True, cwd=tmp_path, check=False
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    def bare(text: str) -> list[Any]:
+        trees = list(yaml.safe_load_all(text))
+        for tree in trees:
+            for own in ("uid", "resourceVersion", "generation"):
+                tree["metadata"].pop(own, None)
+        return [tree for tree in trees if tree["kind"] not in ("Cluster", "Routing")]
+
+    before = state("export", space=cluster.space)
+    state("backup", "kept.backup", space=cluster.space)
+    other = f"{cluster.space}-restored"
+    cluster.server.kubectl("create", "namespace", other)
+    state("restore", "kept.backup", space=other)
+    after = state("export", space=other)
+    assert [tree for tree in bare(after) if tree["kind"] != "Node"] == [
+        tree for tree in bare(before) if tree["kind"] != "Node"
+    ]
+    assert "kept" in cluster.server.kubectl("-n", other, "get", "qidx", "-o", "name")
+
+
 def test_without_the_api_server_documents_are_read_and_written(cluster: Cluster) -> None:
     assert cluster.call("PUT", "/goes-on/_doc/1?refresh=true", {"n": 1}).status == 201
     cluster.server.kill()

@@ -61,11 +61,17 @@ def test_what_is_not_the_stores_own_stays(run: Run) -> None:
         made = await store.create(states.index("a"))
         marks = {"labels": {"team": "search"}, "annotations": {"note": "mine"}}
         await client.patch(INDICES, "a", {"metadata": marks}, namespace)
-        with pytest.raises(api.Conflict):
-            await store.update(changed(made, "1"))
-        await store.update(changed(await store.get("Index", "a"), "1"))
-        meta = (await client.get(INDICES, "a", namespace))["metadata"]
+        await client.patch(INDICES, "a", {"status": {"state": "ACTIVE"}}, namespace, subresource="status")
+        await store.update(changed(made, "1"))  # at the version that it knew: the object is still the same
+        tree = await client.get(INDICES, "a", namespace)
+        meta = tree["metadata"]
         assert (meta["labels"], meta["annotations"]) == (marks["labels"], marks["annotations"])
+        assert tree["status"] == {"state": "ACTIVE"}
+        known = await store.get("Index", "a")
+        await client.patch(INDICES, "a", {"spec": {"replicas": 2}}, namespace)
+        for late in (store.update(changed(known, "2")), store.delete("Index", "a", known.metadata.resource_version)):
+            with pytest.raises(api.Conflict):
+                await late
 
     run(test)
 

@@ -56,12 +56,12 @@ MASTER = (
     Option("--join", "raft.join", "Etcd of the running masters to be added to, host:client-port,…"),
     Option("--await-restore", "raft.await_restore", "Found no cluster: wait for `state restore`", switch=True),
 )
-OPERATOR = (
-    *MEMBER,
+KUBERNETES = (
     Option("--kubeconfig", "kubernetes.kubeconfig", "How to reach the API server"),
     Option("--context", "kubernetes.context", "Which context of it"),
     Option("--namespace", "kubernetes.namespace", "Where the cluster's objects are"),
 )
+OPERATOR = (*MEMBER, *KUBERNETES)
 USERS = (Option("--users-file", "http.users_file", "The file of users"),)
 STATE = (
     DATA_DIR,
@@ -70,6 +70,7 @@ STATE = (
     Option("--ca", "raft.tls.ca", "Authority of etcd's certificates"),
     Option("--cert", "raft.tls.cert", "Own certificate for etcd"),
     Option("--key", "raft.tls.key", "Key of that certificate"),
+    *KUBERNETES,
 )
 
 _FILE = Annotated[Path | None, typer.Option("--config", help="Configuration in YAML.")]

@@ -104,18 +104,19 @@ def _config(flags: Flags) -> Config:
     """The configuration with these flags, which decide where the store is. Raises :class:`ConfigError`."""
     from quidditch.cli.config import ConfigError
 
-    in_folder, in_etcd = (flags.settings[name] is not None for name in ("path.data", "raft.endpoints"))
-    if in_folder and in_etcd:
-        raise ConfigError("a state is in a folder (--data-dir) or in etcd (--endpoints), not in both")
-    mode = "embedded" if in_folder else "raft" if in_etcd else None
-    return (flags.also({"controlPlane.mode": mode}) if mode else flags).load()
+    modes = {"path.data": "embedded", "raft.endpoints": "raft", "kubernetes.namespace": "k8s"}
+    named = [mode for setting, mode in modes.items() if flags.settings[setting] is not None]
+    if len(named) > 1:
+        raise ConfigError(
+            "a state is in one place: a folder (--data-dir), etcd (--endpoints), or Kubernetes (--namespace)"
+        )
+    return (flags.also({"controlPlane.mode": named[0]}) if named else flags).load()
 
 
 async def _reading(config: Config, read: Callable[[Store], Awaitable[T]]) -> T:
     from quidditch.cli.stores import opened_folder
 
-    store = _etcd(config) if _in_etcd(config) else opened_folder(config.data_path)
-    async with store as opened:
+    async with _elsewhere(config) or opened_folder(config.data_path) as opened:
         return await read(opened)
 
 
@@ -124,15 +125,32 @@ async def _filling(config: Config, backup: Backup, done: Progress) -> None:
     from quidditch.store import backup as backups
 
     holder = f"quidditch state restore {uuid.uuid4()}"
-    store = _etcd(config) if _in_etcd(config) else opened_to_fill(config.data_path, backup.cluster.spec.uuid)
-    async with store as opened:
+    async with _elsewhere(config) or opened_to_fill(config.data_path, backup.cluster.spec.uuid) as opened:
         await backups.restore(opened, backup, holder, time.time, done)
 
 
-def _in_etcd(config: Config) -> bool:
+def _elsewhere(config: Config) -> contextlib.AbstractAsyncContextManager[Store] | None:
+    """The store that other processes have too; None for an embedded node's."""
     from quidditch.cli.run import mode
 
-    return mode(config) == "raft"
+    where = mode(config)
+    return _etcd(config) if where == "raft" else _kubernetes(config) if where == "k8s" else None
+
+
+@contextlib.asynccontextmanager
+async def _kubernetes(config: Config) -> AsyncIterator[Store]:
+    """The namespace that is named, or the context's."""
+    from quidditch.cli.stores import kubernetes_client, open_kubernetes
+
+    client, namespace = kubernetes_client(config)
+    try:
+        store = await open_kubernetes(client, namespace, _PATIENCE_SECONDS)
+        try:
+            yield store
+        finally:
+            await store.close()
+    finally:
+        await client.close()
 
 
 @contextlib.asynccontextmanager

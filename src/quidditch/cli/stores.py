@@ -1,9 +1,10 @@
-"""Opens the store that a configuration names: etcd, or the SQLite file of an embedded node."""
+"""Opens the store that a configuration names: etcd, a namespace of Kubernetes, or the SQLite file of an embedded node."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,11 +18,12 @@ from quidditch.store import api
 from quidditch.store.sqlite import SqliteStore
 
 if TYPE_CHECKING:
+    from quidditch.lib.kube.client import Client
     from quidditch.store.etcd import Credentials, Tls
     from quidditch.store.etcd.members import Members
 
 QUORUM_SECONDS = 120.0
-"""How long a starting master waits for the others' etcd."""
+"""How long a starting master waits for the others' etcd, and an operator for the API server."""
 STATE_FILE = "cluster.sqlite"
 
 
@@ -90,6 +92,42 @@ async def open_etcd(
             await asyncio.sleep(0.1)
         except (api.StoreError, ValueError, OSError) as error:
             raise ConfigError(f"etcd at {', '.join(endpoints)} cannot be used: {error}") from None
+
+
+def kubernetes_client(config: Config, metrics: Metrics | None = None) -> tuple[Client, str]:
+    """A client of the API server that the configuration, a kubeconfig or the pod names, and the cluster's namespace.
+
+    Raises :class:`ConfigError`.
+    """
+    from quidditch.lib.kube import errors
+    from quidditch.lib.kube.client import Client
+    from quidditch.lib.kube.config import load
+    from quidditch.lib.kube.limits import RateLimit
+
+    file = config["kubernetes.kubeconfig"]
+    limits = config.number("kubernetes.qps"), config.number("kubernetes.burst")
+    try:
+        found = load(os.environ, Path(file) if file else None, config["kubernetes.context"])
+        limit = RateLimit(*limits)
+    except (errors.ConfigError, ValueError) as error:
+        raise ConfigError(f"[controlPlane.mode] is k8s, but there is no way to the API server: {error}") from None
+    return Client(found, limit=limit, metrics=metrics), config["kubernetes.namespace"] or found.namespace
+
+
+async def open_kubernetes(client: Client, namespace: str, patience: float = QUORUM_SECONDS) -> api.Store:
+    """The custom resources of a namespace; waits for the API server, `patience` seconds. Raises :class:`ConfigError`."""
+    from quidditch.store.kubernetes.store import open
+
+    deadline = asyncio.get_running_loop().time() + patience
+    while True:
+        try:
+            return await open(client, namespace)
+        except api.Unavailable as error:
+            if asyncio.get_running_loop().time() > deadline:
+                raise ConfigError(f"the API server does not answer: {error}") from None
+            await asyncio.sleep(0.5)
+        except api.StoreError as error:
+            raise ConfigError(f"the namespace [{namespace}] cannot be used: {error}") from None
 
 
 @contextlib.asynccontextmanager
