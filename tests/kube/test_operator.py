@@ -198,6 +198,17 @@ def test_both_sides_are_refused_with_the_same_words(cluster: Cluster) -> None:
     assert cluster.condition("bad", "SpecAccepted")[2] == refused.json["error"]["reason"]
 
 
+def test_settings_that_make_no_sense_are_no_success(cluster: Cluster) -> None:
+    counted = {"number_of_shards": 2, "refresh_interval": "1s"}
+    cluster.apply("sense", shards=2, replicas=0, settings=counted)
+    cluster.ready("sense")
+    cluster.apply("sense", shards=2, replicas=0, settings={**counted, "refresh_interval": "7s"})
+    until(lambda: settings(cluster, "sense").get("refresh_interval") == "7s", 30)
+    cluster.apply("sense", shards=2, replicas=0, settings={**counted, "refresh_interval": [[1]]})
+    until(lambda: cluster.condition("sense", "SpecAccepted")[0] == "False", 30)
+    assert settings(cluster, "sense")["refresh_interval"] == "7s"
+
+
 def test_what_cannot_be_placed_says_why(cluster: Cluster) -> None:
     cluster.apply("wide", shards=1, replicas=5)
     cluster.ready("wide")

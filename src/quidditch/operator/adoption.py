@@ -18,17 +18,10 @@ def creation(name: str, spec: Mapping[str, Any]) -> CreateIndex:
 
     Raises ApiError for a count that is given twice and not alike.
     """
-    settings = normalize(spec.get("settings") or {})
-    for field, setting in _COUNTS.items():
-        count = spec.get(field)
-        if count is None:
-            continue
-        given = settings.setdefault(setting, str(count))
-        if str(given) != str(count):
-            raise illegal_argument(f"spec.{field} is [{count}], but spec.settings has [{setting}: {given}]")
+    settings, counts = _read(spec)
     return CreateIndex(
         name=name,
-        settings=settings,
+        settings={**settings, **counts},
         mappings=dict(spec.get("mappings") or {}),
         aliases=dict(spec.get("aliases") or {}),
     )
@@ -36,7 +29,7 @@ def creation(name: str, spec: Mapping[str, Any]) -> CreateIndex:
 
 def changes(name: str, carried_out: Mapping[str, Any], wanted: Mapping[str, Any]) -> list[Change]:
     """What leads from the spec that is carried out to the one that is `wanted`; both as a QuidditchIndex has them. A setting that is left
-    out goes back to its default; a field of a mapping cannot go.
+    out goes back to its default; a field of a mapping cannot go. Raises ApiError for what makes no sense.
     """
     commands: list[Change] = []
     settings = _settings(carried_out, wanted)
@@ -49,11 +42,20 @@ def changes(name: str, carried_out: Mapping[str, Any], wanted: Mapping[str, Any]
 
 
 def _settings(carried_out: Mapping[str, Any], wanted: Mapping[str, Any]) -> dict[str, Any]:
-    """A count changed by its field comes before the same count among the settings, which only repeat it."""
-    before, after = normalize(carried_out.get("settings") or {}), normalize(wanted.get("settings") or {})
+    (before, had), (after, counts) = _read(carried_out), _read(wanted)
     changed: dict[str, Any] = {key: value for key, value in after.items() if before.get(key) != value}
     changed |= {key: None for key in before if key not in after}
+    return {**changed, **{key: count for key, count in counts.items() if had.get(key) != count}}
+
+
+def _read(spec: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
+    """The settings without counts, and the counts, which may stand among the settings too: then they must agree."""
+    settings: dict[str, Any] = dict(normalize(spec.get("settings") or {}))
+    counts: dict[str, str] = {}
     for field, setting in _COUNTS.items():
-        if wanted.get(field) != carried_out.get(field) and wanted.get(field) is not None:
-            changed[setting] = str(wanted[field])
-    return changed
+        own, repeated = spec.get(field), settings.pop(setting, None)
+        if own is not None and repeated is not None and str(own) != str(repeated):
+            raise illegal_argument(f"spec.{field} is [{own}], but spec.settings has [{setting}: {repeated}]")
+        if own is not None or repeated is not None:
+            counts[setting] = str(repeated if own is None else own)
+    return settings, counts

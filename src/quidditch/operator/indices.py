@@ -102,11 +102,11 @@ class Indices:
         wanted = pending(index.spec)
         if wanted is None:
             return None
-        for command in adoption.changes(index.name, carried_out(index.spec), wanted):
-            try:
+        try:
+            for command in adoption.changes(index.name, carried_out(index.spec), wanted):
                 await self._leader.submit(command, _DECIDING_SECONDS)
-            except ApiError as error:
-                return error
+        except ApiError as error:
+            return error
         return None
 
     async def _refuse(self, tree: Tree, error: ApiError) -> Again | None:
@@ -136,7 +136,8 @@ class Indices:
         waits = waits_for_node(state, index)
         why = await self._why(index) if waits and not self._is_new(tree) else ""
         known: Mapping[str, Any] = tree.get("status") or {}
-        status = index_status(state, index, known, meta["generation"], self._now(), why)
+        # Of the spec that the control plane has seen: the object may be ahead of it, and then that is still to be carried out.
+        status = index_status(state, index, known, index.metadata.generation, self._now(), why)
         if not known and status["state"] == "CREATING" and self._is_new(tree):
             return Again(_SETTLING_SECONDS)
         if status != known:

@@ -59,6 +59,27 @@ def test_each_change_becomes_its_command() -> None:
 
 def test_a_changed_shard_count_is_asked_for_so_that_it_is_refused() -> None:
     """CEL refuses it first; where the rule is not there, the control plane says the same as over REST."""
-    (command,) = changes("products", SPEC, {**SPEC, "shards": 5})
+    (command,) = changes("products", SPEC, {**SPEC, "shards": 5, "settings": {"refresh_interval": "1s"}})
     assert isinstance(command, UpdateIndexSettings)
     assert command.settings == {"index.number_of_shards": "5"}
+
+
+def test_a_count_that_is_repeated_among_the_settings_is_no_change_of_it() -> None:
+    """What is carried out shows counts in their fields only."""
+    carried = {"shards": 10, "replicas": 2, "settings": {"refresh_interval": "1s"}}
+    wanted = {**SPEC, "settings": {"refresh_interval": "7s", "number_of_shards": 10}}
+    (command, _mapping) = changes("products", carried, wanted)
+    assert isinstance(command, UpdateIndexSettings)
+    assert command.settings == {"index.refresh_interval": "7s"}
+
+
+def test_counts_that_contradict_each_other_are_refused_however_often_they_are_applied() -> None:
+    for carried in (0, 1):
+        with pytest.raises(ApiError, match=r"spec.replicas is \[1\], but spec.settings has"):
+            changes("products", {"replicas": carried}, {"replicas": 1, "settings": {"number_of_replicas": 0}})
+
+
+def test_a_count_among_the_settings_alone_is_one_too() -> None:
+    (command,) = changes("products", {"shards": 1, "replicas": 1}, {"settings": {"number_of_replicas": 3}})
+    assert isinstance(command, UpdateIndexSettings)
+    assert command.settings == {"index.number_of_replicas": "3"}
