@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 import yaml
 
+from tests.support import crds
 from tests.support.client import Answer, Client
 from tests.support.cluster import until
 from tests.support.kube import ApiServer
@@ -100,8 +101,7 @@ def members(cluster: Cluster) -> bool:
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     """With an API server of its own, which is stopped by a test."""
     with ApiServer.temporary() as server:
-        server.kubectl("apply", "--server-side", "-f", str(DEPLOY / "crds"))
-        server.kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=60s")
+        crds.install(server)
         made = Cluster(server, tmp_path_factory.mktemp("operator"))
         server.kubectl("create", "namespace", made.space)
         try:
@@ -196,6 +196,19 @@ def test_both_sides_are_refused_with_the_same_words(cluster: Cluster) -> None:
     assert cluster.condition("bad", "Ready")[0] == "True"  # what is carried out serves on
     refused = cluster.call("PUT", "/bad/_mapping", {"properties": {"x": {"type": "keyword"}}})
     assert cluster.condition("bad", "SpecAccepted")[2] == refused.json["error"]["reason"]
+
+
+def test_what_was_refused_is_made_once_it_may_be(cluster: Cluster) -> None:
+    def block(value: bool | None) -> None:
+        body = {"persistent": {"cluster.blocks.create_index": value}}
+        assert cluster.call("PUT", "/_cluster/settings", body).status == 200
+
+    block(True)
+    cluster.apply("later", shards=1, replicas=0)
+    until(lambda: cluster.condition("later", "SpecAccepted")[:2] == ("False", "IndexCreateBlock"), 30)
+    block(None)
+    cluster.ready("later")
+    assert cluster.condition("later", "SpecAccepted")[0] == "True"
 
 
 def test_settings_that_make_no_sense_are_no_success(cluster: Cluster) -> None:

@@ -10,6 +10,7 @@ import structlog
 from quidditch.lib.clock import Clock
 from quidditch.lib.kube import errors
 from quidditch.lib.kube.client import Client, Tree
+from quidditch.lib.kube.limits import Priority
 from quidditch.lib.kube.resource import ResourceType
 from quidditch.operator.times import rfc3339
 
@@ -58,10 +59,10 @@ class Events:
         }
         try:
             try:
-                await self._client.create(EVENTS, event, meta["namespace"])
+                await self._client.create(EVENTS, event, meta["namespace"], priority=Priority.BACKGROUND)
             except errors.AlreadyExists:
-                known = await self._client.get(EVENTS, name, meta["namespace"])
+                known = await self._client.get(EVENTS, name, meta["namespace"], priority=Priority.BACKGROUND)
                 again = {"count": known.get("count", 1) + 1, "lastTimestamp": now}
-                await self._client.patch(EVENTS, name, again, meta["namespace"])
+                await self._client.patch(EVENTS, name, again, meta["namespace"], priority=Priority.BACKGROUND)
         except errors.KubeError as error:
             _log.warning("event not told", about=meta["name"], reason=reason, error=str(error))

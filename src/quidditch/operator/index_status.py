@@ -5,21 +5,32 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from msgspec.structs import replace
+
 from quidditch.controlplane.core.health import IndexHealth, index_health
+from quidditch.model.errors import ApiError
 from quidditch.model.objects import Copy, Index, Node, Routing
 from quidditch.model.state import ClusterState
-from quidditch.operator.conditions import Condition, merged, summary
+from quidditch.operator.conditions import Condition, camel, merged, summary
 
 SHOWN = 100
-"""Copies that `status.shardAllocations` lists at most: no object may grow with its shards (DESIGN.md §7)."""
+"""Copies that `status.shardAllocations` lists at most: no object may grow with its shards."""
+_NODES_SHOWN = 5
 
 
 def index_status(
-    state: ClusterState, index: Index, known: Mapping[str, Any], generation: int, now: str, why: str = ""
+    state: ClusterState,
+    index: Index,
+    known: Mapping[str, Any],
+    now: str,
+    why: str = "",
+    refusal: Condition | None = None,
 ) -> dict[str, Any]:
-    """The whole status of an index that the control plane has. `known` is the status there is, `generation` that of the spec which is
-    carried out, `why` tells what keeps copies from having a node.
+    """The whole status of an index that the control plane has. `known` is the status there is, `why` tells what keeps copies from having a
+    node, `refusal` what of the spec cannot be carried out: what is carried out serves on. It is of the spec that the control plane has
+    seen; the object may be ahead of it.
     """
+    generation = index.metadata.generation
     routing = state.routing.get(index.name)
     health = index_health(index, routing)
     phase = _phase(index, routing)
@@ -30,24 +41,33 @@ def index_status(
         "shards": index.number_of_shards,
         "replicas": _complete_sets(routing),
         "shardAllocations": list(_allocations(routing, state.nodes)),
-        "conditions": merged(known.get("conditions", ()), _conditions(phase, health, why), generation, now),
+        "conditions": merged(known.get("conditions", ()), _conditions(phase, health, why, refusal), generation, now),
     }
 
 
-def refused(known: Mapping[str, Any], reason: str, message: str, generation: int, now: str) -> dict[str, Any]:
-    """The status of an index whose spec cannot be carried out: what there is of it stays as it is."""
-    ready = Condition("Ready", "False", reason, message)
-    if known.get("state") == "ACTIVE":
-        before = next((each for each in known.get("conditions", ()) if each["type"] == "Ready"), None)
-        if before is not None:
-            ready = Condition("Ready", before["status"], before["reason"], before["message"])
-    found = [Condition("SpecAccepted", "False", reason, message), *summary(ready, stalled=message)]
+def never_made(known: Mapping[str, Any], refusal: Condition, generation: int, now: str) -> dict[str, Any]:
+    """The status of an index that cannot be created as it is wished."""
+    found = [refusal, *summary(replace(refusal, type="Ready"), stalled=refusal.message)]
     return {
         **known,
-        "state": known.get("state", "CREATING"),
+        "state": "CREATING",
         "observedGeneration": generation,
         "conditions": merged(known.get("conditions", ()), found, generation, now),
     }
+
+
+def refused(error: ApiError) -> Condition:
+    """What a refusal says of the spec, in REST's words."""
+    return Condition("SpecAccepted", "False", camel(error.type), error.reason or error.type)
+
+
+def explained(told: Mapping[str, Any]) -> str:
+    """What `_cluster/allocation/explain` says of a copy without a node, and of some nodes what stands in the way there."""
+    texts = [str(told.get("allocate_explanation", ""))]
+    for node in told.get("node_allocation_decisions", ())[:_NODES_SHOWN]:
+        refusals = [each["explanation"] for each in node.get("deciders", ()) if each["decision"] != "YES"]
+        texts += [f"{node['node_name']}: {text}" for text in refusals[:1]]
+    return "; ".join(texts)
 
 
 def waits_for_node(state: ClusterState, index: Index) -> bool:
@@ -92,16 +112,17 @@ def _allocation(number: int, copy: Copy, nodes: Mapping[str, Node]) -> dict[str,
     return shown
 
 
-def _conditions(phase: str, health: IndexHealth, why: str) -> list[Condition]:
-    accepted = Condition("SpecAccepted", "True", "Valid")
-    counts = health.counts
-    total = sum(_all(shard.counts) for shard in health.shards)
-    missing = total - counts.active
+def _conditions(phase: str, health: IndexHealth, why: str, refusal: Condition | None) -> list[Condition]:
+    accepted = refusal or Condition("SpecAccepted", "True", "Valid")
+    stalled = refusal.message if refusal is not None else ""
     if phase == "DELETING":
         ready = Condition("Ready", "False", "Deleting", "its shards are being removed")
         return [accepted, *summary(ready, progressing=ready.message)]
+    counts = health.counts
+    total = counts.active + counts.initializing + counts.unassigned
+    missing = total - counts.active
     if not missing and total:
-        return [accepted, *summary(Condition("Ready", "True", "AllCopiesActive"))]
+        return [accepted, *summary(Condition("Ready", "True", "AllCopiesActive"), stalled=stalled)]
     text = (
         f"{missing} of {total} copies are not active ({counts.unassigned} without a node)" if total else "no shards yet"
     )
@@ -110,8 +131,5 @@ def _conditions(phase: str, health: IndexHealth, why: str) -> list[Condition]:
         ready = Condition("Ready", "True", "ReplicasMissing", text)
     else:
         ready = Condition("Ready", "False", "PrimariesMissing", text)
-    return [accepted, *summary(ready, progressing=text if not why else "", stalled=why)]
-
-
-def _all(counts: Any) -> int:
-    return int(counts.active + counts.initializing + counts.unassigned)
+    stalled = stalled or why
+    return [accepted, *summary(ready, progressing="" if stalled else text, stalled=stalled)]

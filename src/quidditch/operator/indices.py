@@ -14,13 +14,14 @@ from quidditch.controlplane.leader import Leader
 from quidditch.lib.clock import Clock
 from quidditch.lib.kube import errors
 from quidditch.lib.kube.client import Client, Tree
+from quidditch.lib.kube.limits import Priority
 from quidditch.model.errors import ApiError
 from quidditch.model.objects import Index
 from quidditch.model.state import ClusterState
 from quidditch.operator import adoption
-from quidditch.operator.conditions import camel
+from quidditch.operator.conditions import Condition
 from quidditch.operator.events import Events
-from quidditch.operator.index_status import index_status, refused, waits_for_node
+from quidditch.operator.index_status import explained, index_status, never_made, refused, waits_for_node
 from quidditch.operator.informer import Informer
 from quidditch.operator.times import rfc3339
 from quidditch.reconcile.controller import Again, Controller
@@ -33,10 +34,8 @@ _WORKERS = 8
 _SETTLING_SECONDS = 1.0
 """How long a new index may take before its status says that it is being created: most are active by then, which saves a write."""
 _LOOK_SECONDS = 30.0
-"""How often it is looked whether what an index waits for has come."""
+"""How often it is looked whether what an index waits for has come, and whether what was refused is possible now."""
 _DECIDING_SECONDS = 30.0
-_STANDBY_SECONDS = 2.0
-"""How often a standby looks whether it leads now."""
 
 
 class Indices:
@@ -52,7 +51,8 @@ class Indices:
         )
         self._informer = Informer(client, INDICES, namespace, self._controller.add)
         self._seen: dict[str, float] = {}
-        self._refused: dict[str, tuple[int, str]] = {}
+        self._idle = True
+        """Whether something was left alone because another leads."""
         self._end: Callable[[], None] = _nothing
 
     def start(self) -> None:
@@ -66,6 +66,11 @@ class Indices:
         await self._controller.stop()
 
     def _changed(self, old: ClusterState, new: ClusterState) -> None:
+        if self._leader.leading and (self._idle or new.settings is not old.settings):
+            # All that was left alone; and cluster settings may allow now what they did not, and forbid what they did.
+            self._idle = False
+            for name in self._informer.items:
+                self._controller.add(name)
         for name in {*new.differs(old, "Index"), *new.differs(old, "Routing")}:
             index = new.indices.get(name) or old.indices.get(name)
             if index is not None:
@@ -75,10 +80,10 @@ class Indices:
         tree = self._informer.items.get(name)
         if tree is None:
             self._seen.pop(name, None)
-            self._refused.pop(name, None)
             return None
         if not self._leader.leading:
-            return Again(_STANDBY_SECONDS)
+            self._idle = True
+            return None
         index = self._leader.state.indices.get(_true_name(tree))
         if index is None:
             return None if tree["metadata"].get("deletionTimestamp") else await self._create(tree)
@@ -89,16 +94,17 @@ class Indices:
     async def _create(self, tree: Tree) -> Again | None:
         if adopted(tree):
             return Again(1.0)  # the control plane's view of it is on its way
-        if self._refused.get(tree["metadata"]["name"], (0, ""))[0] == tree["metadata"]["generation"]:
-            return Again(_LOOK_SECONDS)
         try:
             await self._leader.submit(adoption.creation(_true_name(tree), tree.get("spec") or {}), _DECIDING_SECONDS)
         except ApiError as error:
-            return await self._refuse(tree, error)
+            refusal = _refusal(error)
+            generation = tree["metadata"]["generation"]
+            await self._show(tree, never_made(tree.get("status") or {}, refusal, generation, self._now()))
+            return Again(_LOOK_SECONDS)
         return None
 
-    async def _change(self, index: Index) -> ApiError | None:
-        """Carries out what the user's fields say beyond what is carried out already."""
+    async def _change(self, index: Index) -> Condition | None:
+        """Carries out what the user's fields say beyond what is carried out already; why that cannot be."""
         wanted = pending(index.spec)
         if wanted is None:
             return None
@@ -106,48 +112,28 @@ class Indices:
             for command in adoption.changes(index.name, carried_out(index.spec), wanted):
                 await self._leader.submit(command, _DECIDING_SECONDS)
         except ApiError as error:
-            return error
+            return _refusal(error)
         return None
-
-    async def _refuse(self, tree: Tree, error: ApiError) -> Again | None:
-        """Says in the status and by an event, once for each spec, why it cannot be carried out."""
-        if error.status >= 500 or error.status == 429:
-            raise error
-        meta = tree["metadata"]
-        reason, message = camel(error.type), error.reason or error.type
-        status = refused(tree.get("status") or {}, reason, message, meta["generation"], self._now())
-        await self._write(tree, status)
-        if self._refused.get(meta["name"]) != (meta["generation"], message):
-            self._refused[meta["name"]] = (meta["generation"], message)
-            await self._events.warning(tree, reason, message)
-        return Again(_LOOK_SECONDS)
 
     # --- what is told -----------------------------------------------------------------------------------------------
 
     async def _look_after(self, tree: Tree, index: Index) -> Again | None:
-        meta = tree["metadata"]
-        if not index.deleting:
-            error = await self._change(index)
-            if error is not None:
-                return await self._refuse(tree, error)
-        self._refused.pop(meta["name"], None)
+        refusal = None if index.deleting else await self._change(index)
         state = self._leader.state
         index = state.indices.get(index.name, index)
+        new = self._is_new(tree)
         waits = waits_for_node(state, index)
-        why = await self._why(index) if waits and not self._is_new(tree) else ""
-        known: Mapping[str, Any] = tree.get("status") or {}
-        # Of the spec that the control plane has seen: the object may be ahead of it, and then that is still to be carried out.
-        status = index_status(state, index, known, index.metadata.generation, self._now(), why)
-        if not known and status["state"] == "CREATING" and self._is_new(tree):
+        why = await self._why(index) if waits and not new else ""
+        status = index_status(state, index, tree.get("status") or {}, self._now(), why, refusal)
+        if new and refusal is None and status["state"] == "CREATING":
             return Again(_SETTLING_SECONDS)
-        if status != known:
-            await self._write(tree, status)
-            await self._tell(tree, known, status)
-        return Again(_LOOK_SECONDS) if waits else None
+        await self._show(tree, status)
+        return Again(_LOOK_SECONDS) if waits or refusal is not None else None
 
     def _is_new(self, tree: Tree) -> bool:
+        """Whether nothing was told of it yet, nor is it time to."""
         now = self._clock.monotonic()
-        return now - self._seen.setdefault(tree["metadata"]["name"], now) < _SETTLING_SECONDS
+        return not tree.get("status") and now - self._seen.setdefault(tree["metadata"]["name"], now) < _SETTLING_SECONDS
 
     async def _why(self, index: Index) -> str:
         """Why the first copy without a node has none."""
@@ -158,30 +144,51 @@ class Indices:
                     told = await self._leader.submit(
                         ExplainAllocation(index=index.name, shard=number, primary=copy.primary), _DECIDING_SECONDS
                     )
-                    return str(told.body.get("allocate_explanation") or told.body.get("can_allocate") or "")
+                    return explained(told.body)
         return ""
 
-    async def _tell(self, tree: Tree, known: Mapping[str, Any], status: Mapping[str, Any]) -> None:
-        if status["state"] == "ACTIVE" and known.get("state") != "ACTIVE":
-            await self._events.normal(tree, "Active", f"all {status['shards']} primaries serve")
-        stalled = next(each for each in status["conditions"] if each["type"] == "Stalled")
-        before = next((each for each in known.get("conditions", ()) if each["type"] == "Stalled"), None)
-        if stalled["status"] == "True" and (before is None or before["message"] != stalled["message"]):
-            await self._events.warning(tree, "Unassigned", stalled["message"])
-
-    async def _write(self, tree: Tree, status: Mapping[str, Any]) -> None:
-        """Only over what was read: who changed the object meanwhile brings the key here again."""
-        meta = tree["metadata"]
+    async def _show(self, tree: Tree, status: Mapping[str, Any]) -> None:
+        """Writes the status, if it is another, over what was read only: who changed the object meanwhile brings its key here again. Events
+        tell what is new in it.
+        """
+        meta, known = tree["metadata"], tree.get("status") or {}
+        if status == known:
+            return
         patch = {"metadata": {"resourceVersion": meta["resourceVersion"]}, "status": status}
         try:
             await self._client.patch(
-                INDICES, meta["name"], patch, meta["namespace"], subresource="status", field_manager=_MANAGER
+                INDICES,
+                meta["name"],
+                patch,
+                meta["namespace"],
+                subresource="status",
+                field_manager=_MANAGER,
+                priority=Priority.BACKGROUND,
             )
         except (errors.Conflict, errors.NotFound):
             _log.debug("index changed before its status was written", index=meta["name"])
+            return
+        if status["state"] == "ACTIVE" and known.get("state") != "ACTIVE":
+            await self._events.normal(tree, "Active", f"all {status['shards']} primaries serve")
+        before, now = _condition(known, "Stalled"), _condition(status, "Stalled")
+        if now.get("status") == "True" and before.get("message") != now["message"]:
+            accepted = _condition(status, "SpecAccepted")
+            reason = "Unassigned" if accepted["status"] == "True" else accepted["reason"]
+            await self._events.warning(tree, reason, now["message"])
 
     def _now(self) -> str:
         return rfc3339(self._clock.now_ms())
+
+
+def _refusal(error: ApiError) -> Condition:
+    """Raises the error again where it says nothing of the spec, but that it is to be tried later."""
+    if error.status >= 500 or error.status == 429:
+        raise error
+    return refused(error)
+
+
+def _condition(status: Mapping[str, Any], type: str) -> Mapping[str, Any]:
+    return next((each for each in status.get("conditions", ()) if each["type"] == type), {})
 
 
 def _true_name(tree: Tree) -> str:

@@ -26,17 +26,12 @@ class Informer:
         kind: ResourceType,
         namespace: str,
         changed: Callable[[str], None],
-        *,
-        labels: str = "",
     ) -> None:
         self.items: dict[str, Tree] = {}
-        self.synced = asyncio.Event()
-        """Set once all has been listed."""
         self._client = client
         self._kind = kind
         self._namespace = namespace
         self._changed = changed
-        self._labels = labels
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
@@ -60,12 +55,11 @@ class Informer:
                 await asyncio.sleep(_PAUSE_SECONDS)
 
     async def _follow(self) -> None:
-        listing = await self._client.list(self._kind, self._namespace, labels=self._labels)
+        listing = await self._client.list(self._kind, self._namespace)
         before, self.items = self.items, {each["metadata"]["name"]: each for each in listing.items}
-        self.synced.set()
         for name in {**before, **self.items}:
             self._changed(name)
-        watch = Watch(self._client, self._kind, listing.resource_version, self._namespace, labels=self._labels)
+        watch = Watch(self._client, self._kind, listing.resource_version, self._namespace)
         async with contextlib.aclosing(watch.events()) as events:
             async for event in events:
                 if event.type in ("ADDED", "MODIFIED", "DELETED"):
