@@ -18,7 +18,6 @@ from quidditch.model.errors import ApiError
 from quidditch.model.objects import Index, Metadata, NamedSpec, Node, NodeSpec, NodeStatus, Pipeline
 from quidditch.operator.crd_cluster import ClusterSpec
 from quidditch.store.kubernetes.resources import STORED, from_resource, to_resource
-from tests.support.cluster import until
 from tests.support.kube import ApiServer
 from tests.unit.model.test_formats import FOLDER as FORMATS
 
@@ -27,15 +26,10 @@ SPACE = "crds-test"
 
 
 @pytest.fixture(scope="module")
-def server(kube_api: ApiServer) -> Iterator[ApiServer]:
-    kube_api.kubectl("apply", "-f", str(DEPLOY / "crds"))
-    kube_api.kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=60s")
-    # kubectl remembers for minutes which kinds there are, and knows short names from there alone; this makes it ask again.
-    listing = ("api-resources", "--api-group=quidditch.io", "-o", "name")
-    until(lambda: len(kube_api.kubectl(*listing).split()) == len(STORED) + 1)
-    kube_api.kubectl("create", "namespace", SPACE)
-    yield kube_api
-    kube_api.kubectl("delete", "namespace", SPACE, "--wait=false")
+def server(kube_crds: ApiServer) -> Iterator[ApiServer]:
+    kube_crds.kubectl("create", "namespace", SPACE)
+    yield kube_crds
+    kube_crds.kubectl("delete", "namespace", SPACE, "--wait=false")
 
 
 def read(server: ApiServer, *args: str) -> Any:
@@ -191,15 +185,16 @@ def test_volumes_only_grow(server: ApiServer) -> None:
 
 
 def test_nodes_show_how_the_control_plane_finds_them(server: ApiServer) -> None:
-    spec = NodeSpec(id="N1", name="one", roles=("data",), attributes={"tier": "hot"})
+    spec = NodeSpec(id="N1", name="one", roles=("data",))
     sick = NodeStatus(health="UNHEALTHY", reason="gone")
     for node in (
         Node(metadata=Metadata(name="well"), spec=spec),
         Node(metadata=Metadata(name="sick"), spec=spec, status=sick),
     ):
         server.kubectl("create", "-f", "-", input=json.dumps(to_resource(node, SPACE)))
-    patch = json.dumps({"status": {"allocatedShards": 8}})
-    server.kubectl("-n", SPACE, "patch", "qnode", "well", "--type=merge", "--subresource=status", "-p", patch)
+    for name, status in (("well", {"allocatedShards": 8, "tier": "hot"}), ("sick", {"tier": "hot"})):
+        patch = json.dumps({"status": status})
+        server.kubectl("-n", SPACE, "patch", "qnode", name, "--type=merge", "--subresource=status", "-p", patch)
     head, well, sick_row = server.kubectl("-n", SPACE, "get", "qnode", "well", "sick").splitlines()
     assert head.split() == ["NAME", "NODE", "ROLES", "TIER", "STATE", "SHARDS", "AGE"]
     assert well.split()[:-1] == ["well", "one", '["data"]', "hot", "HEALTHY", "8"]

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-from collections.abc import Sequence
 
 import structlog
 
 from quidditch.cli.addresses import joined
+from quidditch.cli.bootstrap import check, cluster_in
 from quidditch.cli.candidacy import LEASE_SECONDS, Candidacy, Endings, Place
 from quidditch.cli.config import Config, ConfigError
 from quidditch.cli.etcd_member import EtcdMember, Plan, find_binary, parse_peers
@@ -16,7 +16,7 @@ from quidditch.cli.membership import Membership, admit, promote
 from quidditch.cli.stores import QUORUM_SECONDS, open_etcd, open_members, own_endpoint, tls_files
 from quidditch.cli.transport import host, publish_host
 from quidditch.datanode.folder import DataFolder
-from quidditch.model.objects import Cluster, Object
+from quidditch.model.objects import Cluster
 from quidditch.store import api
 
 _log = structlog.get_logger(__name__)
@@ -30,7 +30,8 @@ async def stand(place: Place) -> Endings:
     etcd, endpoints = await _etcd(config, folder)
     try:
         store = await open_etcd(config, endpoints, metrics=place.metrics)
-        await _check_bootstrap(config, store, folder)
+        cluster = await _restored(store) if config.flag("raft.await_restore") else await cluster_in(store)
+        await check(store, cluster, folder, "etcd")
     except BaseException:
         if etcd is not None:
             await etcd.stop()
@@ -103,44 +104,12 @@ async def _joined(config: Config, plan: Plan) -> EtcdMember:
         await members.close()
 
 
-async def _check_bootstrap(config: Config, store: api.Store, folder: DataFolder) -> None:
-    """A master that belonged to a cluster neither founds another nor joins one; one that awaits a restore founds none.
-
-    Raises :class:`ConfigError`.
-    """
-    known = folder.cluster_uuid
-    cluster = await _restored(store) if config.flag("raft.await_restore") else await _cluster(store)
-    if cluster is None and known:
-        raise ConfigError(
-            f"etcd knows no cluster, but {folder.path} belongs to the one with the uuid {known}: restore its state "
-            "(quidditch state restore), or empty the folder to begin anew"
-        )
-    if cluster is None and _in_part((await store.list()).objects):
-        raise ConfigError("etcd holds a state that is restored in part: run the same `quidditch state restore` again")
-    if cluster is not None and known and cluster.spec.uuid != known:
-        raise ConfigError(f"{folder.path} belongs to the cluster with the uuid {known}, etcd to {cluster.spec.uuid}")
-
-
-def _in_part(objects: Sequence[Object]) -> bool:
-    """Whether there are objects of no cluster. Another master may have founded one just now: that comes first."""
-    return bool(objects) and not any(isinstance(obj, Cluster) for obj in objects)
-
-
-async def _cluster(store: api.Store) -> Cluster | None:
-    try:
-        cluster = await store.get("Cluster", Cluster.NAME)
-    except api.NotFound:
-        return None
-    assert isinstance(cluster, Cluster)
-    return cluster
-
-
 async def _restored(store: api.Store) -> Cluster:
     """Waits until the store holds a cluster."""
     told = False
     while True:
         try:
-            cluster = await _cluster(store)
+            cluster = await cluster_in(store)
         except api.Unavailable as error:
             _log.warning("etcd does not answer", error=str(error))
             cluster = None

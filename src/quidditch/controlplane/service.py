@@ -98,12 +98,16 @@ class ControlService:
         newest = self._leader.state.version
         return {node: newest - version for node, version in self._publication.behind().items()}
 
+    def silences(self) -> Mapping[str, float]:
+        """Seconds since each node was heard; nothing where this one does not lead."""
+        if not self._leader.leading:
+            return {}
+        now = self._clock.monotonic()
+        return {node: now - sign.heard for node, sign in self._signs.items()}
+
     def silence(self) -> float:
         """Seconds since the quietest node was heard; 0 where this one does not lead."""
-        if not self._leader.leading:
-            return 0.0
-        now = self._clock.monotonic()
-        return max((now - sign.heard for sign in self._signs.values()), default=0.0)
+        return max(self.silences().values(), default=0.0)
 
     def _serve(self, action: str, kind: type[M], handler: Callable[[M], Coroutine[Any, Any, Any]]) -> None:
         async def handle(payload: bytes) -> bytes:

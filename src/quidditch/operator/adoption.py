@@ -6,10 +6,8 @@ from collections.abc import Mapping
 from typing import Any, TypeAlias
 
 from quidditch.controlplane.core.commands import CreateIndex, PutMapping, UpdateIndexSettings
-from quidditch.mapping.settings import normalize
-from quidditch.model.errors import illegal_argument
+from quidditch.store.kubernetes.index_resource import meaning
 
-_COUNTS = {"shards": "index.number_of_shards", "replicas": "index.number_of_replicas"}
 Change: TypeAlias = UpdateIndexSettings | PutMapping
 
 
@@ -18,7 +16,7 @@ def creation(name: str, spec: Mapping[str, Any]) -> CreateIndex:
 
     Raises ApiError for a count that is given twice and not alike.
     """
-    settings, counts = _read(spec)
+    settings, counts = meaning(spec)
     return CreateIndex(
         name=name,
         settings={**settings, **counts},
@@ -42,20 +40,7 @@ def changes(name: str, carried_out: Mapping[str, Any], wanted: Mapping[str, Any]
 
 
 def _settings(carried_out: Mapping[str, Any], wanted: Mapping[str, Any]) -> dict[str, Any]:
-    (before, had), (after, counts) = _read(carried_out), _read(wanted)
+    (before, had), (after, counts) = meaning(carried_out), meaning(wanted)
     changed: dict[str, Any] = {key: value for key, value in after.items() if before.get(key) != value}
     changed |= {key: None for key in before if key not in after}
     return {**changed, **{key: count for key, count in counts.items() if had.get(key) != count}}
-
-
-def _read(spec: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
-    """The settings without counts, and the counts, which may stand among the settings too: then they must agree."""
-    settings: dict[str, Any] = dict(normalize(spec.get("settings") or {}))
-    counts: dict[str, str] = {}
-    for field, setting in _COUNTS.items():
-        own, repeated = spec.get(field), settings.pop(setting, None)
-        if own is not None and repeated is not None and str(own) != str(repeated):
-            raise illegal_argument(f"spec.{field} is [{own}], but spec.settings has [{setting}: {repeated}]")
-        if own is not None or repeated is not None:
-            counts[setting] = str(repeated if own is None else own)
-    return settings, counts

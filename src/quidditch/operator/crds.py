@@ -141,10 +141,10 @@ def _node() -> Schema:
         [
             column("Node", ".spec.name"),
             column("Roles", ".spec.roles"),
-            column("Tier", ".spec.attributes.tier"),
+            column("Tier", ".status.tier"),
             column("State", ".spec.found.health"),
             column("Shards", ".status.allocatedShards", "integer"),
-            column("Zone", ".spec.attributes.zone", wide=True),
+            column("Zone", ".status.zone", wide=True),
             column("Address", ".spec.transportAddress", wide=True),
             column("Version", ".spec.version", wide=True),
         ],

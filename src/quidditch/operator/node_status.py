@@ -6,7 +6,10 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
+import msgspec
+
 from quidditch.controlplane.core.allocation.info import Disk
+from quidditch.controlplane.core.allocation.static import tiers_of
 from quidditch.model.objects import Node
 from quidditch.model.state import ClusterState
 from quidditch.operator.conditions import Condition, merged
@@ -21,19 +24,28 @@ def shards_of(state: ClusterState) -> Counter[str]:
     )
 
 
-def node_status(node: Node, shards: int, disk: Disk | None, known: Mapping[str, Any], now: str) -> dict[str, Any]:
-    """The status of a QuidditchNode; `now` (RFC 3339) is when the node was heard of, `known` the status there is."""
+class Times(msgspec.Struct, frozen=True):
+    """When a node was heard of last, and when that is told (RFC 3339)."""
+
+    heard: str
+    now: str
+
+
+def node_status(node: Node, shards: int, disk: Disk | None, known: Mapping[str, Any], times: Times) -> dict[str, Any]:
+    """The status of a QuidditchNode; `known` is the status there is."""
     health = node.status.health
     ready = Condition("Ready", "False" if health == "UNHEALTHY" else "True", health.capitalize(), node.status.reason)
     status: dict[str, Any] = {
         "state": health,
-        "lastHeartbeat": now,
+        "lastHeartbeat": times.heard,
         "allocatedShards": shards,
-        "conditions": merged(known.get("conditions", ()), [ready], 0, now),
+        "conditions": merged(known.get("conditions", ()), [ready], 0, times.now),
     }
-    for name in ("tier", "zone"):
-        if name in node.spec.attributes:
-            status[name] = node.spec.attributes[name]
+    tiers = [] if "data" in node.spec.roles else tiers_of(node)
+    if tiers:
+        status["tier"] = ",".join(tier.removeprefix("data_") for tier in tiers)
+    if "zone" in node.spec.attributes:
+        status["zone"] = node.spec.attributes["zone"]
     if disk is not None:
         status["resources"] = {"diskUsed": quantity(disk.total - disk.free), "diskTotal": quantity(disk.total)}
     return status

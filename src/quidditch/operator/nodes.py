@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import structlog
@@ -18,7 +18,7 @@ from quidditch.lib.kube.client import Client
 from quidditch.lib.kube.limits import Priority
 from quidditch.model.state import ClusterState
 from quidditch.operator.informer import Informer
-from quidditch.operator.node_status import is_news, node_status, shards_of
+from quidditch.operator.node_status import Times, is_news, node_status, shards_of
 from quidditch.operator.times import rfc3339
 from quidditch.store.kubernetes.resources import NODES
 
@@ -34,12 +34,22 @@ _MOST_SECONDS = 300.0
 class Nodes:
     """Acts while `leader` leads."""
 
-    def __init__(self, leader: Leader, client: Client, namespace: str, clock: Clock) -> None:
+    def __init__(
+        self,
+        leader: Leader,
+        silences: Callable[[], Mapping[str, float]],
+        client: Client,
+        namespace: str,
+        clock: Clock,
+    ) -> None:
+        """`silences`: seconds since each node was heard of."""
         self._leader = leader
+        self._silences = silences
         self._client = client
         self._clock = clock
         self._informer = Informer(client, NODES, namespace, _pass_over)
         self._written: dict[str, float] = {}
+        self._counted: tuple[ClusterState, Mapping[str, int]] | None = None
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
@@ -63,14 +73,17 @@ class Nodes:
                     _log.info("status of nodes not written", error=str(error))
 
     async def _look(self, state: ClusterState) -> None:
-        shards = await asyncio.to_thread(shards_of, state)  # with many indices it takes a while
-        disks, now = self._leader.measures.info.disks, rfc3339(self._clock.now_ms())
+        if self._counted is None or self._counted[0] is not state:
+            self._counted = state, await asyncio.to_thread(shards_of, state)  # with many indices it takes a while
+        shards, disks, silences = self._counted[1], self._leader.measures.info.disks, self._silences()
+        now = self._clock.now_ms()
         for node in state.nodes.values():
-            tree = self._informer.items.get(node.metadata.name)
-            if tree is None:
+            tree, silence = self._informer.items.get(node.metadata.name), silences.get(node.id)
+            if tree is None or silence is None:
                 continue
             known = tree.get("status") or {}
-            status = node_status(node, shards[node.id], disks.get(node.id), known, now)
+            times = Times(heard=rfc3339(now - int(silence * 1000)), now=rfc3339(now))
+            status = node_status(node, shards.get(node.id, 0), disks.get(node.id), known, times)
             if self._is_due(node.metadata.name, status, known):
                 await self._write(tree["metadata"], status)
         self._written = {name: at for name, at in self._written.items() if name in self._informer.items}

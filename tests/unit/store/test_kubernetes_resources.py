@@ -15,7 +15,17 @@ from tests.unit.model.test_formats import FOLDER
 
 from quidditch.model import codec
 from quidditch.model.codec import FormatError
-from quidditch.model.objects import Asked, Index, Metadata, NamedSpec, Object, Pipeline, Settings, SettingsSpec
+from quidditch.model.objects import (
+    Asked,
+    Index,
+    Metadata,
+    NamedSpec,
+    Object,
+    Pipeline,
+    Settings,
+    SettingsSpec,
+    metadata_for,
+)
 from quidditch.store.kubernetes.index_resource import carried_out, pending
 from quidditch.store.kubernetes.resources import from_resource, resource_of, to_resource
 
@@ -71,6 +81,17 @@ def test_a_mapping_that_the_api_server_would_change_is_written_as_text(word: Any
     assert set(control) == {"format", "name", "uuid", "text"}
     assert (control["name"], control["uuid"]) == (made.name, made.uuid)
     assert repr(through(made).spec) == repr(made.spec)
+
+
+@pytest.mark.parametrize("name", ["a" * 240, "a" * 253, "Ü" * 255, "a-b." * 60 + "c"])
+def test_names_of_any_length_come_back(name: str) -> None:
+    for obj in (
+        states.alias(name, {"a": {}}),
+        Pipeline(metadata=metadata_for(name), spec=NamedSpec(name=name, body={})),
+    ):
+        assert len(to_resource(obj, "space")["metadata"]["name"]) <= 253
+        tree = json.loads(json.dumps(to_resource(obj, "space")))
+        assert from_resource(tree) == obj
 
 
 def test_a_newer_format_is_refused() -> None:

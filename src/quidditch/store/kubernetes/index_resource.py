@@ -18,21 +18,21 @@ from msgspec.structs import replace
 
 from quidditch.mapping import parse
 from quidditch.mapping.settings import normalize, parse_context
-from quidditch.model.errors import ApiError
+from quidditch.model.errors import ApiError, illegal_argument
 from quidditch.model.objects import Asked, IndexSpec
 
 Tree = dict[str, Any]
-_SHARDS, _REPLICAS = "index.number_of_shards", "index.number_of_replicas"
-_HIDDEN = (_SHARDS, _REPLICAS, "index.uuid", "index.creation_date", "index.provided_name", "index.replication.type")
-_FIELDS = ("shards", "replicas", "settings", "mappings")
-_OF_SETTINGS = ("shards", "replicas", "settings")
+_COUNTS = {"shards": "index.number_of_shards", "replicas": "index.number_of_replicas"}
+_HIDDEN = (*_COUNTS.values(), "index.uuid", "index.creation_date", "index.provided_name", "index.replication.type")
+_OF_SETTINGS = (*_COUNTS, "settings")
+_FIELDS = (*_OF_SETTINGS, "mappings")
 
 
 def carried_out(spec: IndexSpec) -> Tree:
     """The user's fields as they would be if the user had written what is carried out. The mapping is not among them: it is big, stands in
     `control` anyway, and a user who gives none asks for none.
     """
-    fields: Tree = {"shards": int(spec.settings.get(_SHARDS, "1")), "replicas": int(spec.settings.get(_REPLICAS, "1"))}
+    fields: Tree = {field: int(spec.settings.get(setting, "1")) for field, setting in _COUNTS.items()}
     settings = {
         key.removeprefix("index."): value
         for key, value in spec.settings.items()
@@ -41,6 +41,22 @@ def carried_out(spec: IndexSpec) -> Tree:
     if settings:
         fields["settings"] = settings
     return fields
+
+
+def meaning(fields: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
+    """The settings that a user's fields ask for, without counts; and the counts, which may stand among the settings too.
+
+    Raises ApiError for settings that are none, and for a count that is given twice and not alike.
+    """
+    settings: dict[str, Any] = dict(normalize(fields.get("settings") or {}))
+    counts: dict[str, str] = {}
+    for field, setting in _COUNTS.items():
+        own, repeated = fields.get(field), settings.pop(setting, None)
+        if own is not None and repeated is not None and str(own) != str(repeated):
+            raise illegal_argument(f"spec.{field} is [{own}], but spec.settings has [{setting}: {repeated}]")
+        if own is not None or repeated is not None:
+            counts[setting] = str(repeated if own is None else own)
+    return settings, counts
 
 
 def spec_tree(spec: IndexSpec) -> Tree:
@@ -86,16 +102,12 @@ def _fields(spec: IndexSpec) -> Tree:
 
 def _same_settings(spec: IndexSpec, fields: Mapping[str, Any]) -> bool:
     """Whether the words mean the settings that are carried out. A count that is not given is not asked for."""
-    own = carried_out(spec)
-    counts = all(fields.get(field, own[field]) == own[field] for field in ("shards", "replicas"))
+    own, had = meaning(carried_out(spec))
     try:
-        given = normalize(fields.get("settings") or {})
+        settings, counts = meaning(fields)
     except ApiError:
         return False
-    repeated = {_SHARDS: str(own["shards"]), _REPLICAS: str(own["replicas"])}
-    rest = {key: value for key, value in given.items() if key not in repeated}
-    agree = all(given[key] == value for key, value in repeated.items() if key in given)
-    return counts and agree and rest == normalize(own.get("settings") or {})
+    return settings == own and {**had, **counts} == had
 
 
 def _same_mappings(spec: IndexSpec, fields: Mapping[str, Any]) -> bool:

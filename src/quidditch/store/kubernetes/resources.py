@@ -15,7 +15,8 @@ from msgspec.structs import replace
 
 from quidditch.lib.kube.resource import ResourceType
 from quidditch.model.codec import FORMAT, FormatError
-from quidditch.model.objects import KINDS, Index, IndexStatus, Metadata, Node, Object
+from quidditch.model.names import object_name
+from quidditch.model.objects import KINDS, Index, Metadata, Node, Object
 from quidditch.store.kubernetes import index_resource
 
 GROUP, VERSION = "quidditch.io", "v1"
@@ -35,6 +36,7 @@ CLUSTERS = _kind("quidditchclusters", "QuidditchCluster")
 STORED = (RECORDS, INDICES, NODES, ALLOCATIONS)
 """All kinds that hold objects of the control plane."""
 _OWN = {"Index": INDICES, "Node": NODES, "Routing": ALLOCATIONS}
+_LONGEST_NAME = 253
 _OBJECTS = {resource.kind: kind for kind, resource in _OWN.items()}
 Tree = dict[str, Any]
 
@@ -45,8 +47,11 @@ def resource_of(kind: str) -> ResourceType:
 
 
 def resource_name(kind: str, name: str) -> str:
-    """`metadata.name` of the resource of the object."""
-    return name if kind in _OWN else f"{kind.lower()}.{name}"
+    """`metadata.name` of the resource of the object; one that would be too long has a slug and a hash."""
+    if kind in _OWN:
+        return name
+    full = f"{kind.lower()}.{name}"
+    return full if len(full) <= _LONGEST_NAME else object_name(full)
 
 
 def adopted(tree: Mapping[str, Any]) -> bool:
@@ -55,15 +60,14 @@ def adopted(tree: Mapping[str, Any]) -> bool:
 
 
 def to_resource(obj: Object, namespace: str) -> Tree:
-    """The resource, with the status that the control plane itself decides (which a write of the resource leaves out)."""
+    """The resource, but for its status, which is no part of the object."""
     resource = resource_of(obj.kind)
-    tree: Tree = {
+    return {
         "apiVersion": resource.api_version,
         "kind": resource.kind,
         "metadata": _metadata(obj, namespace),
         "spec": _spec(obj),
     }
-    return tree
 
 
 def from_resource(tree: Mapping[str, Any]) -> Object:
@@ -74,12 +78,12 @@ def from_resource(tree: Mapping[str, Any]) -> Object:
         if tree["kind"] == INDICES.kind:
             _readable(spec["control"])
             read = index_resource.read_spec({**spec, "control": _control(spec["control"])})
-            return Index(metadata=_read_metadata(tree, "Index"), spec=read, status=IndexStatus())
+            return Index(metadata=_read_metadata(tree, tree["metadata"]["name"]), spec=read)
         _readable(spec)
         kind = _OBJECTS.get(tree["kind"]) or spec["kind"]
         body = _own_body(spec) if kind in _OWN else _record_body(spec)
         known: Object = msgspec.convert({**body, "kind": kind, "metadata": {"name": "?"}}, KINDS[kind])
-        return replace(known, metadata=_read_metadata(tree, kind))
+        return replace(known, metadata=_read_metadata(tree, _object_name(kind, tree["metadata"]["name"], known)))
     except (KeyError, TypeError, ValueError, msgspec.ValidationError) as error:
         raise FormatError(f"{name} is not readable: {error}") from error
 
@@ -131,11 +135,16 @@ def _metadata(obj: Object, namespace: str) -> Tree:
     return tree
 
 
-def _read_metadata(tree: Mapping[str, Any], kind: str) -> Metadata:
-    meta = tree["metadata"]
+def _object_name(kind: str, name: str, obj: Object) -> str:
+    """The name of the object whose resource has this one: where a slug was made of it, it follows from the true name."""
     prefix = "" if kind in _OWN else f"{kind.lower()}."
+    return name.removeprefix(prefix) if name.startswith(prefix) else object_name(obj.key)
+
+
+def _read_metadata(tree: Mapping[str, Any], name: str) -> Metadata:
+    meta = tree["metadata"]
     return Metadata(
-        name=meta["name"].removeprefix(prefix),
+        name=name,
         uid=meta.get("uid", ""),
         generation=meta.get("generation", 1),
         resource_version=meta.get("resourceVersion", ""),
