@@ -22,9 +22,7 @@ from quidditch.lib.metrics import Metrics
 Tree = dict[str, Any]
 """An object of the API as JSON has it."""
 
-PatchType = Literal[
-    "application/merge-patch+json", "application/json-patch+json", "application/strategic-merge-patch+json"
-]
+PatchType = Literal["application/merge-patch+json", "application/json-patch+json"]
 MERGE: PatchType = "application/merge-patch+json"
 JSON_PATCH: PatchType = "application/json-patch+json"
 APPLY = "application/apply-patch+yaml"
@@ -41,10 +39,9 @@ class How(TypedDict, total=False):
 
 
 class Writing(How, total=False):
-    """How a write is made. A `dry_run` is checked by the server in every way but not stored."""
+    """How a write is made."""
 
     field_manager: str
-    dry_run: bool
 
 
 class Collected(msgspec.Struct, frozen=True):
@@ -69,12 +66,11 @@ class Client:
         *,
         timeout: float = 10.0,
         limit: RateLimit | None = None,
-        user_agent: str = "quidditch",
         metrics: Metrics | None = None,
     ) -> None:
         self.namespace = config.namespace
         self.timeout = timeout
-        self.connection = Connection(config, limit, user_agent, metrics or Metrics())
+        self.connection = Connection(config, limit, metrics or Metrics())
 
     async def get(self, kind: ResourceType, name: str, namespace: str | None = None, **how: Unpack[How]) -> Tree:
         """The object as it is now, never from a cache of the server's. Raises :class:`NotFound`."""
@@ -85,19 +81,17 @@ class Client:
         kind: ResourceType,
         namespace: str | None = None,
         *,
-        everywhere: bool = False,
         labels: str = "",
         fields: str = "",
         page: int = PAGE,
         at: str = "",
         **how: Unpack[How],
     ) -> Collected:
-        """All objects (of a namespace, or `everywhere`) that selectors choose, in pages of one version: the present one, or exactly
-        `at`.
+        """All objects that selectors choose, in pages of one version: the present one, or exactly `at`.
 
         The timeout bounds each page. Raises :class:`Gone` when `at`, or the version of the first page, is kept no longer.
         """
-        path = kind.path(None if everywhere else self._in(kind, namespace))
+        path = kind.path(self._in(kind, namespace))
         chosen = {"limit": str(page), **_given("labelSelector", labels), **_given("fieldSelector", fields)}
         query = {**chosen, "resourceVersion": at, "resourceVersionMatch": "Exact"} if at else chosen
         items: list[Tree] = []
@@ -168,8 +162,6 @@ class Client:
         *,
         uid: str = "",
         resource_version: str = "",
-        propagation: Literal["", "Foreground", "Background", "Orphan"] = "",
-        grace_seconds: int | None = None,
         **how: Unpack[Writing],
     ) -> Tree | None:
         """The object as it is marked for deletion while finalizers or a grace period keep it, None when it is gone.
@@ -177,11 +169,7 @@ class Client:
         Raises :class:`NotFound`, and :class:`Conflict` where it is not the one of `uid` or not at `resource_version`.
         """
         preconditions = {**_given("uid", uid), **_given("resourceVersion", resource_version)}
-        options: Tree = {"apiVersion": "v1", "kind": "DeleteOptions", **_given("propagationPolicy", propagation)}
-        if preconditions:
-            options["preconditions"] = preconditions
-        if grace_seconds is not None:
-            options["gracePeriodSeconds"] = grace_seconds
+        options = {"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": preconditions}
         answer = await self._write("DELETE", kind, kind.path(self._in(kind, namespace), name), options, how)
         return None if answer.get("kind") == "Status" else answer
 
@@ -219,7 +207,6 @@ class Client:
         repeatable: bool = False,
     ) -> Tree:
         timeout = how.get("timeout", self.timeout)
-        dry_run = how.get("dry_run", False)
         call = Call(
             method,
             path,
@@ -227,13 +214,12 @@ class Client:
             {
                 **(query or {}),
                 **_given("fieldManager", how.get("field_manager", "")),
-                **_given("dryRun", "All" if dry_run else ""),
                 # The server gives up too when nobody waits any longer, instead of doing it late.
                 "timeout": f"{max(1, round(timeout))}s",
             },
             orjson.dumps(body),
             content_type,
-            repeatable=repeatable or dry_run,
+            repeatable=repeatable,
             priority=how.get("priority", Priority.NORMAL),
             about=kind.plural,
         )

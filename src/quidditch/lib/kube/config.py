@@ -18,7 +18,7 @@ import yaml
 
 from quidditch.lib.kube.credentials import Credential, Credentials, Exec, Fixed, Plugin, TokenFile
 from quidditch.lib.kube.errors import ConfigError
-from quidditch.lib.kube.tls import Pem, Tls
+from quidditch.lib.kube.tls import Pem, Tls, content
 
 SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 _Named = TypeVar("_Named")
@@ -220,10 +220,10 @@ def _told(cluster: _Cluster, home: Path) -> dict[str, Any]:
     ca = _pem("certificate-authority", cluster.certificate_authority, cluster.certificate_authority_data, home)
     if ca is not None:
         try:
-            content = ca.read_bytes() if isinstance(ca, Path) else ca
+            authority = content(ca)
         except OSError as error:
             raise ConfigError(f"{home}: certificate-authority: {error}") from None
-        told["certificate-authority-data"] = base64.b64encode(content).decode()
+        told["certificate-authority-data"] = base64.b64encode(authority).decode()
     if cluster.insecure_skip_tls_verify:
         told["insecure-skip-tls-verify"] = True
     if cluster.tls_server_name:

@@ -55,11 +55,10 @@ class Call(msgspec.Struct, frozen=True):
 class Connection:
     """Lives on the event loop that it is first used on. `limit` is the most that is asked of the server, None: as much as there is."""
 
-    def __init__(self, config: Config, limit: RateLimit | None, user_agent: str, metrics: Metrics) -> None:
+    def __init__(self, config: Config, limit: RateLimit | None, metrics: Metrics) -> None:
         self.config = config
         self.closed = asyncio.Event()
         self._limit = limit
-        self._user_agent = user_agent
         self._contexts = Contexts(config.tls)
         self._calls: aiohttp.ClientSession | None = None
         self._streams: aiohttp.ClientSession | None = None
@@ -232,7 +231,7 @@ class Connection:
 
     def _headers(self, authorization: str, content_type: str | None = None) -> dict[str, str]:
         # Compressed answers would cost both sides more than a local network does.
-        headers = {"Accept": JSON, "Accept-Encoding": "identity", "User-Agent": self._user_agent}
+        headers = {"Accept": JSON, "Accept-Encoding": "identity", "User-Agent": "quidditch"}
         if authorization:
             headers["Authorization"] = authorization
         if content_type is not None:

@@ -35,9 +35,7 @@ class Details(msgspec.Struct, frozen=True, rename="camel"):
     """What the answer is about."""
 
     name: str = ""
-    group: str = ""
     kind: str = ""
-    uid: str = ""
     causes: tuple[Cause, ...] | None = None
     retry_after_seconds: int = 0
 

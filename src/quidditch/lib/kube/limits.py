@@ -6,7 +6,6 @@ import asyncio
 import enum
 import heapq
 import itertools
-from collections.abc import Callable
 
 
 class Priority(enum.IntEnum):
@@ -24,54 +23,39 @@ _KEPT = {Priority.SAFETY: 0.0, Priority.NORMAL: 0.1, Priority.BACKGROUND: 0.3}
 
 
 class RateLimit:
-    """`rate` requests a second in the long run, `burst` at once after a pause. `clock` (seconds, forward only) is the loop's by
-    default. Lives on one event loop.
-    """
+    """`rate` requests a second in the long run, `burst` at once after a pause. Lives on one event loop."""
 
-    def __init__(self, rate: float, burst: int, clock: Callable[[], float] | None = None) -> None:
+    def __init__(self, rate: float, burst: int) -> None:
         if rate <= 0 or burst < 1:
             raise ValueError("rate and burst must be positive")
         self.rate = rate
         self.burst = burst
-        self._clock = clock
         self._tokens = float(burst)
         self._filled: float | None = None
-        self._waiting: list[tuple[int, int, asyncio.Future[None]]] = []
+        self._waiting: list[tuple[Priority, int, asyncio.Future[None]]] = []
         self._numbers = itertools.count()
         self._timer: asyncio.TimerHandle | None = None
 
-    @property
-    def waiting(self) -> int:
-        return sum(not future.done() for _, _, future in self._waiting)
-
     async def take(self, priority: Priority = Priority.NORMAL) -> None:
         """Waits until it is this request's turn. One that gives up (is cancelled) costs nothing."""
-        self._fill()
-        if self._first_is_after(priority) and self._missing(priority) <= 0:
-            self._tokens -= 1
-            return
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        heapq.heappush(self._waiting, (int(priority), next(self._numbers), future))
+        heapq.heappush(self._waiting, (priority, next(self._numbers), future))
         self._serve()
         await future
-
-    def _first_is_after(self, priority: Priority) -> bool:
-        self._drop_done()
-        return not self._waiting or self._waiting[0][0] > priority
 
     def _drop_done(self) -> None:
         while self._waiting and self._waiting[0][2].done():
             heapq.heappop(self._waiting)
 
     def _fill(self) -> None:
-        now = (self._clock or asyncio.get_running_loop().time)()
+        now = asyncio.get_running_loop().time()
         if self._filled is not None:
             self._tokens = min(float(self.burst), self._tokens + (now - self._filled) * self.rate)
         self._filled = now
 
-    def _missing(self, priority: int) -> float:
+    def _missing(self, priority: Priority) -> float:
         """Tokens that are to come before one of that priority may have its own."""
-        return min(1 + _KEPT[Priority(priority)] * self.burst, float(self.burst)) - self._tokens
+        return min(1 + _KEPT[priority] * self.burst, float(self.burst)) - self._tokens
 
     def _serve(self) -> None:
         """Hands tokens to whom they are due, and comes back when the next one is."""

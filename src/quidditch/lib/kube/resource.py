@@ -36,6 +36,3 @@ class ResourceType(msgspec.Struct, frozen=True):
 
 NAMESPACES = ResourceType("", "v1", "namespaces", "Namespace", namespaced=False)
 LEASES = ResourceType("coordination.k8s.io", "v1", "leases", "Lease")
-CRDS = ResourceType(
-    "apiextensions.k8s.io", "v1", "customresourcedefinitions", "CustomResourceDefinition", namespaced=False
-)

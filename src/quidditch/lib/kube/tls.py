@@ -73,7 +73,7 @@ class Contexts:
         tls = self._tls
         if tls.ca is not None:
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-            context.load_verify_locations(cadata=_content(tls.ca).decode())
+            context.load_verify_locations(cadata=content(tls.ca).decode())
         else:
             context = ssl.create_default_context()
             # Set from Python 3.13 on; the authorities of many clusters lack what it asks for (an authority key identifier).
@@ -84,7 +84,7 @@ class Contexts:
         if certificate:
             _load_pair(context, certificate, key)
         elif tls.certificate is not None and tls.key is not None:
-            _load_pair(context, _content(tls.certificate), _content(tls.key))
+            _load_pair(context, content(tls.certificate), content(tls.key))
         return context
 
     def _files(self) -> tuple[object, ...]:
@@ -92,7 +92,7 @@ class Contexts:
         return tuple(_mark(pem) for pem in (self._tls.ca, self._tls.certificate, self._tls.key))
 
 
-def _content(pem: Pem) -> bytes:
+def content(pem: Pem) -> bytes:
     return pem.read_bytes() if isinstance(pem, Path) else pem
 
 

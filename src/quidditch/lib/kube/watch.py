@@ -38,7 +38,7 @@ class Event(msgspec.Struct, frozen=True):
 
 
 class Watch:
-    """One watch of a kind (in a namespace, or `everywhere`) for what changes after `version`.
+    """One watch of a kind in a namespace for what changes after `version`.
 
     `patience` (seconds) is how long the server may stay out of reach, None: for ever.
     """
@@ -50,7 +50,6 @@ class Watch:
         version: str,
         namespace: str | None = None,
         *,
-        everywhere: bool = False,
         labels: str = "",
         fields: str = "",
         patience: float | None = None,
@@ -61,7 +60,7 @@ class Watch:
         """After what was handed out last."""
         self._client = client
         self._kind = kind
-        self._path = kind.path(None if everywhere else (namespace or client.namespace))
+        self._path = kind.path(namespace or client.namespace)
         self._selectors = {"labelSelector": labels, "fieldSelector": fields}
         self._patience = patience
         self._silence = silence
