@@ -6,7 +6,6 @@ import contextlib
 import functools
 import http.client
 import shutil
-import signal
 import subprocess
 import tempfile
 import time
@@ -16,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.node import free_port
+from tests.support.process import Process
 
 _GET = Path(__file__).parents[2] / "tools" / "kube" / "get.sh"
 
@@ -45,19 +45,20 @@ def required() -> Path:
         pytest.skip(str(missing))
 
 
-class Member:
+class Member(Process):
     """One etcd process; keeps its folder and ports when it is started again."""
 
     def __init__(self, name: str, folder: Path, args: Sequence[str] = (), tls: bool = False) -> None:
-        self.name = name
-        self.folder = folder
         self.client_port = free_port()
         self.peer_port = free_port()
         self.metrics_port = free_port()
-        self.args = list(args)
-        self.scheme = "https" if tls else "http"
-        self.process: subprocess.Popen[bytes] | None = None
-        self.log = folder / f"{name}.log"
+        client = f"{'https' if tls else 'http'}://{self.address}"
+        command = [str(binary()), "--name", name, "--data-dir", str(folder / name)]
+        command += ["--listen-client-urls", client, "--advertise-client-urls", client]
+        command += ["--listen-peer-urls", self.peer_url, "--initial-advertise-peer-urls", self.peer_url]
+        # Health is asked there, so that it needs no certificate.
+        command += ["--listen-metrics-urls", f"http://127.0.0.1:{self.metrics_port}"]
+        super().__init__(name, [*command, "--logger", "zap", "--log-level", "warn", *args], folder)
 
     @property
     def address(self) -> str:
@@ -67,61 +68,15 @@ class Member:
     def peer_url(self) -> str:
         return f"http://127.0.0.1:{self.peer_port}"
 
-    def spawn(self, cluster: Sequence[Member]) -> None:
-        """Starts the process without waiting for it."""
-        client = f"{self.scheme}://{self.address}"
-        command = [str(binary()), "--name", self.name, "--data-dir", str(self.folder / self.name)]
-        command += ["--listen-client-urls", client, "--advertise-client-urls", client]
-        command += ["--listen-peer-urls", self.peer_url, "--initial-advertise-peer-urls", self.peer_url]
-        command += ["--initial-cluster", ",".join(f"{member.name}={member.peer_url}" for member in cluster)]
-        # Health is asked there, so that it needs no certificate.
-        command += ["--listen-metrics-urls", f"http://127.0.0.1:{self.metrics_port}"]
-        command += ["--logger", "zap", "--log-level", "warn", *self.args]
-        with self.log.open("ab") as log:
-            self.process = subprocess.Popen(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
-
     def healthy(self) -> bool:
         """Whether it answers and knows a leader."""
-        if self.process is not None and self.process.poll() is not None:
-            raise RuntimeError(f"etcd ended with {self.process.returncode}: {self.tail()}")
+        self.check()
         with contextlib.suppress(OSError, http.client.HTTPException):
             connection = http.client.HTTPConnection("127.0.0.1", self.metrics_port, timeout=2)
             with contextlib.closing(connection):
                 connection.request("GET", "/health")
                 return connection.getresponse().status == 200
         return False
-
-    def tail(self) -> str:
-        return self.log.read_text(errors="replace")[-3000:] if self.log.exists() else ""
-
-    def kill(self) -> None:
-        """SIGKILL: nothing is flushed, nobody is told."""
-        self._end(signal.SIGKILL)
-
-    def stop(self) -> None:
-        self._end(signal.SIGTERM)
-
-    def pause(self) -> None:
-        """SIGSTOP: connections stay open, nothing is answered."""
-        assert self.process is not None
-        self.process.send_signal(signal.SIGSTOP)
-
-    def resume(self) -> None:
-        assert self.process is not None
-        self.process.send_signal(signal.SIGCONT)
-
-    def _end(self, with_signal: signal.Signals) -> None:
-        if self.process is None:
-            return
-        if self.process.poll() is None:
-            self.process.send_signal(with_signal)
-            self.process.send_signal(signal.SIGCONT)
-        try:
-            self.process.wait(timeout=10)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
-        self.process = None
 
 
 class Cluster:
@@ -145,6 +100,9 @@ class Cluster:
         if not fsync:
             options.append("--unsafe-no-fsync")
         self.members = [Member(f"m{number}", folder, options, tls) for number in range(members)]
+        peers = ",".join(f"{member.name}={member.peer_url}" for member in self.members)
+        for member in self.members:
+            member.command += ["--initial-cluster", peers]
 
     @classmethod
     @contextlib.contextmanager
@@ -176,13 +134,13 @@ class Cluster:
     def start(self) -> None:
         """All members, until each knows a leader."""
         for member in self.members:
-            member.spawn(self.members)
+            member.spawn()
         for member in self.members:
             self.wait_for(member)
 
     def restart(self, member: Member) -> None:
         """A member that was killed or stopped, on its folder and ports."""
-        member.spawn(self.members)
+        member.spawn()
         self.wait_for(member)
 
     def wait_for(self, member: Member, timeout: float = 60.0) -> None:

@@ -8,7 +8,6 @@ import http.client
 import os
 import secrets
 import shutil
-import signal
 import ssl
 import subprocess
 import tempfile
@@ -24,8 +23,9 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from tests.support.authority import Authority
 from tests.support.etcd import Cluster, Missing, binary
 from tests.support.node import free_port
+from tests.support.process import Process
 
-__all__ = ["ApiServer", "Missing", "Process", "binary", "required"]
+__all__ = ["NEEDED", "ApiServer", "WithKubectl", "binary", "required"]
 
 NEEDED = ("etcd", "kube-apiserver", "kubectl")
 _START_SECONDS = 120.0
@@ -47,72 +47,27 @@ def required(names: Sequence[str] = NEEDED) -> None:
         pytest.skip(why)
 
 
-class Process:
-    """One process of the cluster with its log, started again with the same arguments as often as wanted.
+class WithKubectl:
+    """What has a folder with a kubeconfig."""
 
-    It leads a process group of its own, so that a Ctrl-C in the terminal ends the tests and not the server under them.
-    """
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.kubeconfig = folder / "kubeconfig"
 
-    def __init__(self, name: str, command: Sequence[str], folder: Path) -> None:
-        self.name = name
-        self.command = [str(part) for part in command]
-        self.log = folder / f"{name}.log"
-        self._process: subprocess.Popen[bytes] | None = None
+    def kubectl(self, *args: str, input: str | None = None) -> str:
+        """What kubectl prints. Raises RuntimeError with what it says when it fails."""
+        done = self.run_kubectl(*args, input=input)
+        if done.returncode != 0:
+            raise RuntimeError(f"kubectl {' '.join(args)}: {done.stderr.strip()}")
+        return done.stdout
 
-    @property
-    def pid(self) -> int:
-        assert self._process is not None, f"{self.name} does not run"
-        return self._process.pid
-
-    @property
-    def running(self) -> bool:
-        return self._process is not None and self._process.poll() is None
-
-    def spawn(self) -> None:
-        """Without waiting for it."""
-        assert not self.running, f"{self.name} runs already"
-        with self.log.open("ab") as log:
-            self._process = subprocess.Popen(
-                self.command, stdout=log, stderr=log, stdin=subprocess.DEVNULL, start_new_session=True
-            )
-
-    def check(self) -> None:
-        """Raises RuntimeError with the log's end if it has ended by itself."""
-        if self._process is not None and (code := self._process.poll()) is not None:
-            raise RuntimeError(f"{self.name} ended with {code}: {self.tail()}")
-
-    def tail(self) -> str:
-        return self.log.read_text(errors="replace")[-3000:] if self.log.exists() else ""
-
-    def pause(self) -> None:
-        """SIGSTOP: connections stay open, nothing is answered."""
-        os.kill(self.pid, signal.SIGSTOP)
-
-    def resume(self) -> None:
-        os.kill(self.pid, signal.SIGCONT)
-
-    def kill(self) -> None:
-        """SIGKILL: nobody is told."""
-        self._end(signal.SIGKILL)
-
-    def stop(self) -> None:
-        self._end(signal.SIGTERM)
-
-    def _end(self, with_signal: signal.Signals) -> None:
-        if self._process is None:
-            return
-        if self._process.poll() is None:
-            self._process.send_signal(with_signal)
-            self._process.send_signal(signal.SIGCONT)
-        try:
-            self._process.wait(timeout=20)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
-        self._process = None
+    def run_kubectl(self, *args: str, input: str | None = None) -> subprocess.CompletedProcess[str]:
+        command = [str(binary("kubectl")), f"--kubeconfig={self.kubeconfig}", *args]
+        environment = os.environ | {"HOME": str(self.folder)}
+        return subprocess.run(command, input=input, capture_output=True, text=True, check=False, env=environment)
 
 
-class ApiServer:
+class ApiServer(WithKubectl):
     """etcd and kube-apiserver in a folder. `token` belongs to system:masters; `kubeconfig` and `ca` are files.
 
     `subjects` are further names and addresses of the certificate, `services` the range of cluster IPs.
@@ -125,13 +80,11 @@ class ApiServer:
         args: Sequence[str] = (),
         subjects: Sequence[str] = (),
         services: str = "10.96.0.0/16",
-        port: int | None = None,
     ) -> None:
-        self.folder = folder
-        self.port = port or free_port()
+        super().__init__(folder)
+        self.port = free_port()
         self.token = secrets.token_hex(16)
         self.ca = folder / "ca.pem"
-        self.kubeconfig = folder / "kubeconfig"
         self.signing_key = folder / "service-accounts.key"
         self.etcd = Cluster(folder)
         authority = Authority(folder)
@@ -173,7 +126,7 @@ class ApiServer:
     def start(self) -> None:
         """Starts what does not run of etcd and the API server, until /readyz answers."""
         (member,) = self.etcd.members
-        if member.process is None:
+        if not member.running:
             self.etcd.start()
         self.process.spawn()
         self.wait()
@@ -213,18 +166,6 @@ class ApiServer:
         self.process.kill()
         for member in self.etcd.members:
             member.kill()
-
-    def kubectl(self, *args: str, input: str | None = None, check: bool = True) -> str:
-        """What kubectl prints, as system:masters. Raises RuntimeError with what it says when it fails, unless `check` is off."""
-        done = self.run_kubectl(*args, input=input)
-        if check and done.returncode != 0:
-            raise RuntimeError(f"kubectl {' '.join(args)}: {done.stderr.strip()}")
-        return done.stdout
-
-    def run_kubectl(self, *args: str, input: str | None = None) -> subprocess.CompletedProcess[str]:
-        command = [str(binary("kubectl")), f"--kubeconfig={self.kubeconfig}", *args]
-        environment = os.environ | {"HOME": str(self.folder)}
-        return subprocess.run(command, input=input, capture_output=True, text=True, check=False, env=environment)
 
     def _write_files(self) -> None:
         key = rsa.generate_private_key(public_exponent=65537, key_size=2048)

@@ -11,7 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.support.kube import ApiServer, Process, binary
+from tests.support.kube import NEEDED, ApiServer, binary
+from tests.support.process import Process
 
 from tools.kube.api import Access, Api, Thing
 from tools.kube.kubelet.images import table
@@ -19,7 +20,7 @@ from tools.kube.kubelet.kubelet import Kubelet
 from tools.kube.kubelet.node import Node
 from tools.kube.network import Network, started
 
-BINARIES = ("etcd", "kube-apiserver", "kubectl", "kube-controller-manager", "kube-scheduler")
+BINARIES = (*NEEDED, "kube-controller-manager", "kube-scheduler")
 SOCKET = "control"
 PIDS = "pids.json"
 INFO = "cluster.json"
@@ -153,8 +154,10 @@ class Supervisor:
 
     def _pids(self) -> dict[str, int]:
         (member,) = self.server.etcd.members
-        pids = {each.name: each.pid for each in (self.server.process, self.controllers, self.scheduler) if each.running}
-        return pids | ({"etcd": member.process.pid} if member.process is not None else {})
+        processes = {"etcd": member} | {
+            each.name: each for each in (self.server.process, self.controllers, self.scheduler)
+        }
+        return {name: process.pid for name, process in processes.items() if process.running}
 
     def _write_pids(self) -> None:
         _replace(self._folder / PIDS, {name: [pid, started(pid)] for name, pid in self._pids().items()})

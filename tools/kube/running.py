@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from tests.support.kube import binary
+from tests.support.kube import WithKubectl
 
 from tools.kube.cluster import INFO, PIDS, SOCKET
 from tools.kube.network import Network, started
@@ -28,16 +28,12 @@ class Failed(Exception):
     """The cluster cannot be started, or does not do what it was told."""
 
 
-class Running:
+class Running(WithKubectl):
     """The cluster in a folder."""
 
     def __init__(self, folder: Path) -> None:
-        self.folder = folder
+        super().__init__(folder)
         self._process: subprocess.Popen[bytes] | None = None
-
-    @property
-    def kubeconfig(self) -> Path:
-        return self.folder / "kubeconfig"
 
     @property
     def info(self) -> dict[str, Any]:
@@ -150,18 +146,6 @@ class Running:
             if (pod["namespace"], pod["name"]) == (namespace, name):
                 return dict(pod["pids"])
         return {}
-
-    def run_kubectl(self, *arguments: str, input: str | None = None) -> subprocess.CompletedProcess[str]:
-        command = [str(binary("kubectl")), f"--kubeconfig={self.kubeconfig}", *arguments]
-        environment = os.environ | {"HOME": str(self.folder)}
-        return subprocess.run(command, input=input, capture_output=True, text=True, check=False, env=environment)
-
-    def kubectl(self, *arguments: str, input: str | None = None) -> str:
-        """What kubectl prints. Raises RuntimeError with what it says when it fails."""
-        done = self.run_kubectl(*arguments, input=input)
-        if done.returncode != 0:
-            raise RuntimeError(f"kubectl {' '.join(arguments)}: {done.stderr.strip()}")
-        return done.stdout
 
 
 def _state(pid: int) -> str:
