@@ -13,6 +13,7 @@ from tools.kube.cluster import BINARIES
 from tools.kube.running import Running
 
 from tests.kube.support import Namespace
+from tests.support.etcd import Missing
 from tests.support.kube import required
 
 
@@ -22,7 +23,7 @@ def kube() -> Iterator[Running]:
     required(BINARIES)
     try:
         network.required()
-    except network.Missing as missing:
+    except Missing as missing:
         pytest.skip(str(missing))
     folder = Path(tempfile.mkdtemp(prefix="quidditch-kube-"))
     running = Running(folder)

@@ -21,7 +21,7 @@ _GET = Path(__file__).parents[2] / "tools" / "kube" / "get.sh"
 
 
 class Missing(Exception):
-    """There is no such binary on this machine, and no Go to build it."""
+    """What is needed is not there on this machine, and cannot be built."""
 
 
 @functools.cache

@@ -25,8 +25,6 @@ from tests.support.etcd import Cluster, Missing, binary
 from tests.support.node import free_port
 from tests.support.process import Process
 
-__all__ = ["NEEDED", "ApiServer", "WithKubectl", "binary", "required"]
-
 NEEDED = ("etcd", "kube-apiserver", "kubectl")
 _START_SECONDS = 120.0
 

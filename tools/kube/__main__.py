@@ -11,11 +11,10 @@ import shutil
 import sys
 from pathlib import Path
 
-from tests.support.kube import binary
+from tests.support.etcd import Missing, binary
 
 from tools.kube.cluster import Options, Supervisor
 from tools.kube.kubelet.node import STATES
-from tools.kube.network import Missing
 from tools.kube.running import Failed, Running
 
 
@@ -72,7 +71,7 @@ def _run(arguments: argparse.Namespace) -> int:
                 arguments.nodes, arguments.zones.split(","), arguments.grace, arguments.images, arguments.api_arg
             )
             logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s")
-            asyncio.run(_supervise(arguments.dir, options))
+            asyncio.run(Supervisor(arguments.dir, options).run())
         case "up":
             return _up(running, arguments)
         case "down":
@@ -85,10 +84,6 @@ def _run(arguments: argparse.Namespace) -> int:
         case "api":
             running.api(arguments.action)
     return 0
-
-
-async def _supervise(folder: Path, options: Options) -> None:
-    await Supervisor(folder, options).run()
 
 
 def _up(running: Running, arguments: argparse.Namespace) -> int:

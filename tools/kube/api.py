@@ -19,6 +19,7 @@ from typing import Any
 
 Thing = dict[str, Any]
 Key = tuple[str, str]
+Changed = Callable[[Thing | None, Thing | None], None]
 
 MERGE = "application/merge-patch+json"
 STRATEGIC = "application/strategic-merge-patch+json"
@@ -60,6 +61,14 @@ class Api:
         """What it answers. Raises :class:`Refused` and :class:`Unreachable`."""
         return await asyncio.get_running_loop().run_in_executor(self._threads, self._call, method, path, body, kind)
 
+    async def create(self, path: str, body: Thing) -> None:
+        """Makes an object, unless there is one of that name."""
+        try:
+            await self.call("POST", path, body)
+        except Refused as refused:
+            if refused.status != 409:
+                raise
+
     def close(self) -> None:
         self._threads.shutdown(wait=False, cancel_futures=True)
 
@@ -95,7 +104,7 @@ class Api:
 class Informer:
     """All objects of a path as they are now. `changed` is called in the event loop with the old and the new of each that changes."""
 
-    def __init__(self, api: Api, path: str, changed: Callable[[Thing | None, Thing | None], None]) -> None:
+    def __init__(self, api: Api, path: str, changed: Changed) -> None:
         self._api = api
         self._path = path
         self._changed = changed

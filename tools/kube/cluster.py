@@ -11,7 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.support.kube import NEEDED, ApiServer, binary
+from tests.support.etcd import binary
+from tests.support.kube import NEEDED, ApiServer
 from tests.support.process import Process
 
 from tools.kube.api import Access, Api, Thing
@@ -137,17 +138,12 @@ class Supervisor:
         raise ValueError(f"there is no such thing to do: '{what}'")
 
     async def _do_api(self, action: str) -> Thing:
-        actions = {
-            each.__name__: each for each in (self.server.kill, self.server.stop, self.server.pause, self.server.resume)
-        }
         if action == "start":
             self.server.process.spawn()
             self._write_pids()
             await asyncio.to_thread(self.server.wait)
-        elif action == "stop":
-            await asyncio.to_thread(self.server.stop)
-        elif action in actions:
-            actions[action]()
+        elif action in ("kill", "stop", "pause", "resume"):
+            await asyncio.to_thread(getattr(self.server, action))
         else:
             raise ValueError(f"the API server cannot be told to '{action}'")
         return {}

@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Any
 
-Thing = dict[str, Any]
+from tools.kube.api import Key, Thing, key_of
+
 DOMAIN = "cluster.local"
 
 
 def hosts(namespace: str, services: Iterable[Thing], slices: Iterable[Thing]) -> str:
     """The lines for pods of this namespace, who may leave its name out."""
     lines = ["127.0.0.1 localhost", "::1 localhost ip6-localhost ip6-loopback"]
-    of_service: dict[tuple[str, str], list[Thing]] = {}
-    for each in slices:
-        name = each["metadata"].get("labels", {}).get("kubernetes.io/service-name", "")
-        of_service.setdefault((each["metadata"]["namespace"], name), []).append(each)
+    of_service = by_service(slices)
     for service in services:
-        where, name = service["metadata"]["namespace"], service["metadata"]["name"]
+        where, name = key_of(service)
         address = service["spec"].get("clusterIP")
         if address == "None":
             for ip, hostname in _endpoints(of_service.get((where, name), [])):
@@ -27,6 +24,15 @@ def hosts(namespace: str, services: Iterable[Thing], slices: Iterable[Thing]) ->
         elif address:
             lines.append(_line(address, name, where, namespace))
     return "\n".join(lines) + "\n"
+
+
+def by_service(slices: Iterable[Thing]) -> dict[Key, list[Thing]]:
+    """The EndpointSlices of each Service."""
+    found: dict[Key, list[Thing]] = {}
+    for each in slices:
+        name = each["metadata"].get("labels", {}).get("kubernetes.io/service-name", "")
+        found.setdefault((each["metadata"]["namespace"], name), []).append(each)
+    return found
 
 
 def _endpoints(slices: Iterable[Thing]) -> Iterator[tuple[str, str]]:

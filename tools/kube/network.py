@@ -13,16 +13,14 @@ import shutil
 import subprocess
 from pathlib import Path
 
+from tests.support.etcd import Missing
+
 _NUMBERS = range(200, 240)
 _TOOLS = ("ip", "nsenter", "unshare", "setpriv", "chroot", "mount")
 
 
-class Missing(Exception):
-    """Pods cannot be run on this machine."""
-
-
 def required() -> None:
-    """Raises :class:`Missing`."""
+    """Raises :class:`Missing` where pods cannot be run."""
     for tool in _TOOLS:
         if shutil.which(tool) is None:
             raise Missing(f"there is no `{tool}` on this machine")

@@ -8,7 +8,9 @@ import itertools
 from collections.abc import Iterable
 from typing import Any
 
-Thing = dict[str, Any]
+from tools.kube.api import Thing, key_of
+from tools.kube.names import by_service
+
 Address = tuple[str, int]
 _CONNECT_SECONDS = 3.0
 _CHUNK = 1 << 16
@@ -16,16 +18,13 @@ _CHUNK = 1 << 16
 
 def targets(services: Iterable[Thing], slices: Iterable[Thing]) -> dict[Address, list[Address]]:
     """The ready endpoints of every TCP port of every cluster IP. Pure."""
-    of_service: dict[tuple[str, str], list[Thing]] = {}
-    for each in slices:
-        name = each["metadata"].get("labels", {}).get("kubernetes.io/service-name", "")
-        of_service.setdefault((each["metadata"]["namespace"], name), []).append(each)
+    of_service = by_service(slices)
     found: dict[Address, list[Address]] = {}
     for service in services:
         address = service["spec"].get("clusterIP")
         if not address or address == "None":
             continue
-        mine = of_service.get((service["metadata"]["namespace"], service["metadata"]["name"]), [])
+        mine = of_service.get(key_of(service), [])
         for port in service["spec"].get("ports", []):
             if port.get("protocol", "TCP") == "TCP":
                 found[address, port["port"]] = _ready(mine, port.get("name", ""))

@@ -10,7 +10,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tools.kube import names, proxy
-from tools.kube.kubelet.containers import Backoff
 from tools.kube.kubelet.images import Image, repository
 from tools.kube.kubelet.probes import Threshold
 from tools.kube.kubelet.spec import NotYet, command, environment, expand, quantity, user
@@ -82,10 +81,6 @@ def test_a_verdict_needs_a_row_of_equal_answers(answers: list[bool], good: int, 
         needed = good if answer else bad
         row = answers[max(0, position + 1 - needed) : position + 1]
         assert threshold.add(answer) == (answer if row == [answer] * needed else None)
-
-
-def test_restarts_wait_longer_and_longer() -> None:
-    assert [Backoff(1, 5).delay(failures) for failures in (1, 2, 3, 4, 5, 6)] == [0, 1, 2, 4, 5, 5]
 
 
 def _container(code: int | None, **more: Any) -> Container:

@@ -6,9 +6,9 @@ import asyncio
 import contextlib
 import signal
 import uuid
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from quidditch.reconcile.backoff import Backoff
 from tools.kube.api import Thing
 from tools.kube.kubelet.probes import Threshold, ask
 from tools.kube.kubelet.sandbox import Running
@@ -20,18 +20,8 @@ if TYPE_CHECKING:
 
 _AGAIN_SECONDS = 0.5
 _LEAST_GRACE_AFTER_HOOK = 2.0
-
-
-@dataclass(frozen=True)
-class Backoff:
-    """Seconds before a restart: none the first time, then `first`, doubled up to `most`. A run of `calm` seconds starts anew."""
-
-    first: float = 1.0
-    most: float = 30.0
-    calm: float = 60.0
-
-    def delay(self, failures: int) -> float:
-        return 0.0 if failures <= 1 else min(self.most, self.first * 2 ** (failures - 2))
+_CALM_SECONDS = 60.0
+"""A container that ran so long is started again at once, as the first time; others wait longer and longer."""
 
 
 class Keeper:
@@ -59,7 +49,7 @@ class Keeper:
 
     async def keep(self) -> None:
         """Returns when the container has ended for good."""
-        failures = 0
+        backoff = Backoff(first=0.5, most=30.0)
         while True:
             await self._start()
             begun = asyncio.get_running_loop().time()
@@ -68,8 +58,10 @@ class Keeper:
             if not restarts(self.pod.policy, self.container):
                 return
             lasted = asyncio.get_running_loop().time() - begun
-            failures = 1 if lasted >= self.pod.host.backoff.calm else failures + 1
-            if delay := self.pod.host.backoff.delay(failures):
+            if lasted >= _CALM_SECONDS:
+                backoff.succeeded(self)
+            delay = backoff.failed(self)
+            if backoff.failures(self) > 1:
                 where = f"{self.container.name} pod={self.pod.name}_{self.pod.namespace}({self.pod.uid})"
                 message = f"back-off {delay:g}s restarting failed container={where}"
                 self.container.wait("CrashLoopBackOff", message)

@@ -6,12 +6,12 @@ import asyncio
 import contextlib
 import logging
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from tools.kube import names, proxy
-from tools.kube.api import Api, Informer, Key, Refused, Thing, Unreachable, key_of
-from tools.kube.kubelet.containers import Backoff
+from tools.kube.api import Api, Changed, Informer, Key, Refused, Thing, Unreachable, key_of
 from tools.kube.kubelet.images import Image
 from tools.kube.kubelet.node import STATES, Node
 from tools.kube.kubelet.pod import Pod
@@ -42,13 +42,11 @@ class Kubelet:
         folder: Path,
         nodes: Sequence[Node],
         images: Mapping[str, Image],
-        backoff: Backoff | None = None,
-        api_port: int = 0,
+        api_port: int,
     ) -> None:
         self.api, self.network = api, network
         self.nodes = {node.name: node for node in nodes}
         self.images = dict(images)
-        self.backoff = backoff or Backoff()
         self.folder = folder / "pods"
         self.logs = folder / "logs"
         self.pods: dict[str, Pod] = {}
@@ -81,18 +79,17 @@ class Kubelet:
             await asyncio.gather(*self._tasks, return_exceptions=True)
             await self._proxy.close()
 
-    def _spawn(self, coroutine, name: str) -> asyncio.Task[None]:  # type: ignore[no-untyped-def]
+    def _spawn(self, coroutine: Coroutine[Any, Any, None], name: str) -> None:
         task = asyncio.create_task(coroutine, name=name)
         self._tasks.add(task)
         task.add_done_callback(self._ended)
-        return task
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
             _LOG.error("%s ended", task.get_name(), exc_info=error)
 
-    def _handler(self, kind: str):  # type: ignore[no-untyped-def]
+    def _handler(self, kind: str) -> Changed:
         if kind == "Pod":
             return self._pod_changed
         if kind in ("Service", "EndpointSlice"):

@@ -67,11 +67,7 @@ class Node:
             "topology.kubernetes.io/region": "local",
         }
         node = {"apiVersion": "v1", "kind": "Node", "metadata": {"name": self.name, "labels": labels}}
-        try:
-            await api.call("POST", "/api/v1/nodes", node | {"spec": {"providerID": f"local://{self.name}"}})
-        except Refused as refused:
-            if refused.status != 409:
-                raise
+        await api.create("/api/v1/nodes", node | {"spec": {"providerID": f"local://{self.name}"}})
         await self._tell(api)
         await self._renew(api)
 

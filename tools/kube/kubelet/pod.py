@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Protocol
 
 from tools.kube.api import STRATEGIC, Api, Refused, Thing, Unreachable
-from tools.kube.kubelet.containers import Backoff, Keeper
+from tools.kube.kubelet.containers import Keeper
 from tools.kube.kubelet.images import Image, repository
 from tools.kube.kubelet.node import Node
 from tools.kube.kubelet.sandbox import Sandbox
@@ -32,7 +32,6 @@ class Host(Protocol):
     images: dict[str, Image]
     folder: Path
     logs: Path
-    backoff: Backoff
 
     def lookup(self, namespace: str, kind: str, name: str) -> Thing | None: ...
     def hosts(self, namespace: str) -> str: ...
@@ -91,10 +90,12 @@ class Pod:
         """The status is to be reported."""
         self._dirty.set()
 
+    def _status(self) -> Thing:
+        return pod_status(self.pod, self.containers, self.address, self.node.address, self._began)
+
     def as_it_runs(self) -> Thing:
         """The pod with the status of this moment, for fields that containers ask for."""
-        status = pod_status(self.pod, self.containers, self.address, self.node.address, self._began)
-        return self.pod | {"status": self.pod.get("status", {}) | status}
+        return self.pod | {"status": self.pod.get("status", {}) | self._status()}
 
     def image(self, reference: str) -> Image | None:
         return self.host.images.get(reference) or self.host.images.get(repository(reference))
@@ -142,26 +143,30 @@ class Pod:
         await self._prepare()
         sidecars: list[asyncio.Task[None]] = []
         try:
-            for container in [each for each in self.containers if each.init]:
-                keeping = asyncio.create_task(self.keepers[container.name].keep())
-                if container.sidecar:
-                    sidecars.append(keeping)
-                    await self.keepers[container.name].has_started.wait()
-                    continue
-                await _joined(keeping)
-                if container.exit_code != 0:
-                    return
-            mains = [each for each in self.containers if not each.init]
-            await _joined(*(asyncio.create_task(self.keepers[each.name].keep()) for each in mains))
+            await self._keep_all(sidecars)
         finally:
             for task in sidecars:
                 task.cancel()
             await asyncio.gather(*sidecars, return_exceptions=True)
-            # A pod that is deleted ends its containers in `_terminate`, with the grace that the deletion gives.
-            if not self._deleted.is_set() and asyncio.current_task() and not asyncio.current_task().cancelling():  # type: ignore[union-attr]
-                await self._end_sidecars(float(self.pod["spec"].get("terminationGracePeriodSeconds", 30)))
-                await self._clear()
-                self.changed()
+        # A pod that is deleted ends its containers in `_terminate`, with the grace that the deletion gives.
+        if not self._deleted.is_set():
+            await self._end_sidecars(float(self.pod["spec"].get("terminationGracePeriodSeconds", 30)))
+            await self._clear()
+            self.changed()
+
+    async def _keep_all(self, sidecars: list[asyncio.Task[None]]) -> None:
+        """Until those that end have ended, or one that had to come first has failed; sidecars are left to the caller."""
+        for container in [each for each in self.containers if each.init]:
+            keeping = asyncio.create_task(self.keepers[container.name].keep())
+            if container.sidecar:
+                sidecars.append(keeping)
+                await self.keepers[container.name].has_started.wait()
+                continue
+            await _joined(keeping)
+            if container.exit_code != 0:
+                return
+        mains = [each for each in self.containers if not each.init]
+        await _joined(*(asyncio.create_task(self.keepers[each.name].keep()) for each in mains))
 
     async def _prepare(self) -> None:
         reported = ""
@@ -240,15 +245,18 @@ class Pod:
             await self._dirty.wait()
             await self.node.reachable.wait()
             self._dirty.clear()
-            status = pod_status(self.pod, self.containers, self.address, self.node.address, self._began)
+            status = self._status()
             if status != self._sent and not await self._send(status):
                 await asyncio.sleep(_AGAIN_SECONDS)
                 self._dirty.set()
 
-    async def _send(self, status: Thing) -> bool:
+    async def _patch_status(self, status: Thing) -> Thing:
         body = {"metadata": {"uid": self.uid}, "status": status}
+        return await self.host.api.call("PATCH", self._path("/status"), body, STRATEGIC)
+
+    async def _send(self, status: Thing) -> bool:
         try:
-            self.pod = await self.host.api.call("PATCH", self._path("/status"), body, STRATEGIC)
+            self.pod = await self._patch_status(status)
         except Refused as refused:
             return refused.status in (404, 409)
         except Unreachable:
@@ -265,23 +273,22 @@ class Pod:
                 each.terminate(
                     137, "ContainerStatusUnknown", "The container could not be located when the pod was terminated"
                 )
-        status = pod_status(self.pod, self.containers, self.address, self.node.address, self._began)
+        status = self._status()
         bad = any(each.exit_code not in (None, 0) for each in self.containers if not each.init)
         if status["phase"] in ("Pending", "Running"):
             status["phase"] = "Failed" if bad else "Succeeded"
         while not self._gone:
             await self.node.reachable.wait()
-            with contextlib.suppress(Unreachable):
-                try:
-                    body = {"metadata": {"uid": self.uid}, "status": status}
-                    await self.host.api.call("PATCH", self._path("/status"), body, STRATEGIC)
-                    await self.host.api.call(
-                        "DELETE", self._path(), {"gracePeriodSeconds": 0, "preconditions": {"uid": self.uid}}
-                    )
+            try:
+                await self._patch_status(status)
+                options = {"gracePeriodSeconds": 0, "preconditions": {"uid": self.uid}}
+                await self.host.api.call("DELETE", self._path(), options)
+                return
+            except Refused as refused:
+                if refused.status in (404, 409):
                     return
-                except Refused as refused:
-                    if refused.status in (404, 409):
-                        return
+            except Unreachable:
+                pass
             await asyncio.sleep(_AGAIN_SECONDS)
 
 

@@ -6,12 +6,10 @@ import asyncio
 import contextlib
 import ssl
 from collections.abc import Mapping
-from typing import Any
 
+from tools.kube.api import Thing
 from tools.kube.kubelet.sandbox import Running
 from tools.kube.kubelet.spec import port
-
-Thing = dict[str, Any]
 
 
 class Threshold:

@@ -33,12 +33,8 @@ class Provisioner:
         metadata = {"name": CLASS, "annotations": {"storageclass.kubernetes.io/is-default-class": "true"}}
         body: Thing = {"apiVersion": "storage.k8s.io/v1", "kind": "StorageClass", "metadata": metadata}
         body |= {"provisioner": NAME, "reclaimPolicy": "Delete", "allowVolumeExpansion": True}
-        try:
-            path = "/apis/storage.k8s.io/v1/storageclasses"
-            await self._api.call("POST", path, body | {"volumeBindingMode": "WaitForFirstConsumer"})
-        except Refused as refused:
-            if refused.status != 409:
-                raise
+        path = "/apis/storage.k8s.io/v1/storageclasses"
+        await self._api.create(path, body | {"volumeBindingMode": "WaitForFirstConsumer"})
 
     async def run(self, informers: Mapping[str, Informer]) -> None:
         """Until cancelled."""
@@ -98,11 +94,7 @@ class Provisioner:
                 "nodeAffinity": {"required": {"nodeSelectorTerms": [{"matchExpressions": [expression]}]}},
             },
         }
-        try:
-            await self._api.call("POST", "/api/v1/persistentvolumes", volume)
-        except Refused as refused:
-            if refused.status != 409:
-                raise
+        await self._api.create("/api/v1/persistentvolumes", volume)
 
     async def _grow(self, claim: Thing, volume: Thing) -> None:
         """A folder has no size: to grow is to say so."""

@@ -6,12 +6,13 @@ import base64
 import re
 from collections.abc import Callable, Mapping
 from decimal import ROUND_CEILING, Decimal
-from typing import Any
 
+from tools.kube.api import Thing
 from tools.kube.kubelet.images import Image
 from tools.kube.kubelet.sandbox import User
 
-Thing = dict[str, Any]
+Lookup = Callable[[str, str], Thing | None]
+"""Finds a ConfigMap, Secret, claim or volume by kind and name."""
 _REFERENCE = re.compile(r"\$(\$|\([A-Za-z_.-][A-Za-z0-9_.-]*\))")
 _KEYED = re.compile(r"metadata\.(labels|annotations)\['([^']+)'\]")
 _NAME = re.compile(r"[-._a-zA-Z][-._a-zA-Z0-9]*")
@@ -86,7 +87,7 @@ def environment(
     pod: Thing,
     container: Thing,
     allocatable: Mapping[str, str],
-    lookup: Callable[[str, str], Thing | None],
+    lookup: Lookup,
 ) -> dict[str, str]:
     """The variables of a container; `lookup` finds a ConfigMap or Secret by kind and name. Raises :class:`NotYet`."""
     found: dict[str, str] = {}
@@ -108,7 +109,7 @@ def _variable(
     container: Thing,
     variable: Thing,
     allocatable: Mapping[str, str],
-    lookup: Callable[[str, str], Thing | None],
+    lookup: Lookup,
     known: Mapping[str, str],
 ) -> str | None:
     source = variable.get("valueFrom")
@@ -126,7 +127,7 @@ def _variable(
     return _data(lookup, kind, reference, reference["key"]).get(reference["key"])
 
 
-def _data(lookup: Callable[[str, str], Thing | None], kind: str, reference: Thing, key: str | None) -> dict[str, str]:
+def _data(lookup: Lookup, kind: str, reference: Thing, key: str | None) -> dict[str, str]:
     thing = lookup(kind, reference["name"])
     if thing is None:
         if reference.get("optional"):

@@ -5,9 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
-Thing = dict[str, Any]
+from tools.kube.api import Thing
 
 
 @dataclass

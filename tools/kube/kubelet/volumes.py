@@ -7,13 +7,11 @@ import shutil
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
-from typing import Any
 
+from tools.kube.api import Thing
 from tools.kube.kubelet.sandbox import Mount
-from tools.kube.kubelet.spec import NotYet, contents, expand, field, resource
+from tools.kube.kubelet.spec import Lookup, NotYet, contents, expand, field, resource
 
-Thing = dict[str, Any]
-Lookup = Callable[[str, str], Thing | None]
 Token = Callable[[Thing], Awaitable[str]]
 
 
@@ -79,27 +77,22 @@ class Volumes:
 
     async def _files(self, pod: Thing, volume: Thing) -> dict[str, tuple[bytes, int]] | None:
         """Contents and modes by path; None for a volume that is a folder."""
-        for kind, key in (("ConfigMap", "configMap"), ("Secret", "secret")):
-            if key in volume:
-                source = volume[key]
-                name = source.get("name") or source.get("secretName")
-                return self._of_object(kind, name, source, source.get("defaultMode", 0o644))
-        if "downwardAPI" in volume:
-            return self._of_pod(pod, volume["downwardAPI"], volume["downwardAPI"].get("defaultMode", 0o644))
-        if "projected" not in volume:
+        key = next((key for key in ("configMap", "secret", "downwardAPI", "projected") if key in volume), None)
+        if key is None:
             return None
         files: dict[str, tuple[bytes, int]] = {}
-        mode = volume["projected"].get("defaultMode", 0o644)
-        for source in volume["projected"].get("sources", []):
-            for kind, key in (("ConfigMap", "configMap"), ("Secret", "secret")):
-                if key in source:
-                    files |= self._of_object(kind, source[key]["name"], source[key], mode)
-            if "downwardAPI" in source:
-                files |= self._of_pod(pod, source["downwardAPI"], mode)
-            if "serviceAccountToken" in source:
-                wanted = source["serviceAccountToken"]
-                files[wanted["path"]] = ((await self._token(wanted)).encode(), mode)
+        for source in volume[key].get("sources", []) if key == "projected" else [volume]:
+            files |= await self._of_source(pod, source, volume[key].get("defaultMode", 0o644))
         return files
+
+    async def _of_source(self, pod: Thing, source: Thing, mode: int) -> dict[str, tuple[bytes, int]]:
+        if "serviceAccountToken" in source:
+            wanted = source["serviceAccountToken"]
+            return {wanted["path"]: ((await self._token(wanted)).encode(), mode)}
+        if "downwardAPI" in source:
+            return self._of_pod(pod, source["downwardAPI"], mode)
+        kind, key = ("ConfigMap", "configMap") if "configMap" in source else ("Secret", "secret")
+        return self._of_object(kind, source[key].get("name") or source[key]["secretName"], source[key], mode)
 
     def _of_object(self, kind: str, name: str, source: Thing, mode: int) -> dict[str, tuple[bytes, int]]:
         thing = self._lookup(kind, name)
