@@ -14,11 +14,9 @@ from dataclasses import dataclass, field
 from math import exp, log
 from pathlib import Path
 
-from tests.support.cluster import Running, until
+from tests.support.cluster import Running
 
 from benchmarks import health, load, shapes
-from benchmarks.__main__ import call
-from benchmarks.corpus import MAPPINGS, Corpus
 from benchmarks.corpus import load as load_corpus
 from benchmarks.report import memory
 
@@ -43,15 +41,6 @@ class Figures:
     p50: dict[tuple[str, int], float] = field(default_factory=dict)
     rate: dict[tuple[str, int], float] = field(default_factory=dict)
     calm: health.Figures = field(default_factory=health.Figures)
-
-
-def index_all(url: str, corpus: Corpus, shards: int) -> None:
-    settings = {"number_of_shards": shards, "number_of_replicas": 0}
-    call(url, "PUT", f"/fan{shards}", {"settings": settings, "mappings": MAPPINGS})
-    until(lambda: call(url, "GET", f"/_cluster/health/fan{shards}")["status"] == "green")
-    load.bulk(url, corpus.bodies(f"fan{shards}"), 4)
-    call(url, "POST", f"/fan{shards}/_forcemerge?max_num_segments=1")
-    call(url, "POST", f"/fan{shards}/_refresh")
 
 
 def measure(url: str, bodies: dict[str, list[bytes]], seconds: float, figures: Figures) -> None:
@@ -112,7 +101,7 @@ def main() -> None:
     with Running.temporary(masters=1, data=2) as cluster:
         url = cluster.cluster[cluster.names("data")[0]].url
         for shards in SHARDS:
-            index_all(url, corpus, shards)
+            health.index_all(url, corpus, shards)
         measure(url, bodies, args.seconds, figures)
     figures.calm = health.measure(corpus, args.seconds)
     args.output.write_text(render(figures))

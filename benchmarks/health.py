@@ -15,7 +15,8 @@ import time
 from tests.support.cluster import Running, until
 
 from benchmarks import load
-from benchmarks.corpus import Corpus
+from benchmarks.__main__ import call
+from benchmarks.corpus import MAPPINGS, Corpus
 from benchmarks.corpus import load as load_corpus
 
 HEAVY = {
@@ -55,10 +56,17 @@ class Figures:
         return lines
 
 
+def index_all(url: str, corpus: Corpus, shards: int) -> None:
+    settings = {"number_of_shards": shards, "number_of_replicas": 0}
+    call(url, "PUT", f"/fan{shards}", {"settings": settings, "mappings": MAPPINGS})
+    until(lambda: call(url, "GET", f"/_cluster/health/fan{shards}")["status"] == "green")
+    load.bulk(url, corpus.bodies(f"fan{shards}"), 4)
+    call(url, "POST", f"/fan{shards}/_forcemerge?max_num_segments=1")
+    call(url, "POST", f"/fan{shards}/_refresh")
+
+
 def measure(corpus: Corpus, seconds: float) -> Figures:
     """So many seconds of each, three times in turns."""
-    from benchmarks.fanout import index_all
-
     figures = Figures()
     clients = {"nothing": 0, "one after the other": 1, "more of them than cores": 2 * (os.cpu_count() or 1)}
     taken: dict[str, list[float]] = {name: [] for name in clients}

@@ -109,32 +109,3 @@ def bulk(url: str, bodies: Sequence[bytes], clients: int) -> float:
         start = time.perf_counter()
         list(pool.map(run, shares))
         return time.perf_counter() - start
-
-
-def closed(url: str, requests: Sequence[bytes], clients: int) -> tuple[float, list[float]]:
-    """Seconds for all requests by so many clients, each of which waits for its answer, and seconds of each request. Raises
-    RuntimeError for a bulk with errors.
-    """
-    source = iter(requests)
-    taken: list[float] = []
-    sent: dict[Connection, float] = {}
-    with selectors.DefaultSelector() as selector:
-        for _ in range(min(clients, len(requests))):
-            connection = Connection(url)
-            selector.register(connection.socket, selectors.EVENT_READ, connection)
-            sent[connection] = time.perf_counter()
-            connection.send(next(source))
-        start = min(sent.values())
-        while len(taken) < len(requests):
-            for key, _ in selector.select():
-                answer = key.data.receive()
-                if answer is None:
-                    continue
-                taken.append(time.perf_counter() - sent[key.data])
-                if b'"errors":true' in answer:
-                    raise RuntimeError(answer[:2000].decode(errors="replace"))
-                following = next(source, None)
-                if following is not None:
-                    sent[key.data] = time.perf_counter()
-                    key.data.send(following)
-    return time.perf_counter() - start, taken
