@@ -7,9 +7,9 @@ import functools
 import random
 import signal
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias
 
 from tests.support import disk
 from tests.support.cluster import Running, until
@@ -19,6 +19,10 @@ _AFTER = 20
 """Changes that are acknowledged meanwhile and afterwards."""
 _MOMENTS = (0.5, 0.8, 1.0, 1.5, 0.7, 2.1, 0.9, 2.5, 1.2, 3.0)
 """Seconds around those after which a silent node leads no more, and has left."""
+
+
+Silence: TypeAlias = Callable[[Running, Sequence[str]], contextlib.AbstractContextManager[None]]
+"""Within it the nodes say nothing."""
 
 
 class Workload(Protocol):
@@ -120,35 +124,40 @@ def _restarted(cluster: Running, workload: Workload, names: Sequence[str]) -> No
         cluster.start(name)
 
 
-def _paused(cluster: Running, workload: Workload, names: Sequence[str]) -> None:
-    """Long enough for another to lead; a leader that wakes finds itself deposed."""
-    led, other = cluster.leader() in names, _another(cluster, names)
-    with workload.shaken():
+@contextlib.contextmanager
+def _stopped(cluster: Running, names: Sequence[str]) -> Iterator[None]:
+    for name in names:
+        cluster.kill(name, signal.SIGSTOP)
+    try:
+        yield
+    finally:
         for name in names:
-            cluster.kill(name, signal.SIGSTOP)
-        try:
-            with workload.avoiding(*names):
-                workload.more(_DURING)
-                assert not led or cluster.leader(other) not in names
-        finally:
-            for name in names:
-                cluster.kill(name, signal.SIGCONT)
+            cluster.kill(name, signal.SIGCONT)
 
 
-def _cut_off(cluster: Running, workload: Workload, names: Sequence[str]) -> None:
+@contextlib.contextmanager
+def _cut(cluster: Running, names: Sequence[str]) -> Iterator[None]:
     """Nothing passes between the node and the others; its own etcd is cut off with it."""
     assert cluster.networks is not None
-    led, other = cluster.leader() in names, _another(cluster, names)
-    with workload.shaken():
+    for name in names:
+        cluster.networks.cut(name)
+    try:
+        yield
+    finally:
         for name in names:
-            cluster.networks.cut(name)
-        try:
-            with workload.avoiding(*names):
-                workload.more(_DURING)
-                assert not led or cluster.leader(other) not in names
-        finally:
-            for name in names:
-                cluster.networks.mend(name)
+            cluster.networks.mend(name)
+
+
+def _silent(silence: Silence, cluster: Running, workload: Workload, names: Sequence[str]) -> None:
+    """Long enough for another to lead; a leader that comes back finds itself deposed."""
+    led, other = cluster.leader() in names, _another(cluster, names)
+    with workload.shaken(), silence(cluster, names), workload.avoiding(*names):
+        workload.more(_DURING)
+        assert not led or cluster.leader(other) not in names
+
+
+_paused = functools.partial(_silent, _stopped)
+_cut_off = functools.partial(_silent, _cut)
 
 
 def _apart(cluster: Running, workload: Workload, names: Sequence[str]) -> None:
@@ -187,27 +196,16 @@ def _killed_in_turn(cluster: Running, workload: Workload, names: Sequence[str]) 
             cluster.start(name)
 
 
-def _stutters(cluster: Running, workload: Workload, names: Sequence[str]) -> None:
-    """Stops for a moment again and again: others take over from it, and it goes on as if nothing had been."""
+def _by_moments(silence: Silence, cluster: Running, workload: Workload, names: Sequence[str]) -> None:
+    """For a moment again and again: others take over from it, and it goes on as if nothing had been."""
     for seconds in _MOMENTS:
-        for name in names:
-            cluster.kill(name, signal.SIGSTOP)
-        time.sleep(seconds)
-        for name in names:
-            cluster.kill(name, signal.SIGCONT)
+        with silence(cluster, names):
+            time.sleep(seconds)
         workload.more(4)
 
 
-def _flaps(cluster: Running, workload: Workload, names: Sequence[str]) -> None:
-    """Is cut off for a moment again and again."""
-    assert cluster.networks is not None
-    for seconds in _MOMENTS:
-        for name in names:
-            cluster.networks.cut(name)
-        time.sleep(seconds)
-        for name in names:
-            cluster.networks.mend(name)
-        workload.more(4)
+_stutters = functools.partial(_by_moments, _stopped)
+_flaps = functools.partial(_by_moments, _cut)
 
 
 def _filled(cluster: Running, workload: Workload, names: Sequence[str]) -> None:
