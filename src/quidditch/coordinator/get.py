@@ -78,12 +78,17 @@ class Getter:
             raise blocked
         return index
 
+    def routing(self, name: str, index: Index, id: str, routing: str | None) -> str | None:
+        """What the document is routed by: as asked, or as the alias says. Raises routing_missing_exception."""
+        found = expressions.index_routing(self._control.state, name, routing)
+        if found is None and self._mappings.get(index).root.routing_required:
+            raise routing_missing(index.name, id)
+        return found
+
     async def get(self, name: str, id: str, routing: str | None, options: GetOptions) -> Found:
         check_preference(options.preference)
         index = self.index(name)
-        routing = expressions.index_routing(self._control.state, name, routing)
-        if routing is None and self._mappings.get(index).root.routing_required:
-            raise routing_missing(index.name, id)
+        routing = self.routing(name, index, id, routing)
         number = shard_of(index, id, routing)
         if options.refresh:
             await self._shards.refresh(index, number)

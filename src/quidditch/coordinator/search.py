@@ -23,6 +23,7 @@ from quidditch.coordinator.search_scatter import Scatter
 from quidditch.coordinator.search_stop import Stop
 from quidditch.coordinator.search_targets import SearchTarget
 from quidditch.model.errors import ApiError
+from quidditch.model.expressions import IndicesOptions
 from quidditch.model.json_text import parse_json
 from quidditch.model.objects import Index
 from quidditch.model.state import ClusterState
@@ -151,9 +152,11 @@ class Searcher:
         shape = Shape(flag(ask.params, "typed_keys"), flag(ask.params, "rest_total_hits_as_int"), scroll)
         return request, shape
 
-    def targets(self, ask: Ask, request: SearchRequest | None = None) -> list[SearchTarget]:
+    def targets(
+        self, ask: Ask, request: SearchRequest | None = None, options: IndicesOptions = search_targets.OPTIONS
+    ) -> list[SearchTarget]:
         """The indices and shards to ask; of a sliced request those of its slice."""
-        found = search_targets.resolve(self.state, ask.expression, ask.params, time.time_ns() // 1_000_000)
+        found = search_targets.resolve(self.state, ask.expression, ask.params, time.time_ns() // 1_000_000, options)
         if request is None or request.slice is None:
             return found
         return [search_targets.slice_of(target, *request.slice[1:]) for target in found]

@@ -8,13 +8,14 @@ from typing import Any
 
 import orjson
 
-from quidditch.coordinator import search_lookups, search_targets
+from quidditch.controlplane.core.blocks import CLOSED
+from quidditch.coordinator import search_lookups
 from quidditch.coordinator.get import GetOptions, check_preference
 from quidditch.coordinator.search import Ask, Searcher
 from quidditch.coordinator.search_errors import ShardFailure, phase_failed
 from quidditch.coordinator.search_plans import Lookups, Shape, kernel_plan
 from quidditch.coordinator.search_targets import SearchTarget
-from quidditch.coordinator.write import routing_missing, shard_of
+from quidditch.coordinator.write import shard_of
 from quidditch.model import expressions
 from quidditch.model.errors import ApiError, illegal_argument
 from quidditch.query.describe import describe
@@ -120,9 +121,7 @@ class Queries:
         index = searcher.getter.index(name)
         state = searcher.state
         check_preference(ask.params.get("preference"))
-        routing = expressions.index_routing(state, name, ask.params.get("routing"))
-        if routing is None and searcher.mappings.get(index).root.routing_required:
-            raise routing_missing(index.name, id)
+        routing = searcher.getter.routing(name, index, id, ask.params.get("routing"))
         filters = expressions.alias_filters(state, index.name, [name])
         target = SearchTarget(index, (), None if filters is None else tuple(dict(item) for item in filters))
         plan, _ = searcher.plans.compile(state, target, request, Shape(), await self.lookups(request))
@@ -157,11 +156,10 @@ class Queries:
             if error.type in ("json_parse_exception", "index_not_found_exception"):
                 raise
             return {"valid": False, **({"error": _exception(error)} if explains else {})}
-        now_ms = time.time_ns() // 1_000_000
-        targets = search_targets.resolve(searcher.state, ask.expression, ask.params, now_ms, _VALIDATED)
+        targets = searcher.targets(ask, None, _VALIDATED)
         closed = next((target.index for target in targets if not target.index.open), None)
         if closed is not None:
-            reason = f"index [{closed.name}] blocked by: [FORBIDDEN/4/index closed];"
+            reason = f"index [{closed.name}] blocked by: {CLOSED.text}"
             none = {"total": 0, "successful": 0, "failed": 0}
             return {"_shards": none, "valid": False, "explanations": [{"valid": False, "error": reason}]}
         lookups = await self.lookups(request)

@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 
 from quidditch.controlplane.api import ControlPlane
-from quidditch.coordinator import copies, search_prefilter, search_targets
+from quidditch.coordinator import copies, search_prefilter
 from quidditch.coordinator.copy_choice import CopyChoice
 from quidditch.coordinator.get import Getter
 from quidditch.coordinator.mappings import Mappings
@@ -98,12 +98,7 @@ class SearchService:
         nodes: dict[str, Any] = {}
         request = self.searcher.read(ask)[0] if ask.raw else None
         preference = ask.params.get("preference")
-        now_ms = time.time_ns() // 1_000_000
-        for target in search_targets.resolve(
-            state, ask.expression, ask.params, now_ms, expressions.LENIENT_EXPAND_OPEN
-        ):
-            if request is not None and request.slice is not None:
-                target = search_targets.slice_of(target, *request.slice[1:])
+        for target in self.searcher.targets(ask, request, expressions.LENIENT_EXPAND_OPEN):
             name = target.index.name
             indices[name] = {}
             used = sorted(
