@@ -166,13 +166,15 @@ class PointsInTime:
     def _prepare(self, context: PointInTime, request: SearchRequest, shape: Shape) -> Prepared:
         searcher = self._searcher
         plans: dict[str, CompiledPlan | ApiError] = {}
+        held: dict[str, list[int]] = {name: [] for name in context.indices}
+        for name, number, _, _ in context.readers:
+            held[name].append(number)
         asked: dict[str, tuple[int, ...]] = {}
         for name, index in context.indices.items():
             current = searcher.state.indices.get(name)
             kept = current if current is not None and current.uuid == index.uuid else index
-            held = tuple(number for held_by, number, _, _ in context.readers if held_by == name)
-            target = SearchTarget(kept, held, context.filters[name])
-            if request.slice is not None and held:
+            target = SearchTarget(kept, tuple(held[name]), context.filters[name])
+            if request.slice is not None and target.shards:
                 target = search_targets.slice_of(target, *request.slice[1:])
             asked[name] = target.shards
             try:

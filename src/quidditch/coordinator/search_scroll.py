@@ -21,6 +21,7 @@ from quidditch.coordinator.search_stop import Stop
 from quidditch.lib.clock import Clock
 from quidditch.lib.contexts import Contexts
 from quidditch.model.errors import ApiError
+from quidditch.query.values import time_ms
 from quidditch.transport.errors import CallFailed
 
 PREFIX = b"\x16scroll"
@@ -48,11 +49,11 @@ class Scrolls:
         """The first page. Raises :class:`ApiError`."""
         started = time.perf_counter()
         searcher = self._searcher
-        self._keep_alive(scroll, "36500d")
+        time_ms(scroll, "scroll")
         request, shape = searcher.read(ask, scroll=True)
         targets = searcher.targets(ask, request)
         try:
-            alive = self._keep_alive(scroll, self._limit())
+            alive = self._keep_alive(scroll)
         except ApiError as error:
             self._fail(error, targets)
             raise
@@ -82,9 +83,9 @@ class Scrolls:
         self.check_id(id)
         alive = None
         if scroll is not None:
-            self._keep_alive(scroll, "36500d")
+            time_ms(scroll, "scroll")
             try:
-                alive = self._keep_alive(scroll, self._limit())
+                alive = self._keep_alive(scroll)
             except ApiError as error:
                 raise _page_failed(400, error.body()) from None
         owner = self.contexts.owner_of(id)
@@ -164,10 +165,8 @@ class Scrolls:
         if not self.contexts.is_id(id):
             raise ApiError(400, "illegal_argument_exception", "Cannot parse scroll id", {"caused_by": _unreadable(id)})
 
-    def _limit(self) -> Any:
-        return self._searcher.state.settings.get("search.max_keep_alive") or "1d"
-
-    def _keep_alive(self, text: str, limit: Any) -> float:
+    def _keep_alive(self, text: str) -> float:
+        limit = self._searcher.state.settings.get("search.max_keep_alive")
         return keep_alive(text, "scroll", "search.max_keep_alive", limit)
 
     def _fail(self, error: ApiError, targets: Sequence[Any]) -> None:
