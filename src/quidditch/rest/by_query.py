@@ -71,22 +71,16 @@ async def _run(request: Request, node: Node, kind: Kind) -> Response:
 
 def most_docs(request: Request, of_body: Any) -> int | None:
     """`max_docs` of the body or the URL, which still may call it `size`."""
-    given: list[int] = []
+    found = [request.int("max_docs"), request.int("size")]
     if of_body is not None:
-        given.append(_checked(params.to_int(str(of_body), "max_docs")))
-    for name in ("max_docs", "size"):
-        found = request.int(name)
-        if found is not None:
-            given.append(_checked(found))
+        found.insert(0, params.to_int(str(of_body), "max_docs"))
+    given = [each for each in found if each is not None]
+    negative = next((each for each in given if each < 0), None)
+    if negative is not None:
+        raise illegal_argument(f"[max_docs] parameter cannot be negative, found [{negative}]")
     if len(set(given)) > 1:
         raise illegal_argument(f"[max_docs] set to two different values [{given[0]}] and [{given[1]}]")
     return given[0] if given else None
-
-
-def _checked(max_docs: int) -> int:
-    if max_docs < 0:
-        raise illegal_argument(f"[max_docs] parameter cannot be negative, found [{max_docs}]")
-    return max_docs
 
 
 def page_size(given: Any) -> int:
@@ -135,10 +129,9 @@ def slices_of(request: Request, node: Node, ask: Ask, sliced: bool, max_docs: in
 def _slices(text: str) -> int:
     reason = f'[slices] must be a positive integer or the string "auto", but was [{text}]'
     try:
-        slices = int(text)
-    except ValueError:
-        cause = {"type": "number_format_exception", "reason": f'For input string: "{text}"'}
-        raise ApiError(400, "illegal_argument_exception", reason, {"caused_by": cause}) from None
+        slices = params.to_int(text, "slices")
+    except ApiError as error:
+        raise ApiError(400, "illegal_argument_exception", reason, error.details) from None
     if slices < 1:
         raise illegal_argument(reason)
     return slices
