@@ -19,14 +19,11 @@ from quidditch.query.request import (
 from quidditch.query.values import INT_MAX, INT_MIN, time_ms
 
 Params = Mapping[str, str]
+QUERY_PARAMS = ("q", "analyzer", "analyze_wildcard", "default_operator", "df", "lenient")
+"""What :func:`query_of` reads."""
 SEARCH_PARAMS = frozenset(
     {
-        "q",
-        "df",
-        "default_operator",
-        "analyzer",
-        "analyze_wildcard",
-        "lenient",
+        *QUERY_PARAMS,
         "from",
         "size",
         "sort",

@@ -10,6 +10,7 @@ from quidditch.model import expressions
 from quidditch.model.errors import illegal_argument
 from quidditch.model.expressions import STRICT_EXPAND
 from quidditch.model.objects import Index
+from quidditch.query.uri import QUERY_PARAMS
 from quidditch.rest import shard_stats
 from quidditch.rest.cat_cluster import clock_cells, without_clock
 from quidditch.rest.cat_columns import COUNT
@@ -19,8 +20,6 @@ from quidditch.rest.node import Node
 from quidditch.rest.request import Request
 from quidditch.rest.route import Route
 from quidditch.rest.stats_cells import fill
-
-_QUERY = ("q", "analyzer", "analyze_wildcard", "default_operator", "df", "lenient")
 
 
 async def indices(request: Request, node: Node) -> list[Row]:
@@ -86,7 +85,7 @@ def iso_time(millis: int) -> str:
 
 async def count(request: Request, node: Node) -> list[Row]:
     """Documents that a search sees: through an alias those of its filter."""
-    asked = {name: request.query[name] for name in _QUERY if name in request.query}
+    asked = {name: request.query[name] for name in QUERY_PARAMS if name in request.query}
     found = await node.search.queries.count(Ask(request.param("index"), asked, b""))
     return [{**clock_cells(request, node), "count": found["count"]}]
 
@@ -95,6 +94,6 @@ _PARAMS = (*PARAMS, "health", "pri", "expand_wildcards", "include_unloaded_segme
 ROUTES = [
     Route("GET", "/_cat/indices", endpoint(INDICES, indices), _PARAMS, text=True),
     Route("GET", "/_cat/indices/{index}", endpoint(INDICES, indices), _PARAMS, text=True),
-    Route("GET", "/_cat/count", endpoint(COUNT, count, without_clock), (*PARAMS, *_QUERY), text=True),
-    Route("GET", "/_cat/count/{index}", endpoint(COUNT, count, without_clock), (*PARAMS, *_QUERY), text=True),
+    Route("GET", "/_cat/count", endpoint(COUNT, count, without_clock), (*PARAMS, *QUERY_PARAMS), text=True),
+    Route("GET", "/_cat/count/{index}", endpoint(COUNT, count, without_clock), (*PARAMS, *QUERY_PARAMS), text=True),
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from quidditch.query.uri import QUERY_PARAMS
 from quidditch.rest.node import Node
 from quidditch.rest.request import Request
 from quidditch.rest.response import Response
@@ -9,8 +10,8 @@ from quidditch.rest.route import Route
 from quidditch.rest.search import ask_of
 
 _PARAMS = (
-    "ignore_unavailable", "ignore_throttled", "allow_no_indices", "expand_wildcards", "min_score", "preference", "routing", "q",
-    "analyzer", "analyze_wildcard", "default_operator", "df", "lenient", "terminate_after",
+    "ignore_unavailable", "ignore_throttled", "allow_no_indices", "expand_wildcards", "min_score", "preference", "routing",
+    "terminate_after", *QUERY_PARAMS,
 )  # fmt: skip
 
 

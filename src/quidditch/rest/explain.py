@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from quidditch.query.uri import QUERY_PARAMS
 from quidditch.rest import source
 from quidditch.rest.node import Node
 from quidditch.rest.request import Request
@@ -9,9 +10,7 @@ from quidditch.rest.response import Response
 from quidditch.rest.route import Route
 from quidditch.rest.search import ask_of
 
-_PARAMS = (
-    "analyze_wildcard", "analyzer", "default_operator", "df", "stored_fields", "lenient", "preference", "q", "routing", *source.PARAMS,
-)  # fmt: skip
+_PARAMS = ("stored_fields", "preference", "routing", *QUERY_PARAMS, *source.PARAMS)
 
 
 async def explain(request: Request, node: Node) -> Response:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from quidditch.query.uri import QUERY_PARAMS
 from quidditch.rest.node import Node
 from quidditch.rest.request import Request
 from quidditch.rest.response import Response
@@ -9,8 +10,8 @@ from quidditch.rest.route import Route
 from quidditch.rest.search import ask_of
 
 _PARAMS = (
-    "explain", "ignore_unavailable", "allow_no_indices", "expand_wildcards", "ignore_throttled", "q", "analyzer", "analyze_wildcard",
-    "default_operator", "df", "lenient", "rewrite", "all_shards",
+    "explain", "ignore_unavailable", "allow_no_indices", "expand_wildcards", "ignore_throttled", "rewrite", "all_shards",
+    *QUERY_PARAMS,
 )  # fmt: skip
 
 
