@@ -4,18 +4,11 @@ with their data.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from msgspec.structs import replace
-
 from quidditch.controlplane.core.allocation.problem import Problem
 from quidditch.controlplane.core.allocation.table import Row
 from quidditch.mapping.settings.units import parse_time
 from quidditch.model.objects import Copy, NodeShutdown
 from quidditch.model.state import ClusterState
-
-if TYPE_CHECKING:
-    from quidditch.controlplane.core.allocation.steps import Walker
 
 RESTART_DELAY = "5m"
 """How long a node that said it would restart is waited for, unless it said how long."""
@@ -51,20 +44,6 @@ def is_awaited(problem: Problem, copy: Copy) -> bool:
     if info is None or not info.delayed:
         return False
     return info.last_node is None or problem.slot(info.last_node).gone
-
-
-def end_delays(problem: Problem, walker: Walker) -> None:
-    """Copies that have waited long enough may go anywhere."""
-    for row in list(problem.open.values()):
-        for number, shard in enumerate(row.routing.spec.shards):
-            copies = tuple(
-                replace(copy, unassigned=replace(copy.unassigned, delayed=False))
-                if copy.unassigned and copy.unassigned.delayed and not remaining_ms(problem, row, copy)
-                else copy
-                for copy in shard.copies
-            )
-            if copies != shard.copies:
-                walker.take(row, number, replace(shard, copies=copies))
 
 
 def next_look_ms(problem: Problem) -> int | None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Set
 
 import msgspec
+from msgspec.structs import replace
 
-from quidditch.controlplane.core.allocation.delay import end_delays
+from quidditch.controlplane.core.allocation.delay import remaining_ms
 from quidditch.controlplane.core.allocation.goals import Planner
 from quidditch.controlplane.core.allocation.problem import Problem
 from quidditch.controlplane.core.allocation.steps import Step, Walker
@@ -42,7 +43,7 @@ def _solve(problem: Problem, ids: Ids, names: Iterable[str] | None, shards: Iter
     everything = names is None or problem.doubtful
     walker = Walker(problem, ids)
     if everything:
-        end_delays(problem, walker)
+        _end_delays(problem, walker)
     planner = Planner(problem)
     if names is None or everything:
         for _ in range(_ROUNDS):
@@ -68,6 +69,20 @@ def _solve(problem: Problem, ids: Ids, names: Iterable[str] | None, shards: Iter
     walker.walk(_waiting(problem) if len(problem.goals) > pending else keys)
     walker.wake()
     return walker
+
+
+def _end_delays(problem: Problem, walker: Walker) -> None:
+    """Copies that have waited long enough may go anywhere."""
+    for row in list(problem.open.values()):
+        for number, shard in enumerate(row.routing.spec.shards):
+            copies = tuple(
+                replace(copy, unassigned=replace(copy.unassigned, delayed=False))
+                if copy.unassigned and copy.unassigned.delayed and not remaining_ms(problem, row, copy)
+                else copy
+                for copy in shard.copies
+            )
+            if copies != shard.copies:
+                walker.take(row, number, replace(shard, copies=copies))
 
 
 def _count(problem: Problem, name: str) -> int:
