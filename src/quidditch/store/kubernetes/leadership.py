@@ -10,7 +10,6 @@ import asyncio
 import math
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
-from typing import Any
 
 import msgspec
 
@@ -27,13 +26,13 @@ _ATTEMPTS = 5
 
 
 class _Held(msgspec.Struct, frozen=True):
-    """What a Lease says. `holder` is empty when it was given back; `version` changes with every renewal."""
+    """What a Lease says. `holder` is empty when it was given back; `version` changes with every renewal, and is empty without a Lease."""
 
-    holder: str
-    epoch: int
-    seconds: float
-    version: str
-    tree: Tree
+    holder: str = ""
+    epoch: int = 0
+    seconds: float = 0.0
+    version: str = ""
+    tree: Tree = {}
 
     @classmethod
     def of(cls, tree: Tree) -> _Held:
@@ -59,19 +58,17 @@ class Leadership:
         with translated("Lease", self._name):
             for _ in range(_ATTEMPTS):
                 held = await self._read()
-                if held is not None:
-                    left = self._left(held, now)
-                    if held.holder and held.holder != holder and left > 0:
-                        return None
-                    same = held.holder == holder and left > 0
-                else:
-                    same = False
-                epoch = held.epoch if held is not None and same else max(1 + (held.epoch if held else 0), least)
+                respected = bool(held.holder) and self._left(held, now) > 0
+                if respected and held.holder != holder:
+                    return None
+                epoch = held.epoch if respected else max(1 + held.epoch, least)
                 try:
-                    written = await self._write(held, _spec(held, holder, now, duration, same), epoch)
-                except (errors.AlreadyExists, errors.Conflict, errors.NotFound) as error:
-                    if isinstance(error, errors.NotFound) and held is None:
-                        raise  # the namespace is missing, not the Lease
+                    written = await self._write(held, _spec(held, holder, now, duration, respected), epoch)
+                except (errors.AlreadyExists, errors.Conflict):
+                    continue
+                except errors.NotFound:
+                    if not held.version:  # the namespace is missing, not the Lease
+                        raise
                     continue
                 self._seen = (written.version, now)
                 return api.Lease(holder, epoch)
@@ -80,18 +77,18 @@ class Leadership:
     async def leader(self) -> api.Lease | None:
         with translated("Lease", self._name):
             held = await self._read()
-        return api.Lease(held.holder, held.epoch) if held is not None and held.holder else None
+        return api.Lease(held.holder, held.epoch) if held.holder else None
 
     async def epoch(self) -> int:
         with translated("Lease", self._name):
             held = await self._read()
-        return 0 if held is None else held.epoch
+        return held.epoch
 
     async def release(self, lease: api.Lease) -> None:
         with translated("Lease", self._name):
             for _ in range(_ATTEMPTS):
                 held = await self._read()
-                if held is None or held.holder != lease.holder or held.epoch != lease.epoch:
+                if held.holder != lease.holder or held.epoch != lease.epoch:
                     return
                 spec = {**held.tree["spec"], "holderIdentity": "", "leaseDurationSeconds": 1}
                 try:
@@ -108,21 +105,19 @@ class Leadership:
             return held.seconds
         return held.seconds - (now - since)
 
-    async def _read(self) -> _Held | None:
+    async def _read(self) -> _Held:
         """As it is now: not from a cache of the server's."""
         try:
             return _Held.of(await self._client.get(LEASES, self._name, self._namespace, priority=Priority.SAFETY))
         except errors.NotFound:
-            return None
+            return _Held()
 
-    async def _write(self, known: _Held | None, spec: Tree, epoch: int) -> _Held:
-        meta: Tree = {"name": self._name, "namespace": self._namespace}
-        if known is not None:
-            meta = dict(known.tree["metadata"])
-            meta.pop("managedFields", None)
+    async def _write(self, known: _Held, spec: Tree, epoch: int) -> _Held:
+        meta: Tree = {**known.tree.get("metadata", {}), "name": self._name, "namespace": self._namespace}
+        meta.pop("managedFields", None)
         meta["annotations"] = {**(meta.get("annotations") or {}), EPOCH: str(epoch)}
         tree = {"apiVersion": LEASES.api_version, "kind": LEASES.kind, "metadata": meta, "spec": spec}
-        call = self._client.create if known is None else self._client.replace
+        call = self._client.replace if known.version else self._client.create
         return _Held.of(await call(LEASES, tree, self._namespace, priority=Priority.SAFETY))
 
 
@@ -162,11 +157,11 @@ class Fence:
                 raise
 
 
-def _spec(held: _Held | None, holder: str, now: float, duration: float, same: bool) -> Tree:
+def _spec(held: _Held, holder: str, now: float, duration: float, same: bool) -> Tree:
     time = datetime.fromtimestamp(now, UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-    old: dict[str, Any] = dict(held.tree.get("spec") or {}) if held is not None else {}
+    old = held.tree.get("spec") or {}
     spec = {**old, "holderIdentity": holder, "leaseDurationSeconds": max(1, math.ceil(duration)), "renewTime": time}
     if not same:
         spec["acquireTime"] = time
-        spec["leaseTransitions"] = int(old.get("leaseTransitions") or 0) + (held is not None)
+        spec["leaseTransitions"] = int(old.get("leaseTransitions") or 0) + bool(held.version)
     return spec
