@@ -59,7 +59,7 @@ def test_queries(client: Client, node: Node, name: str) -> None:
     answer = client.call("POST", "/bombs/_search", {"query": QUERIES[name]}, repeat=False)
     assert answer.status in (200, 400), answer.data[:500]
     assert client.call("GET", "/bombs/_doc/1").json["found"]
-    assert node.alive()
+    assert node.running
 
 
 BODIES: dict[str, bytes] = {
@@ -79,7 +79,7 @@ BODIES: dict[str, bytes] = {
 def test_bodies(client: Client, node: Node, name: str) -> None:
     answer = client.call("POST", "/bombs/_search", BODIES[name], repeat=False)
     assert answer.status in (200, 400), answer.data[:500]
-    assert node.alive()
+    assert node.running
 
 
 ANALYSES: dict[str, dict[str, Any]] = {
@@ -112,7 +112,7 @@ ANALYSES: dict[str, dict[str, Any]] = {
 def test_analyses(client: Client, node: Node, name: str) -> None:
     answer = client.call("POST", "/_analyze", ANALYSES[name], repeat=False)
     assert answer.status in (200, 400), answer.data[:500]
-    assert node.alive()
+    assert node.running
 
 
 def test_a_text_cannot_be_blown_up(client: Client, node: Node) -> None:
@@ -123,7 +123,7 @@ def test_a_text_cannot_be_blown_up(client: Client, node: Node) -> None:
         "text": "a" * 100_000,
     }
     assert client.call("POST", "/_analyze?filter_path=error", body, repeat=False).status in (200, 400)
-    assert node.alive()
+    assert node.running
 
 
 def test_filter_paths(client: Client) -> None:

@@ -37,4 +37,4 @@ def test_of_fields_that_come_with_a_document(client: Client, node: Node) -> None
         found = client.call("POST", "/grown/_search", {"query": {"match": {name: "v"}}})
         assert [hit["_id"] for hit in found.json["hits"]["hits"]] == [str(number)], name
     assert client.call("PUT", "/afterwards").status == 200
-    assert node.alive()
+    assert node.running

@@ -37,7 +37,7 @@ def test_broken_requests(client: Client, node: Node, name: str) -> None:
             problem = fuzz.problem(case, _send(client, case), patience=60)
             if problem:
                 problems.append(f"{problem}: {case}")
-    assert node.alive()
+    assert node.running
     assert not problems, "\n".join(problems)
     assert "Traceback" not in node.log.read_text(errors="replace")
 

@@ -101,13 +101,13 @@ def _check(answer: Answer, good: bool = False) -> None:
 @pytest.mark.parametrize(("method", "path"), TARGETS)
 def test_bodies(client: Client, node: Node, method: str, path: str, name: str) -> None:
     _check(client.call(method, path, BODIES[name]), good=True)
-    assert node.alive()
+    assert node.running
 
 
 @pytest.mark.parametrize("path", PATHS)
 def test_paths(client: Client, node: Node, path: str) -> None:
     _check(client.call("GET", path.replace("<", "%3C").replace(">", "%3E").replace("{", "%7B")))
-    assert node.alive()
+    assert node.running
 
 
 @pytest.mark.parametrize("encoding", ["gzip", "deflate", "br", "x"])

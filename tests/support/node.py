@@ -6,9 +6,7 @@ import contextlib
 import http.client
 import os
 import shutil
-import signal
 import socket
-import subprocess
 import sys
 import tempfile
 import time
@@ -17,6 +15,7 @@ from pathlib import Path
 from types import TracebackType
 
 from tests.support.client import Client
+from tests.support.process import Process
 
 
 def free_port() -> int:
@@ -25,7 +24,7 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-class Node:
+class Node(Process):
     """One `quidditch run` on a data folder; may be killed and started again on the same folder and port."""
 
     def __init__(
@@ -43,9 +42,7 @@ class Node:
         self.args = list(args)
         self.ca, self.login = ca, login
         self.client_certificate: tuple[Path, Path] | None = None
-        self.env = {**os.environ, **(env or {})}
-        self.process: subprocess.Popen[bytes] | None = None
-        self.log = data / "test-node.log"
+        super().__init__("test-node", [], data, {**os.environ, **(env or {})})
 
     @classmethod
     @contextlib.contextmanager
@@ -67,59 +64,24 @@ class Node:
         """A client that is logged in, unless another login (or none, by "") is given."""
         return Client(self.url, timeout, self.ca, self.login if login is None else login, self.client_certificate)
 
-    @property
-    def pid(self) -> int:
-        assert self.process is not None
-        return self.process.pid
-
     def start(self, timeout: float = 60.0) -> Node:
         self.data.mkdir(parents=True, exist_ok=True)
-        command = [sys.executable, "-m", "quidditch.cli.main", "run", "--data-dir", str(self.data / "data")]
-        command += ["--http-port", str(self.port), *self.args]
-        with self.log.open("ab") as log:
-            self.process = subprocess.Popen(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL, env=self.env)
+        self.command = [sys.executable, "-m", "quidditch.cli.main", "run", "--data-dir", str(self.data / "data")]
+        self.command += ["--http-port", str(self.port), *self.args]
+        self.spawn()
         self._wait(timeout)
         return self
 
     def _wait(self, timeout: float) -> None:
         deadline = time.monotonic() + timeout
         while time.monotonic() < deadline:
-            assert self.process is not None
-            if self.process.poll() is not None:
-                raise RuntimeError(f"the node ended with {self.process.returncode}: {self.tail()}")
+            self.check()
             with contextlib.suppress(OSError, http.client.HTTPException), self.client(timeout=5) as client:
                 if client.call("GET", "/", repeat=False).status == 200:
                     return
             time.sleep(0.02)
         self.kill()
         raise RuntimeError(f"the node did not answer within {timeout} s: {self.tail()}")
-
-    def tail(self) -> str:
-        return self.log.read_text(errors="replace")[-3000:] if self.log.exists() else ""
-
-    def alive(self) -> bool:
-        return self.process is not None and self.process.poll() is None
-
-    def kill(self) -> None:
-        """SIGKILL: nothing is flushed, nobody is told."""
-        self._end(signal.SIGKILL)
-
-    def stop(self) -> int:
-        """SIGTERM and wait; the exit code."""
-        return self._end(signal.SIGTERM)
-
-    def _end(self, with_signal: signal.Signals) -> int:
-        if self.process is None:
-            return 0
-        if self.process.poll() is None:
-            self.process.send_signal(with_signal)
-        try:
-            code = self.process.wait(timeout=30)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            code = self.process.wait()
-        self.process = None
-        return code
 
     def __enter__(self) -> Node:
         return self.start()

@@ -1,20 +1,21 @@
-"""A process for tests, with its log: started again with the same arguments as often as wanted, killed, paused, stopped."""
+"""A process for tests: started as often as wanted, waited for, killed, paused and stopped."""
 
 from __future__ import annotations
 
 import os
 import signal
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 
 class Process:
-    """It leads a process group of its own, so that a Ctrl-C in the terminal ends the tests and not the servers under them."""
+    """`command` and `env` may be changed before it is started again; its log stands in `folder`."""
 
-    def __init__(self, name: str, command: Sequence[str], folder: Path) -> None:
+    def __init__(self, name: str, command: Sequence[str], folder: Path, env: Mapping[str, str] | None = None) -> None:
         self.name = name
-        self.command = [str(part) for part in command]
+        self.command = list(command)
+        self.env = env
         self.log = folder / f"{name}.log"
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -32,7 +33,7 @@ class Process:
         assert not self.running, f"{self.name} runs already"
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
-                self.command, stdout=log, stderr=log, stdin=subprocess.DEVNULL, start_new_session=True
+                self.command, stdout=log, stderr=log, stdin=subprocess.DEVNULL, env=self.env
             )
 
     def check(self) -> None:
@@ -51,21 +52,23 @@ class Process:
         os.kill(self.pid, signal.SIGCONT)
 
     def kill(self) -> None:
-        """SIGKILL: nobody is told."""
+        """SIGKILL: nothing is flushed, nobody is told."""
         self._end(signal.SIGKILL)
 
-    def stop(self) -> None:
-        self._end(signal.SIGTERM)
+    def stop(self) -> int:
+        """SIGTERM and wait; the exit code."""
+        return self._end(signal.SIGTERM)
 
-    def _end(self, with_signal: signal.Signals) -> None:
+    def _end(self, with_signal: signal.Signals) -> int:
         if self._process is None:
-            return
+            return 0
         if self._process.poll() is None:
             self._process.send_signal(with_signal)
             self._process.send_signal(signal.SIGCONT)
         try:
-            self._process.wait(timeout=20)
+            code = self._process.wait(timeout=30)
         except subprocess.TimeoutExpired:
             self._process.kill()
-            self._process.wait()
+            code = self._process.wait()
         self._process = None
+        return code
