@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 
 from quidditch.controlplane.api import ControlPlane
-from quidditch.coordinator import blocks
+from quidditch.controlplane.core import blocks
 from quidditch.coordinator.mappings import Mappings
 from quidditch.coordinator.shards import Shards
 from quidditch.coordinator.write import routing_missing, shard_of

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from quidditch.coordinator import blocks
+from quidditch.controlplane.core import blocks
 from quidditch.model.objects import Index
 from quidditch.model.state import ClusterState
 from quidditch.query.ops import Op

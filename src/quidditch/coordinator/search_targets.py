@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from quidditch.coordinator import blocks
+from quidditch.controlplane.core import blocks
 from quidditch.coordinator.get import check_preference
 from quidditch.coordinator.targets import partition_size
 from quidditch.model import expressions, wildcard
@@ -67,7 +67,8 @@ def resolve(
 
 
 def _check_block(state: ClusterState, index: Index) -> None:
-    blocked = blocks.blocked(state, index, "read")
+    """What a closed index means, the names' options say."""
+    blocked = blocks.blocked(state, index, "read", (blocks.CLOSED.setting,))
     if blocked is not None:
         raise blocked
 

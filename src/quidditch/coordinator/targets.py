@@ -6,8 +6,8 @@ import time
 from typing import Any
 
 from quidditch.controlplane.api import ControlPlane
+from quidditch.controlplane.core import blocks
 from quidditch.controlplane.core.commands import CreateIndex
-from quidditch.coordinator import blocks
 from quidditch.coordinator.mappings import Mappings
 from quidditch.model import expressions
 from quidditch.model.errors import ApiError

@@ -1,7 +1,7 @@
 import msgspec
 import pytest
 
-from quidditch.coordinator.blocks import blocked
+from quidditch.controlplane.core.blocks import blocked
 from quidditch.coordinator.get import Found, check_preference
 from quidditch.coordinator.options import WriteOptions, parse_active_shards, parse_refresh
 from quidditch.model.errors import ApiError

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Literal, TypeAlias
+from typing import Literal, TypeAlias, get_args
 
 import msgspec
 
@@ -55,24 +55,33 @@ CLUSTER_BLOCKS: Sequence[Block] = (
     ),
     Block(10, "cluster create-index blocked (api)", (), "cluster.blocks.create_index"),
 )
+_OF_INDEX = {level: [each for each in (CLOSED, *INDEX_BLOCKS) if level in each.levels] for level in get_args(Level)}
+_OF_CLUSTER = {level: [each for each in CLUSTER_BLOCKS if level in each.levels] for level in get_args(Level)}
 
 
 def cluster_blocks(state: ClusterState) -> list[Block]:
-    return [block for block in CLUSTER_BLOCKS if str(state.settings.get(block.setting) or "false") == "true"]
+    return [block for block in CLUSTER_BLOCKS if _lies_on_all(block, state)]
 
 
 def index_blocks(index: Index) -> list[Block]:
     """The blocks of an index by number; a closed index has one of its own."""
-    found = [block for block in INDEX_BLOCKS if index.setting(block.setting) == "true"]
-    return found if index.open else [CLOSED, *found]
+    return [block for block in (CLOSED, *INDEX_BLOCKS) if _lies_on(block, index)]
+
+
+def _lies_on_all(block: Block, state: ClusterState) -> bool:
+    return str(state.settings.get(block.setting) or "false").lower() == "true"
+
+
+def _lies_on(block: Block, index: Index) -> bool:
+    return not index.open if block is CLOSED else index.setting(block.setting) == "true"
 
 
 def blocked(state: ClusterState, index: Index, level: Level, ignore: Iterable[str] = ()) -> ApiError | None:
     """The error of an operation of that level on the index; None if nothing is in its way. Cheap where no block is set."""
-    everywhere = [block for block in cluster_blocks(state) if level in block.levels and block.setting not in ignore]
+    everywhere = [each for each in _OF_CLUSTER[level] if _lies_on_all(each, state) and each.setting not in ignore]
     if everywhere:
         return _error("", everywhere)
-    own = [block for block in index_blocks(index) if level in block.levels and block.setting not in ignore]
+    own = [each for each in _OF_INDEX[level] if _lies_on(each, index) and each.setting not in ignore]
     return _error(f"index [{index.name}] ", own) if own else None
 
 
