@@ -60,8 +60,7 @@ class Connection:
         self.closed = asyncio.Event()
         self._limit = limit
         self._contexts = Contexts(config.tls)
-        self._calls: aiohttp.ClientSession | None = None
-        self._streams: aiohttp.ClientSession | None = None
+        self._sessions: dict[bool, aiohttp.ClientSession] = {}
         self._opening: set[asyncio.Future[aiohttp.ClientResponse]] = set()
         self._flowing: set[aiohttp.StreamReader] = set()
         self._took = metrics.duration(
@@ -148,9 +147,8 @@ class Connection:
             await asyncio.wait(set(self._opening), timeout=_HANDSHAKE_SECONDS)
         for reader in self._flowing:  # closing the session alone would leave who reads waiting
             reader.set_exception(aiohttp.ClientConnectionError("the client is closed"))
-        for session in (self._calls, self._streams):
-            if session is not None:
-                await session.close()
+        for session in self._sessions.values():
+            await session.close()
         for _ in range(3):  # sockets are closed in the turns of the loop after
             await asyncio.sleep(0)
 
@@ -249,19 +247,16 @@ class Connection:
         """Streams keep a connection each, so they do not count among those of calls."""
         if self.closed.is_set():
             raise errors.Unreachable("the client is closed", sent=False)
-        known = self._streams if streams else self._calls
+        known = self._sessions.get(streams)
         if known is None:
             connector = aiohttp.TCPConnector(
                 limit=0 if streams else _CONNECTIONS, keepalive_timeout=_IDLE_SECONDS, socket_factory=_socket
             )
             known = aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar(), trust_env=False)
+            self._sessions[streams] = known
             # aiohttp would send a PUT or DELETE again by itself when a kept connection breaks. A second one is refused where the
             # first was carried out after all (Conflict, NotFound), and the caller would believe that.
             known._retry_connection = False
-            if streams:
-                self._streams = known
-            else:
-                self._calls = known
         return known
 
 

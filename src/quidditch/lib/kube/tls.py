@@ -50,24 +50,21 @@ class Contexts:
     def get(self, credential: Credential) -> ssl.SSLContext:
         """Raises :class:`ConfigError`."""
         own = (credential.certificate, credential.key)
+        known = self._context if own == self._own else None
         now = self._clock()
-        if self._context is not None and own == self._own:
-            if now - self._looked < _LOOK_SECONDS:
-                return self._context
-            self._looked = now
-            seen = self._files()
-            if seen == self._seen:
-                return self._context
-        else:
-            seen = self._files()
+        if known is not None and now - self._looked < _LOOK_SECONDS:
+            return known
+        self._looked, seen = now, self._files()
+        if known is not None and seen == self._seen:
+            return known
         try:
-            context = self._made(*own)
+            made = self._made(*own)
         except (OSError, ssl.SSLError) as error:
-            if self._context is not None and own == self._own:  # half exchanged: the next look sees it whole
-                return self._context
+            if known is not None:  # half exchanged: the next look sees it whole
+                return known
             raise ConfigError(f"certificates for the API server cannot be used: {error}") from None
-        self._context, self._own, self._seen, self._looked = context, own, seen, now
-        return context
+        self._context, self._own, self._seen = made, own, seen
+        return made
 
     def _made(self, certificate: bytes, key: bytes) -> ssl.SSLContext:
         tls = self._tls
