@@ -70,7 +70,8 @@ class Contexts:
         tls = self._tls
         if tls.ca is not None:
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-            context.load_verify_locations(cadata=content(tls.ca).decode())
+            # Python takes ASCII only; remarks between the certificates may be more.
+            context.load_verify_locations(cadata=content(tls.ca).decode("ascii", "ignore"))
         else:
             context = ssl.create_default_context()
             # Set from Python 3.13 on; the authorities of many clusters lack what it asks for (an authority key identifier).

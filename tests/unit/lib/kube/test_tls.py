@@ -72,8 +72,13 @@ def test_a_plugins_certificate_goes_before(tmp_path: Path) -> None:
         assert asyncio.run(seen(server, context)) == name
 
 
+def test_remarks_in_a_bundle_of_authorities_may_be_in_any_language(tmp_path: Path) -> None:
+    bundle = "# Autorité de certification\n".encode() + Authority(tmp_path).ca.read_bytes()
+    assert Contexts(Tls(bundle)).get(Credential()).get_ca_certs()
+
+
 @pytest.mark.parametrize(
-    "wrong", [Tls(ca=b"nothing"), Tls(certificate=b"nothing", key=b"nothing"), Tls(ca=Path("/no"))]
+    "wrong", [Tls(ca=b"nothing"), Tls(ca=b"\xff\x30"), Tls(certificate=b"nothing", key=b"nothing"), Tls(ca=Path("/no"))]
 )
 def test_what_is_no_certificate_is_refused(wrong: Tls) -> None:
     with pytest.raises(ConfigError, match="certificates for the API server cannot be used"):
