@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import signal
 import subprocess
 import sys
 import uuid
@@ -21,6 +20,7 @@ from tests.support.client import Answer, Client
 from tests.support.cluster import until
 from tests.support.kube import ApiServer
 from tests.support.node import free_port
+from tests.support.process import Process
 
 QUIDDITCH = Path(sys.executable).parent / "quidditch"
 DEPLOY = Path(__file__).parents[2] / "deploy"
@@ -34,7 +34,7 @@ class Cluster:
         self.server = server
         self.folder = folder
         self.space = f"operator-{uuid.uuid4().hex[:8]}"
-        self.processes: dict[str, subprocess.Popen[bytes]] = {}
+        self.processes: dict[str, Process] = {}
         self.http = {name: free_port() for name in ("operator-0", "operator-1", "data-0", "data-1")}
         self.transport = {name: free_port() for name in self.http}
         self.seeds = ",".join(f"127.0.0.1:{self.transport[name]}" for name in ("operator-0", "operator-1"))
@@ -46,19 +46,15 @@ class Cluster:
         command += ["--http-port", str(self.http[name]), "--transport-port", str(self.transport[name])]
         command += ["--seed-hosts", self.seeds, *(own if role == "operator" else ())]
         environment = {key: value for key, value in os.environ.items() if key != "KUBECONFIG"}
-        with (self.folder / f"{name}.log").open("ab") as log:
-            self.processes[name] = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
+        self.processes[name] = Process(name, command, self.folder, environment)
+        self.processes[name].spawn()
 
     def kill(self, name: str) -> None:
-        process = self.processes.pop(name)
-        process.send_signal(signal.SIGKILL)
-        process.wait()
+        self.processes.pop(name).kill()
 
     def stop(self) -> None:
         for process in self.processes.values():
-            process.terminate()
-        for process in self.processes.values():
-            process.wait()
+            process.stop()
 
     def call(self, method: str, path: str, body: Any = None) -> Answer:
         with Client(f"http://127.0.0.1:{self.http['data-0']}") as client:
