@@ -100,7 +100,7 @@ class Supervisor:
         ending = asyncio.create_task(self._end.wait())
         control = await asyncio.start_unix_server(self._answer, self._folder / SOCKET)
         try:
-            self._write_info(nodes)
+            _replace(self._folder / INFO, {"bridge": self._network.number})
             await asyncio.wait({running, ending}, return_when=asyncio.FIRST_COMPLETED)
             if running.done():
                 running.result()
@@ -157,17 +157,6 @@ class Supervisor:
 
     def _write_pids(self) -> None:
         _replace(self._folder / PIDS, {name: [pid, started(pid)] for name, pid in self._pids().items()})
-
-    def _write_info(self, nodes: Sequence[Node]) -> None:
-        server = self.server
-        info: Thing = {
-            "kubeconfig": str(server.kubeconfig),
-            "url": server.url,
-            "token": server.token,
-            "ca": str(server.ca),
-        }
-        info |= {"nodes": [node.name for node in nodes], "bridge": self._network.number}
-        _replace(self._folder / INFO, info)
 
 
 def _replace(file: Path, content: Thing) -> None:

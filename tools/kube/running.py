@@ -37,7 +37,7 @@ class Running(WithKubectl):
 
     @property
     def info(self) -> dict[str, Any]:
-        """Address, token and nodes. Raises :class:`Failed` while it does not run."""
+        """What is needed to clear up after it. Raises :class:`Failed` while it does not run."""
         try:
             return dict(json.loads((self.folder / INFO).read_text()))
         except OSError as error:
@@ -111,8 +111,8 @@ class Running(WithKubectl):
             for pid, since in json.loads((self.folder / PIDS).read_text()).values():
                 if started(pid) == since:
                     os.kill(pid, signal.SIGKILL)
-        with contextlib.suppress(OSError, ValueError, KeyError):
-            Network(json.loads((self.folder / INFO).read_text())["bridge"]).bury()
+        with contextlib.suppress(Failed, ValueError, KeyError):
+            Network(self.info["bridge"]).bury()
 
     def ask(self, do: str, **asked: Any) -> dict[str, Any]:
         """What the supervisor answers. Raises :class:`Failed`."""

@@ -76,7 +76,7 @@ def test_images_are_known_by_the_last_part_of_their_name() -> None:
 
 @given(st.lists(st.booleans()), st.integers(1, 4), st.integers(1, 4))
 def test_a_verdict_needs_a_row_of_equal_answers(answers: list[bool], good: int, bad: int) -> None:
-    threshold = Threshold({"successThreshold": good, "failureThreshold": bad}, verdict=True)
+    threshold = Threshold({"successThreshold": good, "failureThreshold": bad})
     for position, answer in enumerate(answers):
         needed = good if answer else bad
         row = answers[max(0, position + 1 - needed) : position + 1]

@@ -204,7 +204,7 @@ class Keeper:
 
     async def _probe(self, kind: str, running: Running) -> None:
         probe = self.container.spec[kind]
-        threshold = Threshold(probe, verdict=kind == "livenessProbe")
+        threshold = Threshold(probe)
         await asyncio.sleep(float(probe.get("initialDelaySeconds", 0)))
         while True:
             # The kubelet of a node that is cut off still reaches its own pods; this one does not.

@@ -15,11 +15,10 @@ from tools.kube.kubelet.spec import port
 class Threshold:
     """Turns single answers into a verdict: so many in a row. Pure."""
 
-    def __init__(self, probe: Thing, verdict: bool) -> None:
+    def __init__(self, probe: Thing) -> None:
         self._needed = {True: probe.get("successThreshold", 1), False: probe.get("failureThreshold", 3)}
         self._last: bool | None = None
         self._count = 0
-        self.verdict = verdict
 
     def add(self, good: bool) -> bool | None:
         """The verdict if this answer has completed a row, else None. After a row counting begins anew only when the answer turns."""
@@ -27,7 +26,6 @@ class Threshold:
         self._last = good
         if self._count < self._needed[good]:
             return None
-        self.verdict = good
         return good
 
 

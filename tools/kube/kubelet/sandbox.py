@@ -116,7 +116,7 @@ class Sandbox:
                 env=dict(environment),
                 start_new_session=True,
             )
-        running = Running(process, user)
+        running = Running(process)
         await running.begun()
         return running
 
@@ -124,9 +124,8 @@ class Sandbox:
 class Running:
     """A container's process."""
 
-    def __init__(self, process: asyncio.subprocess.Process, user: User) -> None:
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
         self._process = process
-        self._user = user
         self.pid = 0
 
     async def begun(self) -> None:
