@@ -14,15 +14,15 @@ async def stand(place: Place) -> Endings:
     """Becomes a candidate. Raises :class:`ConfigError`."""
     lease_seconds = place.config.milliseconds("kubernetes.lease_duration") / 1000
     client, namespace = kubernetes_client(place.config, place.metrics)
+    store = await open_kubernetes(client, namespace)
     try:
-        store = await open_kubernetes(client, namespace)
         await check(store, await cluster_in(store), place.folder, f"the namespace [{namespace}]")
         candidacy = await Candidacy.open(place, store, lease_seconds)
     except BaseException:
-        await client.close()
+        await store.close()
         raise
     indices = Indices(candidacy.leader, client, namespace, SystemClock())
     nodes = Nodes(candidacy.leader, candidacy.service.silences, client, namespace, SystemClock())
     for part in (indices, nodes):
         part.start()
-    return [indices.stop, nodes.stop, *candidacy.endings(), store.close, client.close]
+    return [indices.stop, nodes.stop, *candidacy.endings(), store.close]

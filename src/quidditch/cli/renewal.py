@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
 from collections.abc import Callable, Iterable, Sequence
 from typing import Generic, TypeVar
@@ -11,6 +10,7 @@ from typing import Generic, TypeVar
 import structlog
 
 from quidditch.cli.config import ConfigError
+from quidditch.lib.tasks import ended
 
 _log = structlog.get_logger(__name__)
 INTERVAL_SECONDS = 1.0
@@ -36,10 +36,7 @@ class Renewed(Generic[T]):
         self._task = asyncio.create_task(self._watch(interval), name="renewal")
 
     async def stop(self) -> None:
-        if self._task is not None:
-            self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
+        await ended(self._task)
 
     async def _watch(self, interval: float) -> None:
         while True:

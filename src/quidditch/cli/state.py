@@ -142,15 +142,11 @@ async def _kubernetes(config: Config) -> AsyncIterator[Store]:
     """The namespace that is named, or the context's."""
     from quidditch.cli.stores import kubernetes_client, open_kubernetes
 
-    client, namespace = kubernetes_client(config)
+    store = await open_kubernetes(*kubernetes_client(config), _PATIENCE_SECONDS)
     try:
-        store = await open_kubernetes(client, namespace, _PATIENCE_SECONDS)
-        try:
-            yield store
-        finally:
-            await store.close()
+        yield store
     finally:
-        await client.close()
+        await store.close()
 
 
 @contextlib.asynccontextmanager

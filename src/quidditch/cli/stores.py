@@ -115,19 +115,25 @@ def kubernetes_client(config: Config, metrics: Metrics | None = None) -> tuple[C
 
 
 async def open_kubernetes(client: Client, namespace: str, patience: float = QUORUM_SECONDS) -> api.Store:
-    """The custom resources of a namespace; waits for the API server, `patience` seconds. Raises :class:`ConfigError`."""
+    """The custom resources of a namespace; waits for the API server, `patience` seconds. The client is closed with the store, or when there
+    is none. Raises :class:`ConfigError`.
+    """
     from quidditch.store.kubernetes.store import open
 
     deadline = asyncio.get_running_loop().time() + patience
-    while True:
-        try:
-            return await open(client, namespace)
-        except api.Unavailable as error:
-            if asyncio.get_running_loop().time() > deadline:
-                raise ConfigError(f"the API server does not answer: {error}") from None
-            await asyncio.sleep(0.5)
-        except api.StoreError as error:
-            raise ConfigError(f"the namespace [{namespace}] cannot be used: {error}") from None
+    try:
+        while True:
+            try:
+                return await open(client, namespace, closes_client=True)
+            except api.Unavailable as error:
+                if asyncio.get_running_loop().time() > deadline:
+                    raise ConfigError(f"the API server does not answer: {error}") from None
+                await asyncio.sleep(0.5)
+            except api.StoreError as error:
+                raise ConfigError(f"the namespace [{namespace}] cannot be used: {error}") from None
+    except BaseException:
+        await client.close()
+        raise
 
 
 @contextlib.asynccontextmanager

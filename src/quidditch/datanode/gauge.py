@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import time
 from collections.abc import Callable, Sequence
@@ -15,6 +14,7 @@ from quidditch.controlplane.core.allocation.info import Disk, NodeLoad, ShardLoa
 from quidditch.controlplane.core.measures import interval_seconds
 from quidditch.datanode.node import DataNode
 from quidditch.lib import machine
+from quidditch.lib.tasks import ended
 from quidditch_kernel import KernelError, Shard
 
 log = logging.getLogger("quidditch.datanode")
@@ -45,10 +45,7 @@ class Gauge:
         self._task = asyncio.get_running_loop().create_task(self._run(), name="gauge")
 
     async def stop(self) -> None:
-        if self._task is not None:
-            self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
+        await ended(self._task)
 
     async def _run(self) -> None:
         while True:

@@ -12,6 +12,7 @@ from quidditch.lib.kube import errors
 from quidditch.lib.kube.client import Client, Tree
 from quidditch.lib.kube.resource import ResourceType
 from quidditch.lib.kube.watch import Watch
+from quidditch.lib.tasks import ended
 
 _log = structlog.get_logger(__name__)
 _PAUSE_SECONDS = 1.0
@@ -38,10 +39,7 @@ class Informer:
         self._task = asyncio.create_task(self._run(), name=f"informer of {self._kind.plural}")
 
     async def stop(self) -> None:
-        if self._task is not None:
-            self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
+        await ended(self._task)
 
     async def _run(self) -> None:
         while True:

@@ -16,6 +16,7 @@ from quidditch.lib.clock import Clock
 from quidditch.lib.kube import errors
 from quidditch.lib.kube.client import Client
 from quidditch.lib.kube.limits import Priority
+from quidditch.lib.tasks import ended
 from quidditch.model.state import ClusterState
 from quidditch.operator.informer import Informer
 from quidditch.operator.node_status import Times, is_news, node_status, shards_of
@@ -57,10 +58,7 @@ class Nodes:
         self._task = asyncio.create_task(self._run(), name="status of nodes")
 
     async def stop(self) -> None:
-        if self._task is not None:
-            self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
+        await ended(self._task)
         await self._informer.stop()
 
     async def _run(self) -> None:
